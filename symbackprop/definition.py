@@ -1,0 +1,112 @@
+"""Layers, activations, losses, penalties and optimizers as data.
+
+A definition holds equations in the notation of ``[[define]]`` and nothing else: no
+type here has a field for a derivative. The batch axis is implied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Value = float | int | bool | str | None
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A learned array of a definition.
+
+    Attributes:
+        extents: one extent per axis: a size by name, or an expression of sizes.
+        initial: ``"weight"`` (He or Glorot, by the activation that follows) or a number.
+        option: the boolean field that turns it off (``"bias"``), or None. Where it is off,
+            the parameter reads as 0.
+    """
+
+    extents: tuple[str, ...]
+    initial: Literal["weight"] | float = "weight"
+    option: str | None = None
+
+
+@dataclass(frozen=True)
+class Definition:
+    """What all kinds have in common.
+
+    Attributes:
+        name: as users write it.
+        equations: intermediates first, the result last.
+        doc: one sentence.
+        source: paper or textbook, with the equation's number where it has one.
+        constants: numbers with their defaults, settable where the entry is used. A default of
+            None is "not set": ``where`` on a comparison with it folds to its last branch.
+    """
+
+    name: str
+    equations: tuple[str, ...]
+    doc: str = ""
+    source: str = ""
+    constants: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Activation(Definition):
+    """``a`` from ``z``. Without subscripts it acts on each number.
+
+    With ``z[i]`` it acts along one axis (the last, or ``axis``); with ``z[c]`` and
+    ``channels=True`` along axis 1.
+    """
+
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    channels: bool = False
+    relu_like: bool = False  # He initialisation before it
+
+
+@dataclass(frozen=True)
+class Loss(Definition):
+    """``L`` of one sample from the output ``a`` and the target ``y``.
+
+    Attributes:
+        within: how units (or positions, where ``a`` is indexed by class) combine in a sample:
+            ``"mean"``, ``"sum"``, or ``"written"`` where the equation already gives a scalar.
+        indices: equations used where ``y`` holds class indices (``a[y]``); empty where the
+            loss takes none.
+        weight: the sample's weight in a mean over the batch, for the two forms of y; "" is 1.
+        vectors: constants that hold one number per class (``weight``), unset by default: they
+            then read as 1.
+        output: the extents of ``a`` and ``target`` those of ``y``, where they differ.
+    """
+
+    within: Literal["mean", "sum", "written"] = "mean"
+    indices: tuple[str, ...] = ()
+    weight: str = ""
+    indices_weight: str = ""
+    vectors: tuple[str, ...] = ()
+    output: tuple[str, ...] = ("classes",)
+    target: tuple[str, ...] = ("classes",)
+
+
+@dataclass(frozen=True)
+class Layer(Definition):
+    """The output (the last equation's target) from inputs and parameters."""
+
+    inputs: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: {"x": ("features",)})
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    sizes: tuple[str, ...] = ()
+    options: Mapping[str, bool] = field(default_factory=dict)
+    output: tuple[str, ...] = ()  # extents, where they do not follow
+
+
+@dataclass(frozen=True)
+class Penalty(Definition):
+    """``R`` of one parameter ``w``, elementwise and summed; scaled by the constant ``rate``."""
+
+
+@dataclass(frozen=True)
+class Optimizer(Definition):
+    """New ``w`` and moments from ``w``, the gradient ``g``, ``eta``, moments and the step ``t``.
+
+    Equations are read in order as assignments; ``moments`` start at 0.
+    """
+
+    moments: tuple[str, ...] = ()

@@ -1,0 +1,183 @@
+"""Scalar expressions: small ordered trees that every stage reads.
+
+    Expression = Number(value) | Named(name) | Slot(position)
+               | Apply(function, arguments)
+
+SymPy sorts the terms of a sum as it likes; these trees keep the order that an
+author, or the rule that made a stable form, gave them. The calculus converts to
+SymPy to differentiate and back; nothing else in the project needs SymPy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+# How many arguments each function takes; None is two or more.
+ARITY: dict[str, int | None] = {
+    "add": None,
+    "multiply": None,
+    "negative": 1,
+    "divide": 2,
+    "power": 2,
+    "floor_divide": 2,
+    "remainder": 2,
+    "exp": 1,
+    "expm1": 1,
+    "log": 1,
+    "log1p": 1,
+    "sqrt": 1,
+    "sin": 1,
+    "cos": 1,
+    "tanh": 1,
+    "erf": 1,
+    "erfc": 1,
+    "abs": 1,
+    "sign": 1,
+    "copysign": 2,
+    "maximum": 2,
+    "minimum": 2,
+    "where": 3,
+    "greater": 2,
+    "greater_equal": 2,
+    "less": 2,
+    "less_equal": 2,
+    "equal": 2,
+    "not_equal": 2,
+    "logical_and": 2,
+    "logical_or": 2,
+    "logical_not": 1,
+}
+COMPARISONS = frozenset({"greater", "greater_equal", "less", "less_equal", "equal", "not_equal"})
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """An exact rational; decimals are read as written (0.1 is 1/10)."""
+
+    value: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A number known by name: a constant of a definition, a size, or ``pi``."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """The place of operand ``position`` of the equation that holds the expression."""
+
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """A function of ``ARITY`` applied to arguments, in their written order."""
+
+    function: str
+    arguments: tuple[Expression, ...]
+
+
+Expression = Number | Named | Slot | Apply
+
+ZERO = Number(Fraction(0))
+ONE = Number(Fraction(1))
+
+
+def number(value: int | float | str | Fraction) -> Number:
+    """Return the exact number; a float stands for its shortest decimal."""
+    return Number(Fraction(repr(value)) if isinstance(value, float) else Fraction(value))
+
+
+def apply(function: str, *arguments: Expression) -> Expression:
+    """Return the application, with what is trivially constant folded away.
+
+    Folded are rational arithmetic, neutral elements (0 in sums, 1 in products),
+    products with a literal 0, nested sums and products.
+    """
+    if function in ("add", "multiply"):
+        return _fold_associative(function, arguments)
+    if all(isinstance(a, Number) for a in arguments):
+        folded = _fold_numbers(function, [a.value for a in arguments if isinstance(a, Number)])
+        if folded is not None:
+            return Number(folded)
+    first = arguments[0]
+    if function == "divide" and arguments[1] == ONE:
+        return first
+    if function == "divide" and first == ZERO:
+        return ZERO
+    if function == "power" and arguments[1] == ONE:
+        return first
+    if function == "negative" and isinstance(first, Apply) and first.function == "negative":
+        return first.arguments[0]
+    return Apply(function, arguments)
+
+
+def _fold_associative(function: str, arguments: tuple[Expression, ...]) -> Expression:
+    flat: list[Expression] = []
+    for argument in arguments:
+        nested = isinstance(argument, Apply) and argument.function == function
+        flat.extend(argument.arguments if nested and isinstance(argument, Apply) else [argument])
+    if function == "multiply" and ZERO in flat:
+        return ZERO
+    neutral = ZERO if function == "add" else ONE
+    kept = [argument for argument in flat if argument != neutral]
+    numbers = [argument.value for argument in kept if isinstance(argument, Number)]
+    if len(numbers) > 1:
+        total = Fraction(0) if function == "add" else Fraction(1)
+        for value in numbers:
+            total = total + value if function == "add" else total * value
+        rest = [argument for argument in kept if not isinstance(argument, Number)]
+        front = [] if Number(total) == neutral else [Number(total)]
+        kept = [*front, *rest] if function == "multiply" else [*rest, *front]
+    if not kept:
+        return neutral
+    return kept[0] if len(kept) == 1 else Apply(function, tuple(kept))
+
+
+def _fold_numbers(function: str, values: list[Fraction]) -> Fraction | None:
+    if function == "negative":
+        return -values[0]
+    if function == "abs":
+        return abs(values[0])
+    if function == "divide" and values[1] != 0:
+        return values[0] / values[1]
+    if function in ("floor_divide", "remainder") and values[1] != 0:
+        quotient = values[0] // values[1]
+        return Fraction(quotient) if function == "floor_divide" else values[0] - quotient * values[1]
+    if function in ("maximum", "minimum"):
+        return max(values) if function == "maximum" else min(values)
+    if function == "power" and values[1].denominator == 1 and abs(values[1]) <= 64:
+        if values[0] != 0 or values[1] >= 0:
+            return Fraction(values[0] ** int(values[1]))
+    return None
+
+
+def walk(expression: Expression) -> Iterator[Expression]:
+    """Yield every node, parents before children, left to right, without recursion."""
+    stack = [expression]
+    while stack:
+        node = stack.pop()
+        yield node
+        if isinstance(node, Apply):
+            stack.extend(reversed(node.arguments))
+
+
+def slots(expression: Expression) -> tuple[int, ...]:
+    """Return the positions that the expression reads, sorted."""
+    return tuple(sorted({node.position for node in walk(expression) if isinstance(node, Slot)}))
+
+
+def rebuild(expression: Expression, leaf: Callable[[Expression], Expression]) -> Expression:
+    """Return the expression with every leaf replaced by ``leaf(it)``, refolded."""
+    if isinstance(expression, Apply):
+        return apply(expression.function, *(rebuild(a, leaf) for a in expression.arguments))
+    return leaf(expression)
+
+
+def substitute(expression: Expression, values: Mapping[Expression, Expression]) -> Expression:
+    """Return the expression with leaves replaced, all at once."""
+    return rebuild(expression, lambda node: values.get(node, node))
