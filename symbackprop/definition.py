@@ -40,6 +40,10 @@ class Definition:
         source: paper or textbook, with the equation's number where it has one.
         constants: numbers with their defaults, settable where the entry is used. A default of
             None is "not set": ``where`` on a comparison with it folds to its last branch.
+        positive: the constants that must be greater than 0.
+        unit_interval: the constants that must lie from 0 to 1.
+        also_known_as: what other libraries call the entry; read by error messages only.
+        fields_known_as: what they call its fields and constants, each with our name.
     """
 
     name: str
@@ -47,6 +51,10 @@ class Definition:
     doc: str = ""
     source: str = ""
     constants: Mapping[str, Value] = field(default_factory=dict)
+    positive: tuple[str, ...] = ()
+    unit_interval: tuple[str, ...] = ()
+    also_known_as: tuple[str, ...] = ()
+    fields_known_as: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
