@@ -13,7 +13,7 @@ from collections.abc import Collection
 from fractions import Fraction
 from functools import lru_cache
 from math import isinf
-from typing import NoReturn, get_args
+from typing import NoReturn
 
 from symbackprop.equations import Reduction
 from symbackprop.errors import SymbackpropError, allowed
@@ -30,7 +30,7 @@ NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 _NUMBER = re.compile(r"(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
 _FOREIGN = re.compile(r"[^A-Za-z0-9_ .,+\-*/%()\[\]<>=!]")
 
-REDUCTIONS: tuple[Reduction, ...] = get_args(Reduction)
+REDUCTIONS: tuple[Reduction, ...] = ("total", "product", "largest", "smallest")
 # The functions that equations may call by name; the rest of ARITY is written with operators.
 FUNCTIONS = frozenset(
     {"maximum", "minimum", "where", "exp", "log", "log1p", "expm1", "sqrt"}
