@@ -12,15 +12,14 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import TypeVar
 
-from symbackprop import scalar
 from symbackprop.definition import Activation, Definition, Layer, Loss, Optimizer, Penalty
 from symbackprop.errors import SymbackpropError, allowed
+from symbackprop.formula_reader import FUNCTIONS, REDUCTIONS
 
 Entry = TypeVar("Entry", bound=Definition)
 
-REDUCTIONS = ("total", "product", "largest", "smallest")
-# What a formula may call; an activation of such a name would be ambiguous there.
-FUNCTIONS = frozenset({*scalar.ARITY, *REDUCTIONS, "held"})
+# What equations call by name; an entry of such a name would be ambiguous there.
+WORDS = frozenset({*FUNCTIONS, *REDUCTIONS, "held", "pi"})
 
 
 @dataclass(frozen=True)
@@ -33,6 +32,15 @@ class Catalog:
     penalties: Mapping[str, Penalty]
     optimizers: Mapping[str, Optimizer]
 
+    @property
+    def functions(self) -> Mapping[str, Activation]:
+        """The activations that equations may call: those that act on a number by itself."""
+        return {
+            name: entry
+            for name, entry in self.activations.items()
+            if not entry.parameters and "[" not in "".join(entry.equations)
+        }
+
     def with_definitions(self, definitions: Iterable[Definition]) -> Catalog:
         """Return a catalogue that holds these entries as well.
 
@@ -42,7 +50,7 @@ class Catalog:
         """
         definitions = tuple(definitions)
         for definition in definitions:
-            if isinstance(definition, Activation) and definition.name in FUNCTIONS:
+            if isinstance(definition, Activation) and definition.name in WORDS:
                 raise SymbackpropError(
                     f"activation {definition.name!r} has the name of a function: choose another"
                 )

@@ -1,0 +1,208 @@
+"""Reader of architecture files: TOML of at most 64 KiB, ``spec = 1``."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from symbackprop.architecture import Architecture, LayerUse, Use
+from symbackprop.catalog import CATALOG, Catalog, look_up
+from symbackprop.definition import Definition, Layer
+from symbackprop.errors import SymbackpropError
+from symbackprop.notation.definitions import read_definition
+from symbackprop.notation.tables import convert
+from symbackprop.notation.uses import (
+    MOST_BYTES,
+    check_choice,
+    check_constant,
+    check_field,
+    check_flag,
+    check_name,
+    check_number,
+    check_size,
+    read_activation,
+    read_loss,
+    shown,
+)
+
+MOST_AXES = 16
+
+_REDUCTIONS: Mapping[str, Literal["mean", "sum"]] = {"mean": "mean", "sum": "sum"}
+# tomllib takes time in the square of a dotted key's parts.
+_LONG_KEY = re.compile(
+    r"""(?<![A-Za-z0-9_-])(?:(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){32}"""
+)
+
+
+class _File(msgspec.Struct):
+    spec: int
+    network: dict[str, Any]
+    layer: list[dict[str, Any]]
+    define: list[dict[str, Any]] = []
+
+
+class _Network(msgspec.Struct):
+    input: list[Any]
+    name: str = "network"
+    loss: Any = None
+    reduction: str = "mean"
+    l1: Any = 0.0
+    l2: Any = 0.0
+
+
+class _Activation(msgspec.Struct):
+    type: str
+    function: Any
+    name: Any = ""
+
+
+def read_toml(text: str, path: str, catalog: Catalog = CATALOG) -> Architecture:
+    """Return the architecture that the text of a file describes.
+
+    Args:
+        text: the text of the file.
+        path: what errors and ``Architecture.text`` call it.
+        catalog: the entries that the file may use besides its own.
+
+    Raises:
+        SymbackpropError: the text is no TOML or not of the form; the message gives line or field.
+    """
+    try:
+        return _architecture(_parse(text), path, catalog)
+    except SymbackpropError as error:
+        raise error.at(path) from None
+
+
+def _parse(text: str) -> dict[str, Any]:
+    if len(text.encode("utf-8", "replace")) > MOST_BYTES:
+        raise SymbackpropError(f"more than {MOST_BYTES} bytes")
+    if _LONG_KEY.search(text):
+        raise SymbackpropError("a dotted name has more than 32 parts")
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise SymbackpropError("arrays or tables are nested too deeply") from None
+    except ValueError as error:
+        raise SymbackpropError(f"not valid TOML: {error}") from None
+
+
+def _architecture(document: dict[str, Any], path: str, catalog: Catalog) -> Architecture:
+    if document.get("spec", 1) != 1:
+        raise SymbackpropError(f"spec: found {shown(document['spec'])}; allowed: 1")
+    file = convert(document, _File, "")
+    definitions: list[Definition] = []
+    for position, table in enumerate(file.define, start=1):
+        # A definition sees those above it, so none can call itself.
+        definition = read_definition(table, f"define {position}", catalog.functions)
+        catalog = _extended(catalog, definition, f"define {position}")
+        definitions.append(definition)
+    layers = [
+        _layer(table, position, catalog) for position, table in enumerate(file.layer, start=1)
+    ]
+    if not layers:
+        raise SymbackpropError("layer: found none; a network has at least one [[layer]]")
+    _check_distinct(layers)
+    network = convert(file.network, _Network, "network")
+    try:
+        return Architecture(
+            name=check_name(network.name, "name"),
+            input=_shape(network.input),
+            layers=tuple(layers),
+            loss=None if network.loss is None else read_loss(network.loss, catalog.losses),
+            reduction=check_choice(network.reduction, _REDUCTIONS, "reduction"),
+            l1=_rate(network.l1, "l1"),
+            l2=_rate(network.l2, "l2"),
+            definitions=tuple(definitions),
+            text=path,
+        )
+    except SymbackpropError as error:
+        raise error.at("network") from None
+
+
+def _extended(catalog: Catalog, definition: Definition, place: str) -> Catalog:
+    try:
+        return catalog.with_definitions((definition,))
+    except SymbackpropError as error:
+        raise error.at(place) from None
+
+
+def _shape(extents: list[Any]) -> tuple[int | str, ...]:
+    if not 1 <= len(extents) <= MOST_AXES:
+        raise SymbackpropError(f"input: found {len(extents)} axes; allowed: 1 to {MOST_AXES}")
+    return tuple(check_size(extent, "input") for extent in extents)
+
+
+def _rate(value: object, what: str) -> float:
+    if check_number(value, what) < 0:
+        raise SymbackpropError(f"{what}: found {shown(value)}; allowed: a number of 0 or more")
+    return check_number(value, what)
+
+
+def _layer(table: dict[str, Any], position: int, catalog: Catalog) -> LayerUse:
+    place = f"layer {position}"
+    try:
+        kind = table.get("type")
+        if not isinstance(kind, str):
+            raise SymbackpropError(f"type: found {shown(kind)}; allowed: the name of a type")
+        definition = None
+        if kind != "activation":
+            definition = look_up(catalog.layers, kind[:64], "type", ("activation",))
+        name = check_name(table["name"], "name") if "name" in table else ""
+        place = f"layer {name!r}" if name else f"layer {position} ({kind})"
+        if definition is None:
+            use = _activation_layer(table, catalog)
+            return LayerUse("activation", place, name, activation=use)
+        activation = table.get("activation")
+        return LayerUse(
+            kind,
+            place,
+            name,
+            fields=_fields(definition, table),
+            activation=None
+            if activation is None
+            else read_activation(activation, catalog.activations),
+        )
+    except SymbackpropError as error:
+        raise error.at(place) from None
+
+
+def _activation_layer(table: dict[str, Any], catalog: Catalog) -> Use:
+    return read_activation(convert(table, _Activation, "").function, catalog.activations)
+
+
+def _fields(definition: Layer, table: Mapping[str, object]) -> dict[str, Any]:
+    """Return sizes, options and constants as written, checked."""
+    if len(definition.inputs) > 1:
+        raise SymbackpropError(f"takes {len(definition.inputs)} inputs; a layer has one")
+    own = dict.fromkeys((*definition.sizes, *definition.options, *definition.constants))
+    written = {key: table[key] for key in table if key not in ("type", "name", "activation")}
+    for key in written:
+        check_field(definition, key, {**own, "name": None, "activation": None, "type": None})
+    for size in definition.sizes:
+        if size not in written:
+            raise SymbackpropError(f"{size} is missing; {definition.name} needs it")
+    return {key: _field(definition, key, value) for key, value in written.items()}
+
+
+def _field(definition: Layer, key: str, value: object) -> Any:
+    if key in definition.sizes:
+        return check_size(value, key)
+    if key in definition.options:
+        return check_flag(value, key)
+    return check_constant(definition, key, value)
+
+
+def _check_distinct(layers: list[LayerUse]) -> None:
+    positions: dict[str, int] = {"input": 0}
+    for position, layer in enumerate(layers, start=1):
+        first = positions.setdefault(layer.name or str(position), position)
+        if first == 0:
+            raise SymbackpropError(f"layer {position}: the name 'input' is the network's input")
+        if first != position:
+            raise SymbackpropError(
+                f"layer {position}: the name {layer.name!r} is that of layer {first}"
+            )
