@@ -1,0 +1,142 @@
+"""The pipeline as functions: what the command line and Python users call.
+
+Each function reads an architecture: compact text (``"2-4:relu-1:sigmoid"``), the path
+of a TOML file, or the record that ``load`` returned.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from symbackprop.architecture import Architecture
+from symbackprop.catalog import CATALOG, look_up
+from symbackprop.errors import SymbackpropError, allowed
+from symbackprop.notation import load
+from symbackprop.notation.uses import read_loss
+
+if TYPE_CHECKING:
+    from symbackprop.checking.report import GradientReport
+    from symbackprop.network import Network
+
+__all__ = ["CheckFailed", "build", "check", "derive", "generate", "generate_checked", "load"]
+
+Source = str | Path | Architecture
+Progress = Callable[[str], None]
+
+
+class CheckFailed(Exception):
+    """A generated module failed its gradient check; ``report`` says where."""
+
+    def __init__(self, report: GradientReport) -> None:
+        super().__init__("the generated module failed its gradient check")
+        self.report = report
+
+
+def _silent(stage: str) -> None:
+    pass
+
+
+def build(source: Source, *, loss: str | None = None, reduction: str | None = None) -> Network:
+    """Return the architecture as equations.
+
+    Args:
+        source: the architecture.
+        loss: name of a loss, in place of the architecture's own.
+        reduction: ``"mean"`` or ``"sum"`` over the batch, in place of the architecture's own.
+
+    Raises:
+        SymbackpropError: something is unknown, malformed or does not fit.
+    """
+    from symbackprop.build import build_network
+
+    architecture = source if isinstance(source, Architecture) else load(source)
+    catalog = CATALOG.with_definitions(architecture.definitions)
+    if loss is not None:
+        architecture = replace(architecture, loss=read_loss(loss, catalog.losses))
+    if reduction is not None:
+        architecture = replace(architecture, reduction=_reduction(reduction))
+    return build_network(architecture, catalog)
+
+
+def _reduction(name: str) -> Literal["mean", "sum"]:
+    if name == "mean" or name == "sum":
+        return name
+    raise SymbackpropError(f"reduction: {name!r} is not known; {allowed(name, ['mean', 'sum'])}")
+
+
+def generate(
+    source: Source,
+    *,
+    loss: str | None = None,
+    reduction: str | None = None,
+    optimizer: str = "sgd",
+) -> str:
+    """Return the text of the NumPy module, its gradients checked.
+
+    Args:
+        source: the architecture.
+        loss: as for ``build``.
+        reduction: as for ``build``.
+        optimizer: ``sgd``, ``momentum`` or ``adam``.
+
+    Raises:
+        SymbackpropError: as for ``build``, or the network cannot be generated.
+        CheckFailed: the module's gradients disagree with the numeric ones.
+    """
+    text, report = generate_checked(source, loss=loss, reduction=reduction, optimizer=optimizer)
+    if not report.passed:
+        raise CheckFailed(report)
+    return text
+
+
+def generate_checked(
+    source: Source,
+    *,
+    loss: str | None = None,
+    reduction: str | None = None,
+    optimizer: str = "sgd",
+    progress: Progress = _silent,
+) -> tuple[str, GradientReport]:
+    """Return the text of the module and the report of its check, passed or not.
+
+    Raises:
+        SymbackpropError: as for ``generate``.
+    """
+    look_up(CATALOG.optimizers, optimizer, "optimizer")
+    progress("reading")
+    network = build(source, loss=loss, reduction=reduction)
+    from symbackprop.emit import generate as emit
+
+    progress("deriving")
+    text = emit(network, optimizer=optimizer).text
+    progress("checking")
+    from symbackprop.numeric import check_module
+
+    with tempfile.TemporaryDirectory(prefix="symbackprop-") as folder:
+        module = Path(folder, "module.py")
+        module.write_text(text, encoding="utf-8", newline="\n")
+        return text, check_module(module, network)
+
+
+def check(
+    module: str | Path, source: Source | None = None, *, progress: Progress = _silent
+) -> GradientReport:
+    """Check a generated module, run in a process of its own.
+
+    Args:
+        module: path of the file.
+        source: an architecture whose equations the module's forward is compared with.
+        progress: called with the name of each stage.
+
+    Raises:
+        SymbackpropError: the file cannot be read or run, or is no generated module.
+    """
+    from symbackprop.numeric import check_module
+
+    network = None if source is None else build(source)
+    progress("checking")
+    return check_module(Path(module), network)
