@@ -14,7 +14,7 @@ equations means nothing. Variables are global within a network.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from fractions import Fraction
@@ -23,7 +23,8 @@ from typing import Literal
 from symbackprop.scalar import Expression, Number
 
 Extent = int | Expression  # a number, or one by name (Named("N") is the batch)
-Reduction = Literal["total", "product", "largest", "smallest"]
+# argmax and argmin give the flat position, row by row, of the first largest or smallest.
+Reduction = Literal["total", "product", "largest", "smallest", "argmax", "argmin"]
 
 
 class Role(Enum):
@@ -217,6 +218,27 @@ def indices_of(expression: IndexExpression | Operand) -> Iterator[Index]:
     else:
         for inner in expression.indices:
             yield from indices_of(inner)
+
+
+def renamed(
+    expression: IndexExpression | Operand, names: Mapping[Index, IndexExpression]
+) -> IndexExpression:
+    """Return the index expression or operand with its indices replaced, all at once.
+
+    A bare index may become any index expression; inside an affine one only another index.
+    """
+    if isinstance(expression, Index):
+        return names.get(expression, expression)
+    if isinstance(expression, Affine):
+        terms = []
+        for coefficient, index in expression.terms:
+            new = names.get(index, index)
+            assert isinstance(new, Index)
+            terms.append((coefficient, new))
+        return replace(expression, terms=tuple(terms))
+    if isinstance(expression, Quotient | Remainder):
+        return replace(expression, dividend=renamed(expression.dividend, names))
+    return replace(expression, indices=tuple(renamed(inner, names) for inner in expression.indices))
 
 
 def accesses_of(operand: Operand | IndexExpression) -> Iterator[Access]:
