@@ -22,13 +22,15 @@ if TYPE_CHECKING:
     from symbackprop.checking.report import GradientReport
     from symbackprop.network import Network
 
-__all__ = ["CheckFailed", "build", "check", "derive", "generate", "generate_checked", "load"]
+__all__ = ["FailedCheckError", "build", "check", "generate", "generate_checked", "load"]
 
 Source = str | Path | Architecture
 Progress = Callable[[str], None]
+BatchReduction = Literal["mean", "sum"]
+REDUCTIONS: tuple[BatchReduction, ...] = ("mean", "sum")
 
 
-class CheckFailed(Exception):
+class FailedCheckError(Exception):
     """A generated module failed its gradient check; ``report`` says where."""
 
     def __init__(self, report: GradientReport) -> None:
@@ -40,7 +42,9 @@ def _silent(stage: str) -> None:
     pass
 
 
-def build(source: Source, *, loss: str | None = None, reduction: str | None = None) -> Network:
+def build(
+    source: Source, *, loss: str | None = None, reduction: BatchReduction | None = None
+) -> Network:
     """Return the architecture as equations.
 
     Args:
@@ -58,21 +62,17 @@ def build(source: Source, *, loss: str | None = None, reduction: str | None = No
     if loss is not None:
         architecture = replace(architecture, loss=read_loss(loss, catalog.losses))
     if reduction is not None:
-        architecture = replace(architecture, reduction=_reduction(reduction))
+        if reduction not in REDUCTIONS:
+            raise SymbackpropError(f"reduction: {allowed(reduction, REDUCTIONS)}")
+        architecture = replace(architecture, reduction=reduction)
     return build_network(architecture, catalog)
-
-
-def _reduction(name: str) -> Literal["mean", "sum"]:
-    if name == "mean" or name == "sum":
-        return name
-    raise SymbackpropError(f"reduction: {name!r} is not known; {allowed(name, ['mean', 'sum'])}")
 
 
 def generate(
     source: Source,
     *,
     loss: str | None = None,
-    reduction: str | None = None,
+    reduction: BatchReduction | None = None,
     optimizer: str = "sgd",
 ) -> str:
     """Return the text of the NumPy module, its gradients checked.
@@ -85,11 +85,11 @@ def generate(
 
     Raises:
         SymbackpropError: as for ``build``, or the network cannot be generated.
-        CheckFailed: the module's gradients disagree with the numeric ones.
+        FailedCheckError: the module's gradients disagree with the numeric ones.
     """
     text, report = generate_checked(source, loss=loss, reduction=reduction, optimizer=optimizer)
     if not report.passed:
-        raise CheckFailed(report)
+        raise FailedCheckError(report)
     return text
 
 
@@ -97,7 +97,7 @@ def generate_checked(
     source: Source,
     *,
     loss: str | None = None,
-    reduction: str | None = None,
+    reduction: BatchReduction | None = None,
     optimizer: str = "sgd",
     progress: Progress = _silent,
 ) -> tuple[str, GradientReport]:

@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Literal, NoReturn
 
 import click
 
@@ -20,8 +20,9 @@ from symbackprop import __version__
 from symbackprop.errors import SymbackpropError
 
 if TYPE_CHECKING:
-    from symbackprop.numeric import GradientReport
+    from symbackprop.checking.report import Finding, GradientReport
 
+MISMATCH = 1
 BAD_INPUT = 2
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
 PIPE_CLOSED = 141  # 128 + SIGPIPE
@@ -35,14 +36,18 @@ def command() -> None:
     """Derive backpropagation and generate checked NumPy code."""
 
 
-@command.command(epilog=_ARCHITECTURE)
+@command.command(epilog=_ARCHITECTURE, short_help="Write the checked NumPy module of ARCH.")
 @click.argument("arch")
 @click.option("--loss", metavar="NAME", help="Loss, in place of the file's.")
 @click.option("--reduction", type=click.Choice(["mean", "sum"]), help="Over the batch.")
 @click.option("--optimizer", metavar="NAME", default="sgd", show_default=True)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File; default stdout.")
 def generate(
-    arch: str, loss: str | None, reduction: str | None, optimizer: str, output: Path | None
+    arch: str,
+    loss: str | None,
+    reduction: Literal["mean", "sum"] | None,
+    optimizer: str,
+    output: Path | None,
 ) -> None:
     """Write the NumPy module of ARCH, once its gradients have been checked."""
     from symbackprop import api, writing
@@ -54,16 +59,17 @@ def generate(
             arch, loss=loss, reduction=reduction, optimizer=optimizer, progress=progress
         )
     if not report.passed:
-        click.echo(f"error: the gradient check failed, nothing is written\n{report}", err=True)
-        raise SystemExit(1)
+        click.echo(_table(report), err=True, nl=False)
+        click.echo("error: the gradient check failed; nothing is written", err=True)
+        raise SystemExit(MISMATCH)
     if target is None:
         click.echo(text, nl=False)
     else:
         target.write(text)
-        click.echo(f"{target.path}: {_verdict(report)}", err=True)
+        click.echo(f"{target.path}: gradients agree, relative error {_worst(report)}", err=True)
 
 
-@command.command(epilog=_ARCHITECTURE)
+@command.command(epilog=_ARCHITECTURE, short_help="Check a generated MODULE.")
 @click.argument("module", type=click.Path(path_type=Path))
 @click.option("--arch", metavar="ARCH", help="Compare forward with this architecture's equations.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
@@ -74,8 +80,10 @@ def check(module: Path, arch: str | None, as_json: bool) -> None:
 
     with Progress() as progress:
         report = api.check(module, arch, progress=progress)
-    click.echo(json.dumps(report.as_dict(), indent=2) if as_json else str(report))
-    raise SystemExit(0 if report.passed else 1)
+    click.echo(
+        json.dumps(report.as_json(), indent=2) + "\n" if as_json else _table(report), nl=False
+    )
+    raise SystemExit(0 if report.passed else MISMATCH)
 
 
 @command.command(epilog=_ARCHITECTURE)
@@ -88,7 +96,7 @@ def show(arch: str) -> None:
     click.echo(printer.network_text(api.build(arch)), nl=False)
 
 
-@command.command()
+@command.command(short_help="List the catalogue with its equations.")
 @click.argument("name", required=False)
 def catalog(name: str | None) -> None:
     """List the entries of the catalogue, or those called NAME, with their equations."""
@@ -123,5 +131,20 @@ def _fail(message: str) -> int:
     return BAD_INPUT
 
 
-def _verdict(report: GradientReport) -> str:
-    return f"gradients agree to {report.largest_error:.1e}"
+def _worst(report: GradientReport) -> str:
+    return f"{max(finding.error for finding in report.tensors.values()):.1e}"
+
+
+def _table(report: GradientReport) -> str:
+    """A line for each comparison: what, relative error, verdict."""
+    rows = [*report.tensors.items(), *report.checks.items()]
+    width = max((len(name) for name, _ in rows), default=0)
+    lines = [
+        f"{name.ljust(width)}  {finding.error:8.1e}  {_mark(finding)}" for name, finding in rows
+    ]
+    verdict = "passed" if report.passed else "FAILED"
+    return "".join(f"{line}\n" for line in [*lines, *report.notes, verdict])
+
+
+def _mark(finding: Finding) -> str:
+    return "ok" if finding.passed else f"more than {finding.tolerance:.0e}"

@@ -150,6 +150,8 @@ def _facts(entry: Definition) -> Iterator[str]:
     settings = dict(entry.constants)
     if isinstance(entry, Layer):
         settings.update(entry.options)
+    if isinstance(entry, Loss):
+        settings.update(dict.fromkeys(entry.vectors))
     if settings:
         yield f"constants: {', '.join(f'{key} = {_value(v)}' for key, v in settings.items())}"
     if entry.source:
