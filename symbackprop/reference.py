@@ -8,6 +8,7 @@ schedule. Nothing here is fast, and nothing here is shared with the lowering.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -26,6 +27,7 @@ __all__ = [
     "directional_difference",
     "evaluate",
     "forward_equations",
+    "work",
 ]
 
 
@@ -145,6 +147,15 @@ def directional_difference(
         )
 
     return (cost(1) - cost(-1)) / (2 * length)
+
+
+def work(equations: Iterable[Equation], sizes: Mapping[str, int]) -> int:
+    """Return how many points ``evaluate`` visits: of all equations, free and reduced indices."""
+    elements = Elements({}, sizes, FLOAT64)
+    return sum(
+        math.prod(elements.extent(index.extent) for index in (*e.free, *e.reduced))
+        for e in equations
+    )
 
 
 def forward_equations(network: Network, head: Head | None = None) -> tuple[Equation, ...]:

@@ -1,0 +1,71 @@
+"""Runs in a process of its own: imports one module, checks it, writes what it found.
+
+Usage: python -m symbackprop.checking.driver MODULE.py SEED FOLDER
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+
+from symbackprop.checking.gradients import examine
+from symbackprop.checking.subject import Subject
+from symbackprop.errors import SymbackpropError
+
+REPORT, SAMPLE = "report.json", "sample.npz"
+
+
+def load(path: Path) -> ModuleType:
+    """Import a module by its file, as ``python MODULE.py`` would find its neighbours."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise SymbackpropError("is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    sys.path[0] = str(path.parent)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException as error:
+        raise SymbackpropError(f"cannot be imported: {type(error).__name__}: {error}") from error
+    return module
+
+
+def sampled(
+    module: ModuleType, seed: int
+) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float64]]]:
+    """Return one point of the module: parameters, input, output, targets and losses."""
+    subject = Subject(module)
+    params = subject.parameters(seed)
+    sample = subject.sample(params, seed, 2)
+    output, _ = subject.forward(params, sample.x)
+    inputs = sample.x if isinstance(sample.x, dict) else {"x": sample.x}
+    arrays = {f"param {k}": v for k, v in params.items()}
+    arrays |= {f"input {k}": v for k, v in inputs.items()} | {"output": output}
+    for number, y in enumerate(sample.targets):
+        value = subject.call("loss", output, y)
+        arrays |= {f"target {number}": y, f"loss {number}": np.asarray(value)}
+    return arrays
+
+
+def main(path: str, seed: str, folder: str) -> None:
+    """Write the report, or an error, to FOLDER."""
+    place = Path(folder)
+    try:
+        module = load(Path(path))
+        result = examine(module, int(seed)).as_json()
+        np.savez(place / SAMPLE, **sampled(module, int(seed)))  # type: ignore[arg-type]
+    except SymbackpropError as error:
+        result = {"error": str(error)}
+    (place / REPORT).write_text(json.dumps(result), encoding="utf-8")
+    # A module may have left threads behind.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,207 @@
+"""The module under check: its functions, and points at which to try them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from symbackprop.errors import SymbackpropError
+
+Array = np.ndarray[Any, Any]
+Inputs = Array | dict[str, Array]
+
+_ALWAYS = ("PARAMETER_SHAPES", "initialize", "forward", "backward")
+_WITH_LOSS = ("loss_gradient", "loss_and_gradients", "update", "Workspace")
+
+
+class Captured(BaseException):
+    """Carries the input that a module's own check gave to its ``forward``."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A point of a module: one batch, the cotangent of its output, and targets of every form."""
+
+    x: Inputs
+    cotangent: Array
+    targets: tuple[Array, ...]
+
+    @property
+    def size(self) -> int:
+        """The number of samples in the batch."""
+        return len(self.cotangent)
+
+
+class Subject:
+    """Calls the functions of an emitted module; what one raises becomes a SymbackpropError."""
+
+    def __init__(self, module: ModuleType) -> None:
+        self.module = module
+        self.has_loss = hasattr(module, "loss")
+        required = (*_ALWAYS, *(_WITH_LOSS if self.has_loss else ()))
+        missing = [name for name in required if not hasattr(module, name)]
+        if missing:
+            raise SymbackpropError(
+                f"has no {', '.join(missing)}; an emitted module defines {', '.join(required)}"
+            )
+        self.shapes: Mapping[str, tuple[int, ...]] = module.PARAMETER_SHAPES
+        if not isinstance(self.shapes, Mapping):
+            raise SymbackpropError("PARAMETER_SHAPES is not a dict of shapes by name")
+
+    def call(self, function: str, *arguments: Any, **keywords: Any) -> Any:
+        """Call a function of the module with those keywords that it knows."""
+        called = getattr(self.module, function)
+        known = self.keywords(function)
+        try:
+            return called(*arguments, **{k: v for k, v in keywords.items() if k in known})
+        except Exception as error:
+            raise SymbackpropError(f"{function} raised {type(error).__name__}: {error}") from error
+
+    def keywords(self, function: str) -> frozenset[str]:
+        """Return the names of the function's parameters."""
+        if function not in self._keywords:
+            called: Callable[..., Any] = getattr(self.module, function)
+            self._keywords[function] = frozenset(inspect.signature(called).parameters)
+        return self._keywords[function]
+
+    @cached_property
+    def _keywords(self) -> dict[str, frozenset[str]]:
+        return {}
+
+    @cached_property
+    def draws(self) -> bool:
+        """Whether training needs a random generator."""
+        try:
+            self.forward(self.parameters(0), self.inputs(np.random.default_rng(0), 2), draw=False)
+        except SymbackpropError:
+            return True
+        return False
+
+    def held(self, draw: bool | None = None) -> dict[str, Any]:
+        """Return the keywords that hold draws and state fixed, made afresh for every call."""
+        fixed: dict[str, Any] = {"training": True}
+        if self.draws if draw is None else draw:
+            fixed["rng"] = np.random.default_rng(0)
+        if hasattr(self.module, "initial_state"):
+            fixed["state"] = self.call("initial_state")
+        return fixed
+
+    def forward(
+        self, params: Mapping[str, Array], x: Inputs, draw: bool | None = None
+    ) -> tuple[Array, Any]:
+        """Return the output and the cache of the plain path."""
+        result = self.call("forward", params, x, **self.held(draw))
+        if not isinstance(result, tuple) or len(result) != 2:
+            raise SymbackpropError("forward did not return (output, cache)")
+        return np.asarray(result[0]), result[1]
+
+    def train(
+        self, params: Mapping[str, Array], x: Inputs, y: Array, **keywords: Any
+    ) -> tuple[float, dict[str, Array]]:
+        """Return the value and the gradients of the training path."""
+        result = self.call("loss_and_gradients", params, x, y, **self.held(), **keywords)
+        if not isinstance(result, tuple) or len(result) != 2 or not isinstance(result[1], dict):
+            raise SymbackpropError("loss_and_gradients did not return (value, gradients)")
+        return float(result[0]), result[1]
+
+    def parameters(self, seed: int, dtype: Any = np.float64) -> dict[str, Array]:
+        """Return initial parameters moved to a general point, in the module's own arrays."""
+        params: dict[str, Array] = self.call("initialize", seed, dtype=dtype)
+        rng = np.random.default_rng([seed, 1])
+        for name, shape in self.shapes.items():
+            given = params.get(name)
+            if given is None or given.shape != tuple(shape):
+                found = "nothing" if given is None else str(given.shape)
+                raise SymbackpropError(f"initialize gives {found} for {name}, not {tuple(shape)}")
+            spread = 0.3 / np.sqrt(max(shape)) if len(shape) > 1 else 0.3
+            given += np.asarray(spread * rng.standard_normal(given.shape), dtype)
+        return params
+
+    @cached_property
+    def example(self) -> Inputs:
+        """An input like those that the module's own check uses: for shapes and dtypes."""
+        captured = self._captured()
+        if captured is not None:
+            return captured
+        weights = [shape for shape in self.shapes.values() if len(shape) > 1]
+        if not weights:
+            raise SymbackpropError("has no gradient_check that shows what its input looks like")
+        return np.zeros((2, weights[0][0]))
+
+    def _captured(self) -> Inputs | None:
+        """Return what ``gradient_check`` gives to ``forward``, without running either further."""
+
+        def capture(_params: Any, x: Any, **_: Any) -> None:
+            raise Captured(x)
+
+        namespace = self.module.__dict__
+        original = namespace["forward"]
+        namespace["forward"] = capture
+        try:
+            namespace["gradient_check"](0)
+        except Captured as captured:
+            x = captured.args[0]
+            return (
+                {k: np.asarray(v) for k, v in x.items()} if isinstance(x, dict) else np.asarray(x)
+            )
+        except Exception:
+            return None
+        finally:
+            namespace["forward"] = original
+        return None
+
+    def inputs(self, rng: np.random.Generator, size: int) -> Inputs:
+        """Return a random batch in the example's shape."""
+
+        def batch(like: Array) -> Array:
+            shape = (size, *like.shape[1:])
+            if like.dtype.kind in "iub":
+                return rng.integers(0, int(like.max()) + 1, shape).astype(like.dtype)
+            return rng.standard_normal(shape)
+
+        if isinstance(self.example, dict):
+            return {name: batch(like) for name, like in self.example.items()}
+        return batch(self.example)
+
+    def sample(self, params: Mapping[str, Array], seed: int, size: int) -> Sample:
+        """Return a random batch with a random cotangent and every form of target it takes."""
+        rng = np.random.default_rng([seed, 2, size])
+        x = self.inputs(rng, size)
+        output, _ = self.forward(params, x)
+        if output.dtype != np.float64 or len(output) != size:
+            raise SymbackpropError(
+                f"forward gives {output.dtype} {output.shape} for {size} samples"
+            )
+        targets = self.targets(rng, output) if self.has_loss else ()
+        return Sample(x, np.asarray(rng.standard_normal(output.shape)), targets)
+
+    def targets(self, rng: np.random.Generator, output: Array) -> tuple[Array, ...]:
+        """Return a target of every form that the module's loss accepts for this output.
+
+        Forms are the output's own shape, half its last axis (means and variances), and
+        class indices along any one axis.
+        """
+        half = (*output.shape[:-1], output.shape[-1] // 2)
+        shapes = [output.shape] if output.ndim < 2 or not half[-1] else [output.shape, half]
+        forms = [rng.uniform(0.05, 0.95, shape) for shape in shapes]
+        for axis in range(output.ndim - 1, 0, -1):
+            shape = (*output.shape[:axis], *output.shape[axis + 1 :])
+            forms.append(rng.integers(0, output.shape[axis], shape))
+        accepted: dict[tuple[int, ...], Array] = {}
+        refused = ""
+        for y in forms:
+            try:
+                self.call("loss", output, y)
+            except SymbackpropError as error:
+                refused = str(error)
+            else:
+                accepted.setdefault(y.shape, y)
+        if not accepted:
+            raise SymbackpropError(f"loss takes no target for an output {output.shape}: {refused}")
+        return tuple(accepted.values())

@@ -1,0 +1,125 @@
+"""The check of a module: passes what is right, and says one clear thing about what is not one."""
+
+import json
+import math
+import subprocess
+import sys
+import time
+
+import pytest
+from handmade import PERCEPTRON
+
+from symbackprop.checking.report import Finding, GradientReport, from_json
+from symbackprop.errors import SymbackpropError
+from symbackprop.numeric import check_module
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text):
+        path = tmp_path / "module.py"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def test_a_right_module_passes_within_two_seconds(write):
+    path = write(PERCEPTRON)
+    start = time.perf_counter()
+    report = check_module(path)
+    assert time.perf_counter() - start < 2
+    assert report.passed
+    assert list(report.tensors) == ["W1", "b1", "W2", "b2", "x"]
+    assert all(finding.error < 1e-9 for finding in report.tensors.values())
+    assert report.notes == ()
+    assert report == check_module(path)
+
+
+def test_a_wrong_gradient_fails_by_name(write):
+    wrong = PERCEPTRON.replace('"W2": cache["a1"].T @ dz2', '"W2": 1.0001 * cache["a1"].T @ dz2')
+    report = check_module(write(wrong))
+    assert not report.passed
+    assert [name for name, finding in report.tensors.items() if not finding.passed] == ["W2"]
+    assert report.tensors["W2"].error == pytest.approx(1e-4, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("import no_such_module", "cannot be imported: ModuleNotFoundError"),
+        ("def f(:", "cannot be imported: SyntaxError"),
+        ("import sys; sys.exit(3)", "cannot be imported: SystemExit"),
+        ("x = 1", "has no PARAMETER_SHAPES, initialize, forward, backward"),
+        (PERCEPTRON.replace("def update", "def renamed"), "has no update"),
+        ("import os; os.write(1, b'no such luck'); os._exit(5)", "without a result: no such luck"),
+        (PERCEPTRON.replace("dz1 = (dz2", "dz1 = (missing"), "backward raised NameError"),
+        (PERCEPTRON.replace("return a2, {", "return {"), "forward did not return"),
+        (PERCEPTRON.replace("return value, result", "return value"), "did not return (value,"),
+        (PERCEPTRON.replace('"W1": (2, 3)', '"W1": (3, 2)'), "for W1, not (3, 2)"),
+        ("print('x' * 10**6)\n" * 9 + "import os; os._exit(0)", "without a result: xxx"),
+    ],
+)
+def test_what_is_no_module_gets_one_clear_error(write, text, message):
+    path = write(text)
+    with pytest.raises(SymbackpropError) as caught:
+        check_module(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 500
+
+
+def test_a_module_that_hangs_is_ended(write):
+    start = time.perf_counter()
+    with pytest.raises(SymbackpropError, match=r"no result within 1 s"):
+        check_module(write("while True: pass"), timeout=1)
+    assert time.perf_counter() - start < 5
+
+
+def test_a_missing_file_is_said(tmp_path):
+    with pytest.raises(SymbackpropError, match="no such file"):
+        check_module(tmp_path / "absent.py")
+
+
+def test_garbage_on_stdout_does_no_harm(write):
+    assert check_module(write(PERCEPTRON + "\nprint('garbage' * 10000)")).passed
+
+
+def test_a_large_module_is_checked_in_part(write):
+    text = PERCEPTRON.replace("(2, 3)", "(784, 128)").replace("(3,)", "(128,)")
+    text = text.replace("(3, 1)", "(128, 1)").replace("np.zeros(13", "np.zeros(100609")
+    text = text.replace("flat[0:6]", "flat[0:100352]").replace("flat[6:9]", "flat[100352:100480]")
+    text = text.replace("flat[9:12]", "flat[100480:100608]").replace("[12:13]", "[100608:100609]")
+    text = text.replace("(len(x), 2)", "(len(x), 784)").replace("normal(3)", "normal(128)")
+    text = text.replace("batch_size, 3", "batch_size, 128").replace("(3, 2)", "(3, 784)")
+    text = text.replace("batch_size, 2", "batch_size, 784").replace("sqrt(2 / 2)", "sqrt(2 / 784)")
+    text = text.replace("sqrt(2 / 4)", "sqrt(2 / 129)")
+    start = time.perf_counter()
+    report = check_module(write(text))
+    assert report.passed
+    assert time.perf_counter() - start < 10
+    wrong = text.replace("np.matmul(x.T, dz1, out", "np.matmul(x.T, 1.0001 * dz1, out")
+    assert not check_module(write(wrong)).tensors["W1"].passed
+
+
+def test_the_report_is_plain_json_and_nan_fails():
+    report = GradientReport({"W1": Finding(1e-9), "b1": Finding(math.nan)}, {}, ("a note",))
+    assert not report.passed
+    assert not Finding(math.inf).passed
+    assert Finding(1e-6).passed
+    data = json.loads(json.dumps(report.as_json(), allow_nan=False))
+    assert data["tensors"]["b1"]["relative_error"] is None
+    assert not from_json(data).passed
+    assert from_json(data).tensors["W1"] == Finding(1e-9)
+    assert not GradientReport({}, {}).passed
+
+
+def test_neither_the_check_nor_its_process_imports_sympy(write):
+    path = write(PERCEPTRON)
+    script = (
+        "import sys, pathlib; from symbackprop.numeric import check_module; "
+        "import symbackprop.checking.driver; "
+        f"check_module(pathlib.Path({str(path)!r})); assert 'sympy' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
