@@ -41,7 +41,7 @@ def _views(flat: Array, params: dict[str, Array]) -> dict[str, Array]:
     }
 
 
-def _batch_last(workload: Workload, initial: dict[str, Array]) -> Step:
+def _batch_last(workload: Workload, initial: dict[str, Array]) -> Step:  # noqa: PLR0915 - one straight line of statements
     """2-4-3-1: features × samples, [W | b] one block, every input with a row of ones."""
     batch, dtype = workload.batch, initial["W1"].dtype
     flat, params = _flat(initial)
@@ -118,7 +118,7 @@ def _batch_last(workload: Workload, initial: dict[str, Array]) -> Step:
     return Step(params, loss_and_gradients, update)
 
 
-def _batch_first(workload: Workload, initial: dict[str, Array]) -> Step:
+def _batch_first(workload: Workload, initial: dict[str, Array]) -> Step:  # noqa: PLR0915 - one straight line of statements
     """Wide layers: samples × features, x read where it lies, biases added in place."""
     batch, dtype, classes = workload.batch, initial["W1"].dtype, workload.sizes[-1]
     flat, params = _flat(initial)
