@@ -97,14 +97,20 @@ def look_up(
     """
     if name in entries:
         return entries[name]
-    for entry in entries.values():
-        if _folded(name) in map(_folded, (entry.name, *entry.also_known_as)):
-            raise SymbackpropError(f"{kind} {name!r} is called {entry.name!r} here")
+    # An exact name comes first: CrossEntropyLoss takes logits, cross_entropy probabilities.
+    exact = [entry.name for entry in entries.values() if name in entry.also_known_as]
+    alike = [
+        entry.name
+        for entry in entries.values()
+        if _folded(name) in map(_folded, (entry.name, *entry.also_known_as))
+    ]
+    if exact or alike:
+        raise SymbackpropError(f"{kind} {name!r} is called {(exact or alike)[0]!r} here")
     raise SymbackpropError(f"{kind} {name!r} is not known; {allowed(name, [*entries, *others])}")
 
 
 def _folded(name: str) -> str:
-    """Return what CrossEntropyLoss and cross_entropy have in common."""
+    """Return what HuberLoss and huber have in common."""
     folded = name.replace("_", "").replace("-", "").lower()
     return folded.removesuffix("loss")
 
