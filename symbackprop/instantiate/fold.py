@@ -1,0 +1,56 @@
+"""Applies a function and folds what is constant: arithmetic, comparisons and what they decide."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+
+from symbackprop import scalar
+from symbackprop.errors import SymbackpropError
+from symbackprop.scalar import ONE, ZERO, Expression, Number
+
+_MAX_BITS = 2048  # float64 ends at 1024; a quotient may pass through more
+_COMPARE: dict[str, Callable[[Fraction, Fraction], bool]] = {
+    "greater": lambda a, b: a > b,
+    "greater_equal": lambda a, b: a >= b,
+    "less": lambda a, b: a < b,
+    "less_equal": lambda a, b: a <= b,
+    "equal": lambda a, b: a == b,
+    "not_equal": lambda a, b: a != b,
+}
+
+
+def fold(function: str, arguments: Sequence[Expression]) -> Expression:
+    """Return the application, decided where its arguments decide it.
+
+    Raises:
+        SymbackpropError: a division by a literal 0, or a number beyond the range of float64.
+    """
+    if function in ("divide", "floor_divide", "remainder") and arguments[1] == ZERO:
+        raise SymbackpropError("division by 0")
+    if function in ("logical_and", "logical_or"):
+        return _logical(function, *arguments)
+    numbers = [argument.value for argument in arguments if isinstance(argument, Number)]
+    if function in _COMPARE and len(numbers) == 2:
+        return ONE if _COMPARE[function](*numbers) else ZERO
+    if function == "logical_not" and numbers:
+        return ZERO if numbers[0] else ONE
+    if function == "where" and isinstance(arguments[0], Number):
+        return arguments[1] if arguments[0].value else arguments[2]
+    result = scalar.apply(function, *arguments)
+    for node in (result, *getattr(result, "arguments", ())):
+        if isinstance(node, Number) and _bits(node.value) > _MAX_BITS:
+            raise SymbackpropError(f"{function} gives a number beyond the range of float64")
+    return result
+
+
+def _logical(function: str, left: Expression, right: Expression) -> Expression:
+    for one, other in ((left, right), (right, left)):
+        if isinstance(one, Number):
+            decided = bool(one.value) is (function == "logical_or")
+            return one if decided else other
+    return scalar.apply(function, left, right)
+
+
+def _bits(value: Fraction) -> int:
+    return max(value.numerator.bit_length(), value.denominator.bit_length())

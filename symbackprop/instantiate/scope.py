@@ -1,0 +1,130 @@
+"""What the names in a definition's equations stand for, and what the generated ones are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from symbackprop.definition import Activation
+from symbackprop.equations import Extent, Index, Variable
+from symbackprop.formula import Call, Formula, Reduce, Reference
+from symbackprop.scalar import Apply, Expression, Named, Number, number
+
+
+@dataclass(frozen=True)
+class Scope:
+    """One use of a definition.
+
+    Attributes:
+        owner: of every variable that the equations define.
+        variables: inputs, with their leading axes, and parameters, without.
+        batched: the names of ``variables`` that have the leading axes.
+        leading: the axes that the notation leaves out, the batch first.
+        insert: how many leading axes stand before the written ones; None is all.
+        numbers: constants and sizes; None is a constant that is not set.
+        vectors: constants with one number per place; None is not set and reads as 1.
+        off: parameters that are switched off and read as 0.
+        result: the symbol of the last equation's target; "" keeps it as written.
+        output: the extents of the last target's axes, where they are declared.
+        functions: the activations that the equations may call.
+        generated: give every symbol but the result a generated name.
+        calling: the activations whose expansion this is, outermost first.
+    """
+
+    owner: str
+    variables: Mapping[str, Variable]
+    batched: frozenset[str] = frozenset()
+    leading: tuple[Index, ...] = ()
+    insert: int | None = None
+    numbers: Mapping[str, Expression | None] = field(default_factory=dict)
+    vectors: Mapping[str, tuple[Fraction, ...] | None] = field(default_factory=dict)
+    off: frozenset[str] = frozenset()
+    result: str = ""
+    output: tuple[Extent, ...] = ()
+    functions: Mapping[str, Activation] = field(default_factory=dict)
+    generated: bool = False
+    calling: tuple[str, ...] = ()
+
+
+class Names:
+    """The symbols given out under one owner.
+
+    Generated symbols begin with an underscore, which no user can write. A digit at the end
+    of a symbol is kept apart from the layer's position: ``_t1_`` of layer 2 is ``_t1_2``.
+    """
+
+    def __init__(self, owner: str, taken: Iterable[str] = ()) -> None:
+        self._taken = set(taken)
+        self._count = 0
+        self._tail = "_" if owner[:1].isdigit() else ""
+
+    def fresh(self) -> str:
+        """Return the next generated symbol."""
+        self._count += 1
+        return f"_t{self._count}{self._tail}"
+
+    def claim(self, symbol: str) -> str:
+        """Return the symbol, or a generated one where it is taken."""
+        wanted = symbol + self._tail if symbol[-1].isdigit() else symbol
+        if wanted in self._taken:
+            return self.fresh()
+        self._taken.add(wanted)
+        return wanted
+
+
+def constant_numbers(constants: Mapping[str, Any]) -> dict[str, Expression | None]:
+    """Return the constants as numbers; a truth value is 1 or 0, text is no number."""
+    numbers: dict[str, Expression | None] = {}
+    for name, value in constants.items():
+        if value is None:
+            numbers[name] = None
+        elif isinstance(value, bool | int | float):
+            numbers[name] = number(int(value) if isinstance(value, bool) else value)
+    return numbers
+
+
+def references(formula: Formula) -> Iterator[Reference]:
+    """Yield every reference in the formula, those inside subscripts included, in written order."""
+    if isinstance(formula, Reference):
+        yield formula
+        for subscript in formula.subscripts:
+            yield from references(subscript)
+    elif isinstance(formula, Reduce):
+        yield from references(formula.body)
+    elif isinstance(formula, Call):
+        for argument in formula.arguments:
+            yield from references(argument)
+
+
+def bound_letters(formula: Formula) -> Iterator[str]:
+    """Yield the indices that reductions in the formula run over."""
+    if isinstance(formula, Reduce):
+        yield from formula.indices
+        yield from bound_letters(formula.body)
+    elif isinstance(formula, Call):
+        for argument in formula.arguments:
+            yield from bound_letters(argument)
+    elif isinstance(formula, Reference):
+        for subscript in formula.subscripts:
+            yield from bound_letters(subscript)
+
+
+def extent_text(extent: Extent) -> str:
+    """Return the extent for a message."""
+    if isinstance(extent, int):
+        return str(extent)
+    if isinstance(extent, Number):
+        return str(extent.value)
+    if isinstance(extent, Named):
+        return extent.name
+    if isinstance(extent, Apply):
+        return f"{extent.function}({', '.join(extent_text(a) for a in extent.arguments)})"
+    raise TypeError(f"no extent: {extent}")
+
+
+def shape_text(axes: Iterable[Index]) -> str:
+    """Return the extents of the axes for a message: ``(N, 3)``."""
+    shape = [extent_text(axis.extent) for axis in axes]
+    return f"({', '.join(shape)}{',' if len(shape) == 1 else ''})"
