@@ -119,7 +119,7 @@ def generate_checked(
     with tempfile.TemporaryDirectory(prefix="symbackprop-") as folder:
         module = Path(folder, "module.py")
         module.write_text(text, encoding="utf-8", newline="\n")
-        return text, check_module(module, network)
+        return text, check_module(module, architecture=network)
 
 
 def check(
@@ -139,4 +139,4 @@ def check(
 
     network = None if source is None else build(source)
     progress("checking")
-    return check_module(Path(module), network)
+    return check_module(Path(module), architecture=network)

@@ -30,7 +30,7 @@ PIPE_CLOSED = 141  # 128 + SIGPIPE
 _ARCHITECTURE = "ARCH is a TOML file or compact text such as 2-4:relu-1:sigmoid."
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "-V", "--version", prog_name="symbackprop")
 def command() -> None:
     """Derive backpropagation and generate checked NumPy code."""
@@ -111,8 +111,14 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")  # formulas, whatever the locale
     try:
-        code = command.main(args=arguments, prog_name="symbackprop", standalone_mode=False)
+        # Not command.main: it would give a closed pipe the exit code of a mismatch.
+        given = list(sys.argv[1:] if arguments is None else arguments)
+        with command.make_context("symbackprop", given) as context:
+            command.invoke(context)
+        code = 0
         sys.stdout.flush()
+    except click.exceptions.Exit as end:
+        code = end.exit_code
     except click.ClickException as error:
         code = _fail(error.format_message())
     except SymbackpropError as error:
@@ -123,7 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         # The interpreter flushes stdout once more at exit, and would complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = PIPE_CLOSED
-    sys.exit(code or 0)
+    sys.exit(code)
 
 
 def _fail(message: str) -> int:
