@@ -1,0 +1,134 @@
+"""Accesses as whole-array reads, and their adjoints as whole-array writes.
+
+    bare index      the axis itself                 the axis itself
+    look-up         take                            put (assigned) or add_at
+    constant+index  slice                           tile, where slices cover the axis exactly
+
+What has no array form yet is refused by name rather than computed by a slow detour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from symbackprop.equations import (
+    Access,
+    Affine,
+    Extent,
+    Index,
+    IndexExpression,
+    Operand,
+    Variable,
+    indices_of,
+)
+from symbackprop.errors import SymbackpropError
+from symbackprop.lowering.values import Dimension, Label, Labelled, ValueGraph
+
+
+def read(graph: ValueGraph, values: Mapping[Variable, Labelled], operand: Operand) -> Labelled:
+    """Return what the operand reads, labelled by the indices of its equation."""
+    if isinstance(operand, Index):
+        dimension = Dimension(operand.extent, operand.role)
+        return graph.node("range", [], extra=[(operand, dimension)])
+    base = values[operand.variable]
+    bare: dict[Label, Label] = {}
+    for position, expression in enumerate(operand.indices):
+        axis = operand.variable.axes[position]
+        if isinstance(expression, Index) and expression.extent == axis.extent and position in base.labels:
+            if expression in bare.values():
+                raise refused(operand, "a diagonal")
+            bare[position] = expression
+    result = base.relabel(bare)
+    for position, expression in enumerate(operand.indices):
+        if position not in result.labels:
+            continue
+        if isinstance(expression, Access):
+            result = _take(graph, result, position, read(graph, values, expression))
+        else:
+            result = _slice(graph, result, position, *window(operand, expression))
+    return result
+
+
+def _take(graph: ValueGraph, base: Labelled, position: Label, index: Labelled) -> Labelled:
+    """Return base at ``index`` along one axis; labels that both have go together."""
+    axis = base.labels.index(position)
+    return graph.node("take", [base, index], [position], axis)
+
+
+def _slice(graph: ValueGraph, base: Labelled, position: Label, index: Index | None, start: int) -> Labelled:
+    axis = base.labels.index(position)
+    if index is None:
+        return graph.node("slice", [base], [position], (axis, start, None))
+    extra = [(index, Dimension(index.extent, index.role))]
+    return graph.node("slice", [base], [position], (axis, start, index.extent), extra)
+
+
+def window(place: Access, expression: IndexExpression) -> tuple[Index | None, int]:
+    """Return (index, start) of an access ``start + index``, index None for a number alone.
+
+    Raises:
+        SymbackpropError: any other index expression.
+    """
+    if isinstance(expression, Index):
+        return expression, 0
+    if isinstance(expression, Affine) and isinstance(expression.offset, int):
+        if not expression.terms:
+            return None, expression.offset
+        if len(expression.terms) == 1 and expression.terms[0][0] == 1:
+            return expression.terms[0][1], expression.offset
+    raise refused(place, "an index that is neither bare, shifted nor looked up")
+
+
+def refused(place: Access, what: str) -> SymbackpropError:
+    """Return the error for an access that cannot be lowered."""
+    return SymbackpropError(
+        f"{place.variable.name}: generating code for {what} is not possible yet; "
+        "allowed: bare indices, index + number, look-ups"
+    )
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a term goes: which index runs over which axis of its target.
+
+    Attributes:
+        names: index to the position of the target's axis.
+        lookup: (axis, index array by the equation's indices) of a scatter.
+        window: (axis, start, extent) of a slice.
+    """
+
+    names: Mapping[Label, Label]
+    lookup: tuple[int, Access] | None
+    window: tuple[int, int, Extent] | None
+
+    @property
+    def kept(self) -> frozenset[Index]:
+        """The indices that are not summed: those of the target."""
+        looked_up = indices_of(self.lookup[1]) if self.lookup else ()
+        return frozenset([*(n for n in self.names if isinstance(n, Index)), *looked_up])
+
+
+def place(target: Access) -> Place:
+    """Return where a term with this target goes.
+
+    Raises:
+        SymbackpropError: an access with no array form yet.
+    """
+    names: dict[Label, Label] = {}
+    lookup: tuple[int, Access] | None = None
+    found: tuple[int, int, Extent] | None = None
+    for position, (expression, axis) in enumerate(zip(target.indices, target.variable.axes, strict=True)):
+        if isinstance(expression, Access):
+            if lookup or found:
+                raise refused(target, "two look-ups in one access")
+            lookup = (position, expression)
+            continue
+        index, start = window(target, expression)
+        if index is None or index.extent != axis.extent:
+            if lookup or found:
+                raise refused(target, "two slices in one access")
+            found = (position, start, 1 if index is None else index.extent)
+        if index is not None:
+            names[index] = position
+    return Place(names, lookup, found)

@@ -1,0 +1,231 @@
+"""Equations and adjoints to values: what is computed, before when and where.
+
+    Equation  ->  a Value for its target
+    Adjoint   ->  the sum of its Terms as one Value, scatters and slices included
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from symbackprop.equations import (
+    Access,
+    Adjoint,
+    Equation,
+    Index,
+    IndexExpression,
+    Operand,
+    Term,
+    Variable,
+    extent_expression,
+    renamed,
+)
+from symbackprop.errors import SymbackpropError
+from symbackprop.lowering.accesses import Place, place, read, refused
+from symbackprop.lowering.expressions import add_signed, evaluate, factors
+from symbackprop.lowering.products import Product, combine, negated
+from symbackprop.lowering.values import Dimension, Label, Labelled, ValueGraph
+from symbackprop.scalar import ONE, ZERO, Apply, Expression, Slot, apply, slots, substitute
+
+
+@dataclass
+class Lowering:
+    """Lowers one equation or adjoint after another into a shared value graph.
+
+    Attributes:
+        graph: where values are made.
+        values: the value of each variable so far, its axes labelled by position.
+        definitions: the equation of each variable lowered here.
+        scale: constants that stand for 1 while adjoints are lowered (the mean's 1/N, where it
+            moves to the gradients).
+    """
+
+    graph: ValueGraph = field(default_factory=ValueGraph)
+    values: dict[Variable, Labelled] = field(default_factory=dict)
+    definitions: dict[Variable, Equation] = field(default_factory=dict)
+    unit: dict[Expression, Expression] = field(default_factory=dict)
+
+    def input(self, variable: Variable) -> Labelled:
+        """Make the variable known as an array that is given."""
+        self.values[variable] = self.graph.input(variable)
+        return self.values[variable]
+
+    def equation(self, equation: Equation) -> Labelled:
+        """Lower one equation and return the value of its target."""
+        variable = equation.target.variable
+        merged = self._merged(equation) if not equation.free else equation
+        value = self._right_side(merged)
+        positions: dict[Label, Label] = {index: k for k, index in enumerate(equation.free)}
+        self.values[variable] = value.relabel(positions)
+        self.definitions[variable] = equation
+        return self.values[variable]
+
+    def _right_side(self, equation: Equation) -> Labelled:
+        operands = [read(self.graph, self.values, operand) for operand in equation.operands]
+        if equation.reduction is None:
+            return evaluate(self.graph, equation.function, operands)
+        if equation.reduction == "total":
+            return self._total(equation, operands)
+        value = evaluate(self.graph, equation.function, operands)
+        value = self.broadcast(value, [(r, Dimension(r.extent, r.role)) for r in equation.reduced])
+        return self.graph.node(equation.reduction, [value], equation.reduced)
+
+    def _total(self, equation: Equation, operands: Sequence[Labelled]) -> Labelled:
+        if not equation.excluding:
+            return self._sum(factors(self.graph, equation.function, operands), equation.reduced)
+        value = evaluate(self.graph, equation.function, operands)
+        for index, excluded in equation.excluding:
+            axis = value.labels.index(index)
+            if isinstance(excluded, Index):
+                others = self.graph.node("others", [value], attribute=axis)
+                return others.relabel({index: excluded})
+            value = self._put(value, axis, self._index_array(excluded), self.graph.leaf("literal", ZERO))
+        return self.graph.node("total", [value], equation.reduced)
+
+    def _index_array(self, expression: IndexExpression) -> Labelled:
+        if not isinstance(expression, Access):
+            raise SymbackpropError("a summand is excluded by an index that is not looked up")
+        return read(self.graph, self.values, expression)
+
+    def _put(self, base: Labelled, axis: int, index: Labelled, value: Labelled) -> Labelled:
+        return self.graph.node("put", [base, index, value], attribute=axis)
+
+    def _sum(self, product: Product, summed: Iterable[Index]) -> Labelled:
+        """Sum the product; an index that no factor reads counts how often it is added."""
+        over = {label for value in (*product.numerators, *product.denominators) for label in value.labels}
+        for index in summed:
+            if index not in over:
+                product = product.scaled(extent_expression(index.extent), False)
+        return combine(self.graph, product, [index for index in summed if index in over])
+
+    def _merged(self, equation: Equation) -> Equation:
+        """See through totals of totals, so that a full sum is one reduction."""
+        while (inner := self._summand(equation)) is not None:
+            constant, access, definition = inner
+            fresh = {i: Index(f"{i.name}'", i.extent, i.role) for i in definition.reduced}
+            names = {**fresh, **dict(zip(definition.free, access.indices, strict=True))}
+            equation = replace(
+                equation,
+                function=_scaled(constant, definition.function),
+                operands=tuple(_operand(operand, names) for operand in definition.operands),
+                reduction="total" if definition.reduction or equation.reduction else None,
+                reduced=(*equation.reduced, *fresh.values()),
+            )
+        return equation
+
+    def _summand(self, equation: Equation) -> tuple[list[Expression], Access, Equation] | None:
+        """Return (constant factors, access, definition) where the function is one access, scaled."""
+        split = _scaled_slot(equation.function)
+        if split is None or equation.reduction not in (None, "total") or equation.excluding:
+            return None
+        access = equation.operands[split[1]]
+        definition = self.definitions.get(access.variable) if isinstance(access, Access) else None
+        if definition is None or not isinstance(access, Access) or definition.excluding:
+            return None
+        bare = all(isinstance(index, Index) for index in access.indices)
+        follows = definition.reduction == "total" or _scaled_slot(definition.function) is not None
+        plain = definition.reduction in (None, "total") and follows
+        return (split[0], access, definition) if bare and plain else None
+
+    def adjoint(self, adjoint: Adjoint) -> Labelled:
+        """Lower one adjoint: the sum of its terms."""
+        variable = adjoint.variable.bar()
+        parts = [(term, place(term.target)) for term in adjoint.terms]
+        dense = [self._term(term, where) for term, where in parts if not (where.lookup or where.window)]
+        windows = [(where.window, *self._term(term, where)) for term, where in parts if where.window]
+        if windows:
+            dense.append((False, self._tile(variable, windows)))
+        scattered = [(term, where) for term, where in parts if where.lookup]
+        value = add_signed(self.graph, dense) if dense else self.graph.leaf("literal", ZERO)
+        for term, where in scattered:
+            value = self._scatter(variable, value, term, where)
+        self.values[variable] = value
+        return value
+
+    def _term(self, term: Term, where: Place) -> tuple[bool, Labelled]:
+        """Return (subtracted, value by the target's axis positions)."""
+        product = Product().scaled(self._constant(term.coefficient), False)
+        for factor in term.factors:
+            operands = [read(self.graph, self.values, operand) for operand in factor.operands]
+            product = product.joined(factors(self.graph, factor.function, operands))
+        product = replace(product, constant=self._constant(product.constant))
+        summed = [index for index in term.space if index not in where.kept]
+        value = self._sum(product.absolute(), summed)
+        return product.negative, value.relabel(where.names)
+
+    def _constant(self, constant: Expression) -> Expression:
+        return substitute(constant, self.unit)
+
+    def _tile(
+        self, variable: Variable, windows: list[tuple[tuple[int, int, object], bool, Labelled]]
+    ) -> Labelled:
+        """Set slices that cover an axis exactly side by side."""
+        windows = sorted(windows, key=lambda entry: entry[0][1])
+        (axis, _, _), end = windows[0][0], 0
+        tiles = []
+        for (position, start, extent), minus, value in windows:
+            if position != axis or start != end or not isinstance(extent, int):
+                raise refused(Access(variable), "slices that overlap or leave gaps")
+            end = start + extent
+            part = Dimension(extent, variable.axes[axis].role)
+            rest = [(k, Dimension(a.extent, a.role)) for k, a in enumerate(variable.axes) if k != axis]
+            signed = negated(self.graph, value) if minus else value
+            full = self.broadcast(signed, [*rest, (axis, part)])
+            tiles.append(full.relabel({axis: ("tile", start)}))
+        if end != variable.axes[axis].extent:
+            raise refused(Access(variable), "slices that leave gaps")
+        whole = Dimension(variable.axes[axis].extent, variable.axes[axis].role)
+        gone = [("tile", start) for (_, start, _), _, _ in windows]
+        return self.graph.node("tile", tiles, gone, axis, [(axis, whole)])
+
+    def _scatter(self, variable: Variable, base: Labelled, term: Term, where: Place) -> Labelled:
+        assert where.lookup is not None
+        axis, access = where.lookup
+        index = read(self.graph, self.values, access).relabel(where.names)
+        minus, value = self._term(term, where)
+        value = negated(self.graph, value) if minus else value
+        base = self.broadcast(base, self._axes(variable))
+        operation = "put" if term.assigned else "add_at"
+        return self.graph.node(operation, [base, index, value], attribute=base.labels.index(axis))
+
+    def _axes(self, variable: Variable) -> list[tuple[Label, Dimension]]:
+        return [(k, Dimension(axis.extent, axis.role)) for k, axis in enumerate(variable.axes)]
+
+    def broadcast(self, value: Labelled, axes: Sequence[tuple[Label, Dimension]]) -> Labelled:
+        """Return the value with every axis present."""
+        if all(label in value.labels for label, _ in axes):
+            return value
+        return self.graph.node("broadcast", [value], extra=axes)
+
+    def full(self, variable: Variable) -> Labelled:
+        """Return the variable's value with all of the variable's axes present."""
+        return self.broadcast(self.values[variable], self._axes(variable))
+
+
+def _scaled(constants: list[Expression], function: Expression) -> Expression:
+    for constant in constants:
+        function = apply("multiply", constant, function)
+    return function
+
+
+def _scaled_slot(function: Expression) -> tuple[list[Expression], int] | None:
+    """Split ``c * Slot(k) / d`` into its constant factors and k."""
+    constants: list[Expression] = []
+    while isinstance(function, Apply):
+        if function.function == "divide" and not slots(function.arguments[1]):
+            constants.append(apply("divide", ONE, function.arguments[1]))
+            function = function.arguments[0]
+        elif function.function == "multiply" and sum(bool(slots(a)) for a in function.arguments) == 1:
+            constants.extend(a for a in function.arguments if not slots(a))
+            function = next(a for a in function.arguments if slots(a))
+        else:
+            return None
+    return (constants, function.position) if isinstance(function, Slot) else None
+
+
+
+def _operand(operand: Operand, names: Mapping[Index, IndexExpression]) -> Operand:
+    new = renamed(operand, names)
+    assert isinstance(new, Access | Index)
+    return new

@@ -1,0 +1,144 @@
+"""The layer-by-layer path: forward saves what backward reads, batch first, no buffers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from symbackprop.equations import Adjoint, Derivation, Equation, Variable
+from symbackprop.lowering.layout import Layout, declare
+from symbackprop.lowering.lower import Lowering
+from symbackprop.lowering.program import Assignment, PlainProgram
+from symbackprop.lowering.values import Value, reachable
+from symbackprop.network import Network
+
+# Worth keeping from forward to backward; everything else is cheaper to compute again.
+COSTLY = frozenset(
+    "exp expm1 log log1p sqrt sin cos tanh erf erfc power contract total largest smallest product "
+    "argmax argmin others take".split()
+)
+FREE = frozenset({"input", "literal", "slice"})
+IN_PLACE = frozenset({"put", "add_at"})  # statements, not expressions
+
+
+@dataclass
+class Sources:
+    """Which equation or adjoint each value was first made for."""
+
+    of: dict[int, tuple[Equation | Adjoint, Variable]] = field(default_factory=dict)
+
+    def note(self, lowering: Lowering, made_from: int, source: Equation | Adjoint, variable: Variable) -> None:
+        """Attribute all nodes made since ``made_from`` to the source."""
+        for node in lowering.graph.nodes[made_from:]:
+            self.of[node.number] = (source, variable)
+
+
+def lower_layers(lowering: Lowering, derivation: Derivation, sources: Sources) -> None:
+    """Lower every equation and adjoint of the derivation in order."""
+    for equation in derivation.equations:
+        start = len(lowering.graph.nodes)
+        lowering.equation(equation)
+        sources.note(lowering, start, equation, equation.target.variable)
+    for adjoint in derivation.adjoints:
+        start = len(lowering.graph.nodes)
+        lowering.adjoint(adjoint)
+        sources.note(lowering, start, adjoint, adjoint.variable.bar())
+
+
+def plain_program(network: Network, derivation: Derivation) -> PlainProgram:
+    """Lower the derivation of all layers, given the cotangent of the output."""
+    lowering, sources = Lowering(), Sources()
+    for variable in (network.input, *(p.variable for p in network.parameters), network.output.bar()):
+        lowering.input(variable)
+    lower_layers(lowering, derivation, sources)
+    kept = [v for layer in network.layers for v in (layer.preactivation, layer.output) if v]
+    learned = [network.input, *(p.variable for p in network.parameters)]
+    wanted = [v.bar() for v in learned if v.bar() in lowering.values]
+    for variable in (*kept, *wanted):
+        lowering.values[variable] = lowering.full(variable)
+    return _Assignments(network, lowering, sources).program(kept, wanted)
+
+
+class _Assignments:
+    """Chooses which values get a name of their own, and the names."""
+
+    def __init__(self, network: Network, lowering: Lowering, sources: Sources) -> None:
+        self.positions = {layer.owner: layer.position for layer in network.layers}
+        self.values = lowering.values
+        self.sources = sources
+        self.names: dict[int, str] = {}
+        self.variables: dict[int, Variable] = {}
+        for variable, labelled in lowering.values.items():
+            if not variable.symbol.startswith("_"):
+                self.variables.setdefault(labelled.value.number, variable)
+            if labelled.value.operation == "input":
+                self.names[labelled.value.number] = variable.name
+        self.names[lowering.values[network.output.bar()].value.number] = "d_output"
+        chain = [v for layer in network.layers for v in (layer.preactivation, layer.output) if v]
+        self.chain = [v.bar() for v in chain if v.bar() in lowering.values]
+
+    def program(self, kept: Sequence[Variable], wanted: Sequence[Variable]) -> PlainProgram:
+        """Return the program that computes the ``kept`` values and the ``wanted`` gradients."""
+        results = [self.values[v].value for v in kept]
+        gradients = [self.values[v].value for v in wanted]
+        forward = reachable(results)
+        saved = saved_values(forward, {v.number for v in results}, gradients)
+        first = self._assign(forward, [*results, *saved])
+        available = {v.number for v in (*results, *saved)}
+        after = reachable(gradients, stop=available)
+        second = self._assign(
+            [v for v in after if v.number not in available],
+            [*gradients, *(self.values[v].value for v in self.chain)],
+        )
+        layout = Layout(declared=declare(self.values))
+        return PlainProgram(layout, first, second, tuple(v.number for v in saved), self.names)
+
+    def _assign(self, values: Sequence[Value], named: Iterable[Value]) -> tuple[Assignment, ...]:
+        chosen = {value.number for value in named} | shared(values)
+        assignments = []
+        for value in values:
+            if value.operation not in FREE and (value.number in chosen or value.operation in IN_PLACE):
+                assignments.append(self._assignment(value))
+        return tuple(assignments)
+
+    def _assignment(self, value: Value) -> Assignment:
+        own = self.variables.get(value.number)
+        source, variable = self.sources.of.get(value.number, (None, None))
+        owner = own or variable
+        if value.number not in self.names:
+            self.names[value.number] = own.name if own else self._temporary(value, variable)
+        position = self.positions.get(owner.owner, 0) if owner else 0
+        return Assignment(value, self.names[value.number], own, source, position)
+
+    def _temporary(self, value: Value, variable: Variable | None) -> str:
+        letter = {"exp": "e", "log": "l", "log1p": "l"}.get(value.operation, "t")
+        stem = Variable(letter, variable.owner if variable else "").name
+        taken = set(self.names.values()) | {v.name for v in self.variables.values()}
+        return next(name for name in (stem, *(f"{stem}_{k}" for k in range(1, 10**6))) if name not in taken)
+
+
+def shared(values: Sequence[Value]) -> set[int]:
+    """Return the numbers of values that more than one operand reads."""
+    uses: dict[int, int] = {}
+    for value in values:
+        for operand in value.operands:
+            uses[operand.number] = uses.get(operand.number, 0) + 1
+    return {number for number, count in uses.items() if count > 1}
+
+
+def saved_values(forward: Sequence[Value], results: set[int], gradients: Iterable[Value]) -> list[Value]:
+    """Return the forward values, beside the results, that backward would pay to compute again."""
+    computed = {value.number for value in forward}
+    found: dict[int, Value] = {}
+    seen: set[int] = set()
+    stack = list(gradients)
+    while stack:
+        value = stack.pop()
+        if value.number in seen or value.number in results or value.operation in FREE:
+            continue
+        seen.add(value.number)
+        if value.number in computed and value.operation in COSTLY:
+            found[value.number] = value
+        else:
+            stack.extend(value.operands)
+    return [found[number] for number in sorted(found)]

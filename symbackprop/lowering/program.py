@@ -1,0 +1,125 @@
+"""What lowering hands to emission: named values in order, and where each is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from symbackprop.equations import Adjoint, Equation, Variable
+from symbackprop.lowering.layout import Layout
+from symbackprop.lowering.values import Value
+
+Kind = Literal["float", "bool", "index"]
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """``name = value``, as a value that later statements read by name.
+
+    Attributes:
+        value: what is computed.
+        variable: the variable that it is, or None for a subexpression used more than once.
+        source: the equation or adjoint that it comes from.
+        owner: the position of the layer, 0 for the loss.
+    """
+
+    value: Value
+    name: str
+    variable: Variable | None
+    source: Equation | Adjoint | None
+    owner: int
+
+
+@dataclass(frozen=True)
+class PlainProgram:
+    """The layer-by-layer path: what forward saves, and what backward reads of it.
+
+    Attributes:
+        forward, backward: assignments in order.
+        saved: value numbers that forward puts into the cache, in order.
+        names: every name by value number.
+    """
+
+    layout: Layout
+    forward: tuple[Assignment, ...]
+    backward: tuple[Assignment, ...]
+    saved: tuple[int, ...]
+    names: Mapping[int, str]
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """An array that a step writes.
+
+    Attributes:
+        shape: extents in memory order; ``None`` stands for the batch.
+        offset: where it starts in the arena of its kind, in elements (per sample, where it has
+            a batch axis).
+        ones: one more row than ``shape`` says, filled with 1.
+    """
+
+    name: str
+    shape: tuple[int | None, ...]
+    kind: Kind
+    offset: int
+    ones: bool = False
+
+    @property
+    def per_sample(self) -> int:
+        """Elements for one sample (or in all, without a batch axis)."""
+        size = 1
+        for position, extent in enumerate(self.shape):
+            if extent is not None:
+                size *= extent + (self.ones and position == 0)
+        return size
+
+    @property
+    def batched(self) -> bool:
+        """Whether it grows with the batch."""
+        return None in self.shape
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One operation that writes ``target`` (or, without one, binds the name of a number).
+
+    Attributes:
+        operation: of ``value``, or ``affine`` / ``affine_gradient``: a contraction with the
+            bias as one more row.
+        reused: the operand whose memory the target is, or None.
+    """
+
+    value: Value
+    target: str
+    operation: str
+    owner: int
+    source: Equation | Adjoint | None
+    reused: int | None = None
+
+
+@dataclass(frozen=True)
+class Section:
+    """Statements that run together: ``forward``, a head's form, ``backward``, ``penalty``."""
+
+    name: str
+    statements: tuple[Statement, ...]
+    outputs: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ArrayProgram:
+    """A scheduled training step with its storage plan.
+
+    Attributes:
+        names: by section and value number, the array or number that holds the value.
+        scaled: the mean's 1/N is left to the very end, to the flat gradient.
+        fused: parameters whose layer reads [W|b] as one block.
+    """
+
+    layout: Layout
+    sections: tuple[Section, ...]
+    buffers: tuple[Buffer, ...]
+    names: Mapping[tuple[str, int], str]
+    scaled: bool
+    fused: bool

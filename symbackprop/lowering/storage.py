@@ -1,0 +1,342 @@
+"""Storage: which array every value of a training step is written to.
+
+    in place    an elementwise operation writes over an operand that nobody reads any more
+    arena       everything else shares one allocation by lifetime, in elements per sample
+    gradients   parameter gradients are written where the flat gradient has them
+    one block   where samples are innermost, [W|b] is one matrix and its input carries a row of
+                ones: bias and its gradient come with the products
+
+Sections are planned as if they ran one after the other; of the heads only one does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from symbackprop.equations import Role, Variable
+from symbackprop.lowering.program import ArrayProgram, Buffer, Kind, Section, Statement
+from symbackprop.lowering.training import SectionValues, TrainingValues
+from symbackprop.lowering.values import Value
+from symbackprop.network import Network
+
+_OUT_OF_PLACE = frozenset(
+    "contract total largest smallest product argmax argmin take others tile broadcast number place "
+    "erf erfc range slice".split()
+)
+_COMMON = ("forward", "backward", "penalty")  # sections that always run
+Key = tuple[str, int]
+
+
+@dataclass
+class _Home:
+    """An array under construction: who lives in it, from when to when."""
+
+    shape: tuple[int | None, ...]
+    kind: Kind
+    start: int
+    end: int
+    variables: list[Variable] = field(default_factory=list)
+    gradient: Variable | None = None
+    ones: bool = False
+    name: str = ""
+
+
+@dataclass
+class _Planned:
+    section: str
+    value: Value
+    operation: str
+    reused: int | None = None
+    copied: Variable | None = None
+
+
+def plan_storage(network: Network, training: TrainingValues) -> ArrayProgram:
+    """Return the training step with a place for every value."""
+    return _Planner(network, training).program()
+
+
+class _Planner:
+    def __init__(self, network: Network, training: TrainingValues) -> None:
+        self.network = network
+        self.training = training
+        self.layout = training.layout
+        self.positions = {layer.owner: layer.position for layer in network.layers}
+        self.homes: dict[Key, _Home] = {}
+        self.order = [(s.name, v) for s in training.sections for v in s.values]
+        self.own = {s.name: {v.number for v in s.values} for s in training.sections}
+        self.last_use = self._last_uses()
+        self.affine = self._affine_pairs()
+        self.planned: list[_Planned] = []
+
+    def program(self) -> ArrayProgram:
+        """Walk the sections in order, then lay out the arenas and choose names."""
+        self._inputs()
+        for position, (section, value) in enumerate(self.order):
+            self._plan(position, section, value)
+        names = self._names()
+        buffers = self._arena()
+        sections = tuple(self._section(section, names) for section in self.training.sections)
+        fused = bool(self.affine)
+        return ArrayProgram(self.layout, sections, buffers, names, self.training.scaled, fused)
+
+    def key(self, section: str, value: Value) -> Key:
+        """Return where the value lives: its own section's array, or the shared forward one."""
+        return (section if value.number in self.own[section] else "forward", value.number)
+
+    def _last_uses(self) -> dict[Key, int]:
+        uses: dict[Key, int] = {}
+        for position, (section, value) in enumerate(self.order):
+            for operand in value.operands:
+                for held in _through_views(operand):
+                    uses[self.key(section, held)] = position
+        for section in self.training.sections:
+            for value in section.outputs.values():
+                uses[self.key(section.name, value)] = len(self.order)
+        return uses
+
+    def _inputs(self) -> None:
+        """The batch is copied in where samples are innermost; else it is read as it is."""
+        if not self.layout.batch_last:
+            return
+        for value in {v.number: v for _, step in self.order for v in step.operands}.values():
+            if value.operation == "input" and value.variable == self.network.input:
+                end = max(self.last_use.get((s.name, value.number), 0) for s in self.training.sections)
+                home = _Home(self._shape(value), "float", -1, max(end, self.last_use.get(("forward", value.number), 0)))
+                home.variables.append(value.variable)
+                self.homes["forward", value.number] = home
+        for (_, product), (source, _) in self.affine.items():
+            home = self.homes.get(("forward", source))
+            if home is not None:
+                home.ones = True
+            assert product
+
+    def _shape(self, value: Value) -> tuple[int | None, ...]:
+        extents = []
+        for axis in self.layout.order(value):
+            dimension = value.axes[axis]
+            extents.append(None if dimension.role is Role.BATCH else _known(dimension.extent))
+        return tuple(extents)
+
+    def _plan(self, position: int, section: str, value: Value) -> None:
+        if value.rank == 0 or value.number in self.absorbed:
+            if value.rank == 0:
+                self.planned.append(_Planned(section, value, value.operation))
+            return
+        key = (section, value.number)
+        operation = self._operation(value)
+        gradients = [v for v in self._outputs(section, value) if v.adjoint and self._is_learned(v)]
+        reused = None if gradients else self._reusable(position, section, value)
+        if reused is not None:
+            home = self.homes[self.key(section, value.operands[reused])]
+            home.end = max(home.end, self.last_use.get(key, position))
+        else:
+            home = _Home(self._shape(value), _kind(value), position, self.last_use.get(key, position))
+            home.gradient = gradients[0] if gradients else None
+        home.ones = home.ones or value.number in self.sources_with_ones
+        self.homes[key] = home
+        variable = self.training.variables.get(value.number)
+        if variable is not None:
+            home.variables.append(variable)
+        self.planned.append(_Planned(section, value, operation, reused))
+        for other in gradients[1:]:
+            self.planned.append(_Planned(section, value, "copy", None, other))
+
+    def _operation(self, value: Value) -> str:
+        if value.number in {total for total, _ in self.affine}:
+            return "affine"
+        if value.number in self.block_gradients:
+            return "affine_gradient"
+        return value.operation
+
+    def _outputs(self, section: str, value: Value) -> list[Variable]:
+        found = next(s for s in self.training.sections if s.name == section).outputs
+        return [variable for variable, output in found.items() if output is value]
+
+    def _is_learned(self, variable: Variable) -> bool:
+        return any(p.variable.bar() == variable for p in self.network.parameters)
+
+    def _reusable(self, position: int, section: str, value: Value) -> int | None:
+        """Return the operand that dies here and has the result's very shape."""
+        if value.operation in _OUT_OF_PLACE or value.number in {total for total, _ in self.affine}:
+            return None
+        candidates = {"where": [2], "put": [0], "add_at": [0]}.get(
+            value.operation, range(len(value.operands))
+        )
+        identity = tuple(range(value.rank))
+        for k in candidates:
+            operand = value.operands[k]
+            key = self.key(section, operand)
+            home = self.homes.get(key)
+            if home is None or home.gradient is not None or home.kind != _kind(value):
+                continue
+            dies = self.last_use.get(key) == position and operand.operation != "input"
+            same = operand.rank == value.rank and sorted(value.subscripts[k]) == list(identity)
+            order = [value.subscripts[k][axis] for axis in self.layout.order(operand)] if same else []
+            others = [o for j, o in enumerate(value.operands) if j != k and o is not operand]
+            aliased = any(
+                self.homes.get(self.key(section, held)) is home for o in others for held in _through_views(o)
+            )
+            if dies and same and order == list(self.layout.order(value)) and not aliased:
+                return k
+        return None
+
+    def _affine_pairs(self) -> dict[tuple[int, int], tuple[int, tuple[Variable, Variable]]]:
+        """Find ``contract(W, x) + b`` with W and b neighbours, where a row of ones can carry b.
+
+        Returns:
+            (number of the sum, number of the product) to (number of x, (W, b)). Sets
+            ``absorbed``, ``sources_with_ones`` and ``block_gradients`` besides.
+        """
+        self.absorbed: set[int] = set()
+        self.sources_with_ones: set[int] = set()
+        self.block_gradients: dict[int, tuple[Variable, Variable]] = {}
+        found: dict[tuple[int, int], tuple[int, tuple[Variable, Variable]]] = {}
+        if not self.layout.batch_last:
+            return found
+        learned = [p.variable for p in self.network.parameters]
+        uses: dict[int, int] = {}
+        for _, value in self.order:
+            for operand in value.operands:
+                uses[operand.number] = uses.get(operand.number, 0) + 1
+        for _, value in self.order:
+            match = _affine(value)
+            if match is None or uses[match.product.number] > 1 or match.bias not in learned:
+                continue
+            place = learned.index(match.bias)
+            if place == 0 or learned[place - 1] != match.weight:
+                continue
+            found[value.number, match.product.number] = (match.source.number, (match.weight, match.bias))
+            self.absorbed.add(match.product.number)
+            self.sources_with_ones.add(match.source.number)
+        if found:
+            self._pair_gradients({pair for _, pair in found.values()})
+        return found
+
+    def _pair_gradients(self, pairs: set[tuple[Variable, Variable]]) -> None:
+        """A bias's gradient comes with its weights' where both sum the same cotangent."""
+        outputs: dict[Variable, Value] = {}
+        for section in self.training.sections:
+            if section.name != "penalty":
+                outputs |= dict(section.outputs)
+        for weight, bias in pairs:
+            product, total = outputs.get(weight.bar()), outputs.get(bias.bar())
+            if product is None or total is None or product.operation != "contract":
+                continue
+            if total.operation == "total" and total.operands[0] in product.operands:
+                self.absorbed.add(total.number)
+                self.block_gradients[product.number] = (weight, bias)
+
+    def _arena(self) -> tuple[Buffer, ...]:
+        """Give every array the lowest place that is free for its whole life."""
+        buffers: list[Buffer] = []
+        placed: dict[tuple[Kind, bool], list[tuple[int, int, _Home]]] = {}
+        homes = list({id(home): home for home in self.homes.values() if not home.gradient}.values())
+        for home in sorted(homes, key=lambda home: (not home.ones, home.start)):
+            buffer = Buffer(home.name, home.shape, home.kind, 0, home.ones)
+            taken = placed.setdefault((home.kind, buffer.batched), [])
+            size = buffer.per_sample
+            offset = 0
+            for start, end, other in sorted(taken, key=lambda entry: entry[:2]):
+                apart = other.end < home.start or home.end < other.start
+                if (other.ones or home.ones or not apart) and start < offset + size and offset < end:
+                    offset = end
+            taken.append((offset, offset + size, home))
+            buffers.append(replace(buffer, offset=offset))
+        return tuple(buffers)
+
+    def _names(self) -> dict[Key, str]:
+        """Name arrays after the last variable that lives in them."""
+        fixed = {p.variable.name for p in self.network.parameters}
+        fixed |= {p.variable.bar().name for p in self.network.parameters}
+        names: dict[Key, str] = {}
+        heads = [s.name for s in self.training.sections if s.name not in _COMMON]
+        taken = {name: set[str]() for name in (*_COMMON, *heads)}
+        scalars = {(i.section, i.value.number): None for i in self.planned if i.value.rank == 0}
+        for section in taken:
+            used = fixed.union(*(taken[name] for name in (*_COMMON, section)))
+            for key, home in {**self.homes, **scalars}.items():
+                if key[0] == section:
+                    name = self._name(key, home, used)
+                    used.add(name)
+                    taken[section].add(name)
+                    names[key] = name
+        return names
+
+    def _name(self, key: Key, home: _Home | None, taken: set[str]) -> str:
+        if home is None:
+            variable = self.training.variables.get(key[1])
+            shown = variable is not None and not variable.symbol.startswith("_")
+            return _unused(variable.name if variable and shown else "t", taken)
+        if home.name:
+            return home.name
+        source = self.training.sources.of.get(key[1])
+        named = [v for v in home.variables if not v.symbol.startswith("_")]
+        stem = "mask" if home.kind == "bool" else "at" if home.kind == "index" else "t"
+        owner = source[1].owner if source else ""
+        variable = named[-1] if named else Variable(stem, owner)
+        home.name = home.gradient.name if home.gradient else _unused(variable.name, taken)
+        return home.name
+
+    def _section(self, section: SectionValues, names: Mapping[Key, str]) -> Section:
+        statements = []
+        for item in self.planned:
+            if item.section != section.name:
+                continue
+            source, variable = self.training.sources.of.get(item.value.number, (None, None))
+            owner = self.positions.get(variable.owner, 0) if variable else 0
+            target = item.copied.name if item.copied else names[item.section, item.value.number]
+            statements.append(Statement(item.value, target, item.operation, owner, source, item.reused))
+        outputs = {}
+        for variable, value in section.outputs.items():
+            if value.number not in self.absorbed or value.rank == 0:
+                outputs[variable.name] = names.get(self.key(section.name, value), "")
+        return Section(section.name, tuple(statements), outputs)
+
+
+@dataclass(frozen=True)
+class _Affine:
+    product: Value
+    source: Value
+    weight: Variable
+    bias: Variable
+
+
+def _affine(value: Value) -> _Affine | None:
+    """Match ``contract(W, x) + b`` with W a matrix of parameters and b its bias."""
+    if value.operation != "add" or len(value.operands) != 2:
+        return None
+    product, bias = value.operands
+    if product.operation != "contract" or bias.operation != "input" or bias.rank != 1:
+        return None
+    weights = [o for o in product.operands if o.operation == "input" and not _batched(o)]
+    sources = [o for o in product.operands if o not in weights]
+    if len(weights) != 1 or weights[0].rank != 2 or len(sources) != 1 or sources[0].rank != 2:
+        return None
+    return _Affine(product, sources[0], weights[0].variable, bias.variable)
+
+
+def _batched(value: Value) -> bool:
+    return any(axis.role is Role.BATCH for axis in value.axes)
+
+
+def _through_views(value: Value) -> Iterable[Value]:
+    """Yield the value whose memory a view shows."""
+    while value.operation == "slice":
+        value = value.operands[0]
+    yield value
+
+
+def _kind(value: Value) -> Kind:
+    if value.boolean:
+        return "bool"
+    return "index" if value.operation in ("argmax", "argmin", "place", "range") else "float"
+
+
+def _known(extent: object) -> int:
+    assert isinstance(extent, int)
+    return extent
+
+
+def _unused(stem: str, taken: set[str]) -> str:
+    return next(n for n in (stem, *(f"{stem}_{k}" for k in range(1, 10**6))) if n not in taken)

@@ -1,0 +1,189 @@
+"""The training path: forward, loss and last activation together, backward, as sections.
+
+    forward    everything up to the last pre-activation, and what heads and backward share of it
+    values,    one head for each form of the target: the loss and the cotangent of
+    indices    the last pre-activation
+    backward   gradients of all parameters from that cotangent
+    penalty    what penalties add to them
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from symbackprop.equations import Derivation, Equation, Variable, accesses_of
+from symbackprop.lowering.layout import Layout, declare
+from symbackprop.lowering.lower import Lowering
+from symbackprop.lowering.plain import FREE, Sources, lower_layers
+from symbackprop.lowering.values import Value, reachable
+from symbackprop.network import BATCH, Head, Network
+from symbackprop.scalar import ONE, Apply, Slot, walk
+
+# Layers at most this wide run faster with the samples innermost (measured, docs/architecture.md).
+NARROW = 32
+
+
+@dataclass(frozen=True)
+class SectionValues:
+    """One section before storage: values in order, and what it must leave behind by variable."""
+
+    name: str
+    values: tuple[Value, ...]
+    outputs: Mapping[Variable, Value]
+
+
+@dataclass(frozen=True)
+class TrainingValues:
+    """All sections over one value graph.
+
+    Attributes:
+        boundary: the variable whose cotangent the heads hand to backward.
+        scaled: the heads leave out the mean's 1/N; the flat gradient takes it.
+        variables: by value number, the variable that the value is.
+    """
+
+    sections: tuple[SectionValues, ...]
+    boundary: Variable
+    layout: Layout
+    scaled: bool
+    variables: Mapping[int, Variable]
+    sources: Sources
+
+
+def training_values(
+    network: Network,
+    body: Derivation,
+    heads: Sequence[tuple[Head, Derivation]],
+    penalties: Sequence[tuple[Variable, Derivation]],
+) -> TrainingValues:
+    """Lower a training step.
+
+    Args:
+        network: what the derivations are of.
+        body: all layers, given the cotangent of the output.
+        heads: for each form of the target, the last activation and the loss, fused.
+        penalties: for each penalised parameter, the derivation of what it adds to the cost.
+    """
+    lowering, sources = Lowering(), Sources()
+    learned = [p.variable for p in network.parameters]
+    for variable in (network.input, *learned):
+        lowering.input(variable)
+    lower_layers(lowering, Derivation(body.equations, ()), sources)
+    boundary = network.layers[-1].preactivation or network.output
+    narrow = is_narrow(network)
+    scaled = narrow and not penalties and all(_mean_only(derivation) for _, derivation in heads)
+    shared = len(lowering.graph.nodes)
+    outputs: list[tuple[str, dict[Variable, Value]]] = []
+    names = dict(lowering.values)
+    for head, derivation in heads:
+        lowering.unit = {BATCH: ONE} if scaled else {}
+        outputs.append((head.form, _head(lowering, head, derivation, [boundary, *learned], sources)))
+        names = {**lowering.values, **names}
+    lowering.unit = {}
+    lowering.input(boundary.bar())
+    upstream = _upstream(body.equations, boundary) - {boundary}
+    before = tuple(a for a in body.adjoints if a.variable in upstream)
+    lower_layers(lowering, Derivation((), before), sources)
+    outputs.append(("backward", _gradients(lowering, learned)))
+    if penalties:
+        outputs.append(("penalty", _penalties(lowering, penalties, sources)))
+    names = {**lowering.values, **names}
+    layout = Layout(narrow, declare(names))
+    variables: dict[int, Variable] = {}
+    for variable, labelled in names.items():
+        variables.setdefault(labelled.value.number, variable)
+    sections = _sections(lowering.graph.nodes[:shared], outputs)
+    return TrainingValues(sections, boundary, layout, scaled, variables, sources)
+
+
+def _head(
+    lowering: Lowering,
+    head: Head,
+    derivation: Derivation,
+    wanted: Sequence[Variable],
+    sources: Sources,
+) -> dict[Variable, Value]:
+    """Lower one head; take its cotangents out again, since the other head has its own."""
+    lowering.input(head.target)
+    lower_layers(lowering, derivation, sources)
+    found = {head.cost: lowering.values[head.cost].value}
+    for variable in wanted:
+        if variable.bar() in lowering.values:
+            found[variable.bar()] = lowering.full(variable.bar()).value
+            del lowering.values[variable.bar()]
+    return found
+
+
+def _gradients(lowering: Lowering, variables: Sequence[Variable]) -> dict[Variable, Value]:
+    present = [v.bar() for v in variables if v.bar() in lowering.values]
+    return {variable: lowering.full(variable).value for variable in present}
+
+
+def _penalties(
+    lowering: Lowering, penalties: Sequence[tuple[Variable, Derivation]], sources: Sources
+) -> dict[Variable, Value]:
+    """Add each penalty's gradient to the parameter's, in place, and collect what it costs."""
+    found: dict[Variable, Value] = {}
+    for parameter, derivation in penalties:
+        gradient = lowering.input(parameter.bar())
+        start = len(lowering.graph.nodes)
+        lower_layers(lowering, derivation, sources)
+        added = lowering.graph.map("add", gradient, lowering.values[parameter.bar()])
+        sources.note(lowering, start, derivation.adjoints[-1], parameter.bar())
+        cost = derivation.equations[-1].target.variable
+        found[cost] = lowering.values[cost].value
+        found[parameter.bar()] = added.value
+    return found
+
+
+def _sections(
+    forward: Sequence[Value], outputs: Sequence[tuple[str, dict[Variable, Value]]]
+) -> tuple[SectionValues, ...]:
+    """Split what the outputs need: made before the heads, or for one section alone."""
+    early = {value.number for value in forward}
+    needed: dict[int, Value] = {}
+    sections = []
+    for name, found in outputs:
+        values = [v for v in reachable(found.values()) if v.operation not in FREE]
+        needed |= {v.number: v for v in values if v.number in early}
+        own = tuple(v for v in values if v.number not in early)
+        sections.append(SectionValues(name, own, found))
+    first = SectionValues("forward", tuple(needed[number] for number in sorted(needed)), {})
+    return (first, *sections)
+
+
+def _upstream(equations: Sequence[Equation], variable: Variable) -> set[Variable]:
+    """Return the variable and all that it is computed from."""
+    reads = {
+        equation.target.variable: {a.variable for o in equation.operands for a in accesses_of(o)}
+        for equation in equations
+    }
+    found: set[Variable] = set()
+    stack = [variable]
+    while stack:
+        current = stack.pop()
+        if current not in found:
+            found.add(current)
+            stack.extend(reads.get(current, ()))
+    return found
+
+
+def _mean_only(derivation: Derivation) -> bool:
+    """Whether the batch's size enters nowhere but as the last equation's divisor."""
+    *others, cost = derivation.equations
+    divided = cost.function
+    last = (
+        isinstance(divided, Apply)
+        and divided.function == "divide"
+        and divided.arguments[1] == BATCH
+        and isinstance(divided.arguments[0], Slot)
+    )
+    return last and not any(BATCH in walk(equation.function) for equation in others)
+
+
+def is_narrow(network: Network) -> bool:
+    """Whether every layer is so narrow that samples innermost is the faster layout."""
+    widths = [axis.extent for layer in network.layers for axis in layer.output.axes[1:]]
+    widths += [axis.extent for axis in network.input.axes[1:]]
+    return all(isinstance(width, int) and width <= NARROW for width in widths)

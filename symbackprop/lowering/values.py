@@ -1,0 +1,221 @@
+"""The value graph: whole-array operations, each distinct one once.
+
+    Value    = operation(operands) with a dimension number for every axis of every operand
+    Labelled = a Value together with the index that each of its axes runs over, here and now
+
+Dimensions are numbered by first appearance, so that two computations that differ only in the
+names of their indices are one and the same node: this is all of common subexpressions, and
+of the reuse of forward values by the backward pass.
+
+Operations: ``input``, ``literal``, ``size``; the scalar functions (maps); ``contract`` (a sum
+of products of two operands), ``total``, ``largest``, ``smallest``, ``product``, ``argmax``,
+``argmin``; ``cumulative_others`` (the total over all but one's own place); ``take``, ``put``,
+``add_at``; ``slice`` and ``tile`` (slices side by side).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from symbackprop.equations import Extent, Role, Variable
+
+Label = Hashable
+
+
+@dataclass(frozen=True, slots=True)
+class Dimension:
+    """One dimension of a value: how far it runs and what it stands for."""
+
+    extent: Extent
+    role: Role
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Value:
+    """A node; compared by identity, since equal nodes are one object.
+
+    Attributes:
+        number: counts nodes in the order in which they were made.
+        subscripts: for each operand, the dimension that each of its axes runs over.
+        dimensions: those of the result first (``rank`` of them), then those summed away.
+        attribute: what else tells two nodes apart (a variable, a number, an offset).
+        boolean: holds truth values.
+    """
+
+    number: int
+    operation: str
+    operands: tuple[Value, ...]
+    subscripts: tuple[tuple[int, ...], ...]
+    dimensions: tuple[Dimension, ...]
+    rank: int
+    attribute: Hashable = None
+    boolean: bool = False
+
+    @property
+    def axes(self) -> tuple[Dimension, ...]:
+        """The dimensions of the result."""
+        return self.dimensions[: self.rank]
+
+    @property
+    def variable(self) -> Variable:
+        """The variable of an ``input``."""
+        assert isinstance(self.attribute, Variable)
+        return self.attribute
+
+
+class Labelled(NamedTuple):
+    """A value whose axis k runs over ``labels[k]``."""
+
+    value: Value
+    labels: tuple[Label, ...]
+
+    def relabel(self, names: Mapping[Label, Label]) -> Labelled:
+        """Return the same value under other labels."""
+        return Labelled(self.value, tuple(names.get(label, label) for label in self.labels))
+
+
+_TRUTH = frozenset(
+    {
+        "greater",
+        "greater_equal",
+        "less",
+        "less_equal",
+        "equal",
+        "not_equal",
+        "logical_and",
+        "logical_or",
+        "logical_not",
+    }
+)
+
+
+@dataclass
+class ValueGraph:
+    """Makes values, each distinct one once."""
+
+    nodes: list[Value] = field(default_factory=list)
+    _known: dict[Hashable, Value] = field(default_factory=dict)
+
+    def input(self, variable: Variable) -> Labelled:
+        """Return the array of a variable, its axes labelled by position."""
+        dimensions = tuple(Dimension(axis.extent, axis.role) for axis in variable.axes)
+        value = self._intern("input", (), (), dimensions, len(dimensions), variable)
+        return Labelled(value, tuple(range(value.rank)))
+
+    def leaf(self, operation: str, attribute: Hashable) -> Labelled:
+        """Return a number: a ``literal`` or a ``size``."""
+        return Labelled(self._intern(operation, (), (), (), 0, attribute), ())
+
+    def map(self, operation: str, *operands: Labelled) -> Labelled:
+        """Return the operation applied elementwise, over the union of the operands' labels.
+
+        Truth values may stand as factors of a product (0 or 1) and as conditions; elsewhere
+        they are made numbers first.
+        """
+        truths = [operand.value.boolean for operand in operands]
+        if operation == "multiply" and all(truths):
+            operation = "logical_and"
+        if operation not in _TRUTH and operation != "number" and any(truths):
+            kept = {"multiply": range(len(operands)), "where": range(1)}.get(operation, range(0))
+            operands = tuple(
+                self.map("number", o) if o.value.boolean and k not in kept else o
+                for k, o in enumerate(operands)
+            )
+        return self.node(operation, operands)
+
+    def known(self, operation: str, *operands: Labelled) -> Labelled | None:
+        """Return the map if it has been made already."""
+        key, labels = self._key(operation, operands, (), None)
+        value = self._known.get(key)
+        return None if value is None else Labelled(value, labels)
+
+    def node(
+        self,
+        operation: str,
+        operands: Sequence[Labelled],
+        summed: Iterable[Label] = (),
+        attribute: Hashable = None,
+        extra: Sequence[tuple[Label, Dimension]] = (),
+    ) -> Labelled:
+        """Return the node; its result runs over all labels that are not ``summed``.
+
+        ``extra`` adds dimensions that no operand has (a scatter's target axis).
+        """
+        key, labels = self._key(operation, operands, tuple(summed), attribute, extra)
+        value = self._known.get(key)
+        if value is None:
+            _, numbers, subscripts, dimensions, rank, _ = key
+            assert len(numbers) == len(operands)
+            value = self._add(key, operation, tuple(o.value for o in operands), subscripts, dimensions, rank, attribute)
+        return Labelled(value, labels)
+
+    def _key(
+        self,
+        operation: str,
+        operands: Sequence[Labelled],
+        summed: tuple[Label, ...],
+        attribute: Hashable,
+        extra: Sequence[tuple[Label, Dimension]] = (),
+    ) -> tuple[tuple[str, tuple[int, ...], tuple[tuple[int, ...], ...], tuple[Dimension, ...], int, Hashable], tuple[Label, ...]]:
+        found: dict[Label, Dimension] = {}
+        for operand in operands:
+            for label, dimension in zip(operand.labels, operand.value.axes, strict=True):
+                found.setdefault(label, dimension)
+        for label, dimension in extra:
+            found.setdefault(label, dimension)
+        kept = tuple(label for label in found if label not in summed)
+        place = {label: k for k, label in enumerate((*kept, *(s for s in summed if s in found)))}
+        subscripts = tuple(tuple(place[label] for label in o.labels) for o in operands)
+        dimensions = tuple(found[label] for label in place)
+        numbers = tuple(o.value.number for o in operands)
+        return (operation, numbers, subscripts, dimensions, len(kept), attribute), kept
+
+    def _intern(
+        self,
+        operation: str,
+        operands: tuple[Value, ...],
+        subscripts: tuple[tuple[int, ...], ...],
+        dimensions: tuple[Dimension, ...],
+        rank: int,
+        attribute: Hashable,
+    ) -> Value:
+        key = (operation, tuple(o.number for o in operands), subscripts, dimensions, rank, attribute)
+        known = self._known.get(key)
+        return known or self._add(key, operation, operands, subscripts, dimensions, rank, attribute)
+
+    def _add(
+        self,
+        key: Hashable,
+        operation: str,
+        operands: tuple[Value, ...],
+        subscripts: tuple[tuple[int, ...], ...],
+        dimensions: tuple[Dimension, ...],
+        rank: int,
+        attribute: Hashable,
+    ) -> Value:
+        value = Value(
+            len(self.nodes), operation, operands, subscripts, dimensions, rank, attribute, operation in _TRUTH
+        )
+        self.nodes.append(value)
+        self._known[key] = value
+        return value
+
+
+def reachable(outputs: Iterable[Value], stop: Collection[int] = ()) -> list[Value]:
+    """Return the outputs and all that they are computed from, in the order of making.
+
+    Values whose numbers are in ``stop`` are included, what they are computed from is not.
+    """
+    seen: set[int] = set()
+    found: list[Value] = []
+    stack = list(outputs)
+    while stack:
+        value = stack.pop()
+        if value.number not in seen:
+            seen.add(value.number)
+            found.append(value)
+            if value.number not in stop:
+                stack.extend(value.operands)
+    return sorted(found, key=lambda value: value.number)

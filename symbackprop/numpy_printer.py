@@ -1,0 +1,353 @@
+"""Values as NumPy expressions.
+
+An operand's axes are aligned with those of the operation that reads it: transposed where the
+orders differ, a None where it lacks an axis. Names of values that are already in a variable
+are given; everything else is printed in place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from symbackprop.equations import Extent, Role
+from symbackprop.lowering.layout import Layout
+from symbackprop.lowering.values import Value
+from symbackprop.scalar import Apply, Expression, Named, Number, walk
+
+_COMPARE, _SUM, _TERM, _UNARY, _ATOM = range(1, 6)
+_INFIX = {
+    "add": ("+", _SUM),
+    "subtract": ("-", _SUM),
+    "multiply": ("*", _TERM),
+    "divide": ("/", _TERM),
+    "greater": (">", _COMPARE),
+    "greater_equal": (">=", _COMPARE),
+    "less": ("<", _COMPARE),
+    "less_equal": ("<=", _COMPARE),
+    "equal": ("==", _COMPARE),
+    "not_equal": ("!=", _COMPARE),
+}
+HELPERS = frozenset({"erf", "erfc", "others"})  # functions that the module brings along
+
+
+@dataclass(frozen=True)
+class Text:
+    """Source text, and how tightly its outermost operator binds."""
+
+    source: str
+    binds: int = _ATOM
+
+    def within(self, level: int) -> str:
+        """Return the source, in parentheses where it binds less tightly than ``level``."""
+        return self.source if self.binds >= level else f"({self.source})"
+
+
+@dataclass
+class NumpyPrinter:
+    """Prints values; collects what the module must define for them.
+
+    Attributes:
+        layout: the order of every value's axes.
+        names: by value number, the variable that holds it.
+        constants: module-level constants by name, filled while printing.
+        helpers: functions of ``HELPERS`` that were printed.
+    """
+
+    layout: Layout
+    names: dict[int, str] = field(default_factory=dict)
+    constants: dict[str, str] = field(default_factory=dict)
+    helpers: set[str] = field(default_factory=set)
+
+    def value(self, value: Value) -> Text:
+        """Return the value's text: its name, or the expression that computes it."""
+        name = self.names.get(value.number)
+        return Text(name) if name is not None else self.computed(value)
+
+    def computed(self, value: Value) -> Text:
+        """Return the expression that computes the value."""
+        special = _SPECIAL.get(value.operation)
+        if special is not None:
+            return special(self, value)
+        texts = [self.operand(value, k) for k in range(len(value.operands))]
+        if value.operation in _INFIX:
+            sign, level = _INFIX[value.operation]
+            return Text(f"{texts[0].within(level)} {sign} {texts[1].within(level + 1)}", level)
+        if value.operation == "negative":
+            return Text(f"-{texts[0].within(_UNARY)}", _UNARY)
+        return Text(f"{self.function(value.operation)}({', '.join(text.source for text in texts)})")
+
+    def function(self, operation: str) -> str:
+        """Return the callable of a scalar function."""
+        if operation in HELPERS:
+            self.helpers.add(operation)
+            return operation
+        return f"np.{operation}"
+
+    def dimensions(self, value: Value) -> list[int]:
+        """Return the value's dimension numbers in the order in which they lie in memory."""
+        return list(self.layout.order(value))
+
+    def operand(self, value: Value, k: int, order: Sequence[int] | None = None) -> Text:
+        """Return operand k aligned with the dimensions of the value (or with ``order``)."""
+        target = list(order if order is not None else self.dimensions(value))
+        return self.aligned(value.operands[k], value.subscripts[k], target)
+
+    def aligned(self, value: Value, subscript: Sequence[int], target: Sequence[int]) -> Text:
+        """Return the value so that its axes lie as ``target`` says, ready to broadcast."""
+        text = self.value(value)
+        own = [subscript[axis] for axis in self.layout.order(value)]
+        wanted = [dimension for dimension in target if dimension in own]
+        if own != wanted:
+            axes = [own.index(dimension) for dimension in wanted]
+            text = Text(f"{text.within(_ATOM)}{transposition(axes)}")
+        if not wanted:
+            return text
+        after = target[target.index(wanted[0]) :]
+        if len(after) == len(wanted):
+            return text
+        slots = ", ".join(":" if dimension in wanted else "None" for dimension in after)
+        return Text(f"{text.within(_ATOM)}[{slots}]")
+
+    def axis(self, value: Value, k: int, dimension: int) -> int:
+        """Return the axis in memory of operand k that runs over the dimension."""
+        own = [value.subscripts[k][axis] for axis in self.layout.order(value.operands[k])]
+        return own.index(dimension)
+
+    def extent(self, extent: Extent) -> str:
+        """Return the extent's text; the batch is ``n``."""
+        return str(extent) if isinstance(extent, int) else self.number(extent).source
+
+    def number(self, expression: Expression) -> Text:
+        """Return the text of a constant: a literal, a size, or a module-level constant."""
+        if isinstance(expression, Number):
+            return rational(expression.value)
+        if any(isinstance(node, Named) and node.name == "N" for node in walk(expression)):
+            return self._scalar(expression)
+        name = constant_name(expression)
+        self.constants.setdefault(name, self._scalar(expression).source)
+        return Text(name)
+
+    def _scalar(self, expression: Expression) -> Text:
+        if isinstance(expression, Number):
+            return rational(expression.value)
+        if isinstance(expression, Named):
+            return Text({"N": "n", "pi": "math.pi"}[expression.name])
+        assert isinstance(expression, Apply)
+        texts = [self._scalar(argument) for argument in expression.arguments]
+        if expression.function in ("add", "multiply"):
+            sign, level = _INFIX[expression.function]
+            return Text(f" {sign} ".join(text.within(level) for text in texts), level)
+        if expression.function == "divide":
+            return Text(f"{texts[0].within(_TERM)} / {texts[1].within(_UNARY)}", _TERM)
+        if expression.function == "power":
+            return Text(f"{texts[0].within(_ATOM)} ** {texts[1].within(_UNARY)}", _TERM)
+        if expression.function == "negative":
+            return Text(f"-{texts[0].within(_UNARY)}", _UNARY)
+        if expression.function == "abs":
+            return Text(f"abs({texts[0].source})")
+        if expression.function in ("maximum", "minimum"):
+            return Text(f"{expression.function[:3]}({texts[0].source}, {texts[1].source})")
+        return Text(f"math.{expression.function}({texts[0].source})")
+
+
+def rational(value: Fraction) -> Text:
+    """Return the shortest literal of a rational: an integer, a decimal, or a quotient."""
+    sign, value = ("-" if value < 0 else ""), abs(value)
+    level = _UNARY if sign else _ATOM
+    if value.denominator == 1 and value < 10**16:
+        return Text(f"{sign}{value.numerator}", level)
+    decimal = repr(float(value))
+    if Fraction(decimal) == value or value.denominator > 10**6:
+        return Text(sign + decimal, level)
+    return Text(f"{sign}{value.numerator} / {value.denominator}", _TERM)
+
+
+def constant_name(expression: Expression) -> str:
+    """Return a name that says what the constant is: SQRT_2_OVER_PI."""
+    words = {"divide": "OVER", "multiply": "TIMES", "add": "PLUS", "power": "TO"}
+    if isinstance(expression, Number):
+        text = rational(expression.value).source
+        return text.replace(" / ", "_OVER_").replace(".", "_").replace("-", "MINUS_").replace("+", "").upper()
+    if isinstance(expression, Named):
+        return expression.name.upper()
+    assert isinstance(expression, Apply)
+    names = [constant_name(argument) for argument in expression.arguments]
+    if expression.function in words:
+        name = f"_{words[expression.function]}_".join(names)
+    else:
+        name = "_".join([expression.function.upper(), *names])
+    return name if name[0].isalpha() else f"C_{name}"
+
+
+def transposition(axes: Sequence[int]) -> str:
+    """Return ``.T`` or ``.transpose(…)``."""
+    if list(axes) == list(reversed(range(len(axes)))):
+        return ".T"
+    return f".transpose({', '.join(map(str, axes))})"
+
+
+def _literal(printer: NumpyPrinter, value: Value) -> Text:
+    assert isinstance(value.attribute, Number | Named | Apply)
+    return printer.number(value.attribute)
+
+
+def _where(printer: NumpyPrinter, value: Value) -> Text:
+    """Two numbers take the network's dtype, which NumPy cannot see from the condition."""
+    condition, yes, no = (printer.operand(value, k) for k in range(3))
+    if all(operand.operation == "literal" for operand in value.operands[1:]):
+        yes = Text(f"dtype.type({yes.source})")
+    return Text(f"np.where({condition.source}, {yes.source}, {no.source})")
+
+
+def _number(printer: NumpyPrinter, value: Value) -> Text:
+    return Text(f"{printer.operand(value, 0).within(_ATOM)}.astype(dtype)")
+
+
+_METHODS = {"total": "sum", "largest": "max", "smallest": "min", "product": "prod", "argmax": "argmax", "argmin": "argmin"}
+
+
+def _reduction(printer: NumpyPrinter, value: Value) -> Text:
+    operand = value.operands[0]
+    summed = [k for k, dimension in enumerate(value.subscripts[0]) if dimension >= value.rank]
+    order = printer.layout.order(operand)
+    axes = sorted(order.index(axis) for axis in summed)
+    text = printer.value(operand)
+    method = _METHODS[value.operation]
+    if len(axes) == operand.rank:
+        argument = ""
+    else:
+        argument = f"axis={axes[0]}" if len(axes) == 1 else f"axis=({', '.join(map(str, axes))})"
+    if text.binds < _ATOM:
+        return Text(f"np.{method}({text.source}{', ' if argument else ''}{argument})")
+    return Text(f"{text.source}.{method}({argument})")
+
+
+def _contract(printer: NumpyPrinter, value: Value) -> Text:
+    plan = matrix_product(printer, value)
+    if plan is None:
+        return Text(_einsum(printer, value))
+    left, right = plan
+    if value.rank == 0 and len(value.subscripts[0]) > 1:
+        return Text(f"np.vdot({left.source}, {right.source})")
+    return Text(f"{left.within(_TERM)} @ {right.within(_UNARY)}", _TERM)
+
+
+def matrix_product(printer: NumpyPrinter, value: Value) -> tuple[Text, Text] | None:
+    """Return the operands whose ``@`` (or dot, in full sums) is the contraction, or None.
+
+    None where an axis is shared but not summed, or more than one axis stands on a side.
+    """
+    summed = list(range(value.rank, len(value.dimensions)))
+    first, second = (list(subscript) for subscript in value.subscripts)
+    own = [[d for d in side if d not in summed] for side in (first, second)]
+    if set(own[0]) & set(own[1]) or any(d not in side for d in summed for side in (first, second)):
+        return None
+    if value.rank == 0:
+        order = [first[axis] for axis in printer.layout.order(value.operands[0])]
+        return printer.operand(value, 0, order), printer.operand(value, 1, order)
+    if len(summed) != 1 or any(len(side) > 1 for side in own):
+        return None
+    rows = printer.dimensions(value)[0]
+    left, right = (0, 1) if rows in own[0] else (1, 0)
+    return (
+        printer.operand(value, left, [*own[left], *summed]),
+        printer.operand(value, right, [*summed, *own[right]]),
+    )
+
+
+def _einsum(printer: NumpyPrinter, value: Value) -> str:
+    letters = _letters(value)
+    inputs = []
+    for operand, subscript in zip(value.operands, value.subscripts, strict=True):
+        inputs.append("".join(letters[subscript[axis]] for axis in printer.layout.order(operand)))
+    output = "".join(letters[dimension] for dimension in printer.dimensions(value))
+    texts = ", ".join(printer.value(operand).source for operand in value.operands)
+    return f'np.einsum("{",".join(inputs)}->{output}", {texts})'
+
+
+def _letters(value: Value) -> str:
+    """Return a letter for each dimension, n for the batch."""
+    others = iter("ijklmpqrstuvw")
+    return "".join("n" if d.role is Role.BATCH else next(others) for d in value.dimensions)
+
+
+def _others(printer: NumpyPrinter, value: Value) -> Text:
+    printer.helpers.add("others")
+    axis = printer.layout.order(value.operands[0]).index(int(str(value.attribute)))
+    return Text(f"total_of_others({printer.operand(value, 0).source}, axis={axis})")
+
+
+def _take(printer: NumpyPrinter, value: Value) -> Text:
+    base = printer.value(value.operands[0])
+    return Text(f"{base.within(_ATOM)}[{place(printer, value)}]")
+
+
+def place(printer: NumpyPrinter, value: Value) -> str:
+    """Return the subscript of a take, put or add_at: an index array for every axis that it shares."""
+    base, index = value.operands[:2]
+    shared = [d for d in value.subscripts[1] if d in value.subscripts[0]]
+    parts = []
+    for axis in printer.layout.order(base):
+        dimension = value.subscripts[0][axis]
+        if axis == value.attribute:
+            parts.append(printer.value(index).source)
+        elif dimension in shared:
+            assert len(shared) == 1
+            parts.append(f"np.arange({printer.extent(value.dimensions[dimension].extent)})")
+        else:
+            parts.append(":")
+    while parts[-1] == ":":
+        parts.pop()
+    return ", ".join(parts)
+
+
+def _slice(printer: NumpyPrinter, value: Value) -> Text:
+    assert isinstance(value.attribute, tuple)
+    axis, start, extent = value.attribute
+    base = value.operands[0]
+    parts = []
+    for position in printer.layout.order(base):
+        if position != axis:
+            parts.append(":")
+        else:
+            parts.append(str(start) if extent is None else f"{start or ''}:{start + extent}")
+    while parts[-1] == ":":
+        parts.pop()
+    text = Text(f"{printer.value(base).within(_ATOM)}[{', '.join(parts)}]")
+    return text
+
+
+def _tile(printer: NumpyPrinter, value: Value) -> Text:
+    axis = printer.dimensions(value).index(value.rank - 1)
+    texts = ", ".join(printer.value(operand).source for operand in value.operands)
+    return Text(f"np.concatenate(({texts}), axis={axis})")
+
+
+def _broadcast(printer: NumpyPrinter, value: Value) -> Text:
+    shape = ", ".join(printer.extent(value.axes[axis].extent) for axis in printer.layout.order(value))
+    shape = f"({shape},)" if value.rank == 1 else f"({shape})"
+    text = printer.operand(value, 0)
+    if value.operands[0].operation == "literal":
+        return Text(f"np.full({shape}, {text.source}, dtype)")
+    return Text(f"np.broadcast_to({text.source}, {shape}).copy()")
+
+
+def _range(printer: NumpyPrinter, value: Value) -> Text:
+    return Text(f"np.arange({printer.extent(value.axes[0].extent)})")
+
+
+_SPECIAL: Mapping[str, Callable[[NumpyPrinter, Value], Text]] = {
+    "literal": _literal,
+    "where": _where,
+    "number": _number,
+    "contract": _contract,
+    "others": _others,
+    "take": _take,
+    "slice": _slice,
+    "tile": _tile,
+    "broadcast": _broadcast,
+    "range": _range,
+    **dict.fromkeys(_METHODS, _reduction),
+}

@@ -1,0 +1,287 @@
+"""A scheduled training step as NumPy statements that write into bound arrays.
+
+Nothing is allocated in a step: targets, views, constants and vectors of ones are bound once for
+a batch size. Constants are rank-0 arrays and products are methods, since on short rows a
+Python scalar or ``np.dot``'s dispatch costs as much as the arithmetic.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from symbackprop.equations import Role
+from symbackprop.lowering.program import ArrayProgram, Statement
+from symbackprop.lowering.values import Value
+from symbackprop.numpy_printer import NumpyPrinter, Text, constant_name, matrix_product
+from symbackprop.scalar import Expression, Number
+
+_WORDS = {
+    Fraction(0): "zero",
+    Fraction(1): "one",
+    Fraction(2): "two",
+    Fraction(1, 2): "half",
+    Fraction(-1): "minus_one",
+}
+_UFUNCS = {"abs": "absolute", "largest": "maximum", "smallest": "minimum", "product": "multiply"}
+_NAME = re.compile(r"[A-Za-z_]\w*")
+
+
+@dataclass
+class StatementPrinter(NumpyPrinter):
+    """Prints statements of one section.
+
+    Attributes:
+        bound: by name, the expression that binds it once for a batch size ``n``.
+        given: names handed in anew at every step, whose views cannot be bound.
+    """
+
+    bound: dict[str, str] = field(default_factory=dict)
+    given: frozenset[str] = frozenset({"x", "y"})
+    batch_last: bool = False
+
+    def bind(self, name: str, expression: str) -> str:
+        """Return the name, bound to the expression."""
+        self.bound.setdefault(name, expression)
+        return name
+
+    def aligned(self, value: Value, subscript: tuple[int, ...], target: list[int]) -> Text:  # type: ignore[override]
+        """Return the operand's text; a view of a bound array is bound itself."""
+        text = super().aligned(value, subscript, target)
+        return Text(self.view(text.source), text.binds)
+
+    def view(self, source: str) -> str:
+        """Return a name for a view of a bound array, or the source itself."""
+        name = _NAME.match(source)
+        if name is None or name.group() == source or name.group() in self.given:
+            return source
+        rest = source[name.end() :]
+        suffixes = {".T": "_T", "[:, None]": "_column", ".reshape(-1)": "_flat"}
+        if rest not in suffixes and not rest.startswith(("[", ".transpose")):
+            return source
+        suffix = suffixes.get(rest, "_" + re.sub(r"\W+", "_", rest).strip("_"))
+        return self.bind(name.group() + suffix, source)
+
+    def number(self, expression: Expression) -> Text:
+        """Return a rank-0 array of the constant."""
+        text = super().number(expression)
+        word = _WORDS.get(expression.value) if isinstance(expression, Number) else None
+        name = word or f"c_{constant_name(expression).lower()}"
+        return Text(self.bind(name, f"np.array({text.source}, dtype)"))
+
+    def scalar(self, value: Value) -> Text:
+        """Return a rank-0 value as an expression over Python floats."""
+        plain = {"contract": self._full_product, "total": self._full_sum}.get(value.operation)
+        if plain is not None:
+            return Text(f"float({plain(value)})")
+        with_numbers = _Scalars(self.layout, self.names, self.constants, self.helpers)
+        return with_numbers.computed(value)
+
+    def _full_product(self, value: Value) -> str:
+        plan = matrix_product(self, value)
+        assert plan is not None
+        left, right = (self._raveled(text.source, o) for text, o in zip(plan, value.operands, strict=True))
+        return f"{left}.dot({right})"
+
+    def _full_sum(self, value: Value) -> str:
+        operand = value.operands[0]
+        flat = self._raveled(self.value(operand).source, operand)
+        return f"{flat}.dot({self.ones(operand)})"
+
+    def _raveled(self, source: str, value: Value) -> str:
+        return source if value.rank == 1 else self.view(f"{source}.reshape(-1)")
+
+    def ones(self, value: Value, axis: int | None = None) -> str:
+        """Return a vector of ones as long as the value, or as one of its axes."""
+        axes = value.axes if axis is None else (value.axes[axis],)
+        size = 1
+        for dimension in axes:
+            if dimension.role is not Role.BATCH:
+                assert isinstance(dimension.extent, int)
+                size *= dimension.extent
+        batched = any(dimension.role is Role.BATCH for dimension in axes)
+        if not batched:
+            return self.bind(f"ones_{size}", f"np.ones({size}, dtype)")
+        if size == 1:
+            return self.bind("ones", "np.ones(n, dtype)")
+        return self.bind(f"ones_{size}n", f"np.ones({size} * n, dtype)")
+
+    def statement(self, statement: Statement) -> list[str]:
+        """Return the lines of one statement."""
+        value = statement.value
+        if value.rank == 0:
+            return [f"{statement.target} = {self.scalar(value).source}"]
+        printer = _STATEMENTS.get(statement.operation)
+        if printer is not None:
+            return printer(self, statement)
+        ufunc = _UFUNCS.get(value.operation, value.operation)
+        texts = [self._ufunc_operand(value, k) for k in range(len(value.operands))]
+        return [f"np.{ufunc}({', '.join([*texts, f'out={statement.target}'])})"]
+
+    def _ufunc_operand(self, value: Value, k: int) -> str:
+        """Compare narrow arrays with an array of zeros, which NumPy does faster than with a number."""
+        operand = value.operands[k]
+        zero = operand.operation == "literal" and operand.attribute == Number(Fraction(0))
+        if zero and self.batch_last and value.operation in ("maximum", "minimum"):
+            rows = [self.extent(value.axes[axis].extent) for axis in self.layout.order(value)]
+            return self.bind(f"zeros{rows[0]}", f"np.zeros(({', '.join(rows)}), dtype)")
+        return self.operand(value, k).source
+
+
+class _Scalars(NumpyPrinter):
+    """Prints rank-0 arithmetic with numbers written out."""
+
+
+def _contract(printer: StatementPrinter, statement: Statement) -> list[str]:
+    value = statement.value
+    plan = matrix_product(printer, value)
+    if plan is None:
+        text = printer.computed(value).source
+        return [f"{text[:-1]}, out={statement.target})"]
+    return [f"{plan[0].within(5)}.dot({plan[1].source}, out={statement.target})"]
+
+
+def _total(printer: StatementPrinter, statement: Statement) -> list[str]:
+    value, operand = statement.value, statement.value.operands[0]
+    gone = [axis for axis, d in enumerate(value.subscripts[0]) if d >= value.rank]
+    order = printer.layout.order(operand)
+    text = printer.value(operand).source
+    if operand.rank != 2 or len(gone) != 1:
+        axes = tuple(sorted(order.index(axis) for axis in gone))
+        return [f"np.add.reduce({text}, axis={axes}, out={statement.target})"]
+    ones = printer.ones(operand, gone[0])
+    pair = (text, ones) if order.index(gone[0]) == 1 else (ones, text)
+    return [f"{pair[0]}.dot({pair[1]}, out={statement.target})"]
+
+
+def _extreme(printer: StatementPrinter, statement: Statement) -> list[str]:
+    value, operand = statement.value, statement.value.operands[0]
+    order = printer.layout.order(operand)
+    axes = sorted(order.index(a) for a, d in enumerate(value.subscripts[0]) if d >= value.rank)
+    axis = str(axes[0]) if len(axes) == 1 else str(tuple(axes))
+    text = printer.value(operand).source
+    if value.operation in ("argmax", "argmin"):
+        return [f"np.{value.operation}({text}, axis={axis}, out={statement.target})"]
+    return [f"np.{_UFUNCS[value.operation]}.reduce({text}, axis={axis}, out={statement.target})"]
+
+
+def _where(printer: StatementPrinter, statement: Statement) -> list[str]:
+    """Two copies, the second one masked: np.where would allocate."""
+    condition, yes, no = (printer.operand(statement.value, k).source for k in range(3))
+    lines = [] if statement.reused == 2 else [f"np.copyto({statement.target}, {no})"]
+    return [*lines, f"np.copyto({statement.target}, {yes}, where={condition})"]
+
+
+def _copied(printer: StatementPrinter, statement: Statement) -> list[str]:
+    return [f"np.copyto({statement.target}, {printer.operand(statement.value, 0).source})"]
+
+
+def _copy_of_target(printer: StatementPrinter, statement: Statement) -> list[str]:
+    return [f"np.copyto({statement.target}, {printer.value(statement.value).source})"]
+
+
+def _affine(printer: StatementPrinter, statement: Statement) -> list[str]:
+    """``[W|b]`` by the input and its row of ones."""
+    product = statement.value.operands[0]
+    weight, source = weight_and_source(product)
+    block = printer.bind(f"{block_name(weight)}_T", f"{block_name(weight)}.T")
+    return [f"{block}.dot({printer.value(source).source}_1, out={statement.target})"]
+
+
+def _affine_gradient(printer: StatementPrinter, statement: Statement) -> list[str]:
+    value = statement.value
+    source = next(o for o in value.operands if f"{printer.value(o).source}_1" in printer.bound)
+    cotangent = next(o for o in value.operands if o is not source)
+    transposed = printer.view(f"{printer.value(cotangent).source}.T")
+    block = "d" + re.sub(r"^dW", "Wb", statement.target)
+    return [f"{printer.value(source).source}_1.dot({transposed}, out={block})"]
+
+
+def weight_and_source(product: Value) -> tuple[Value, Value]:
+    """Split the product of an affine map into the weights and what they weigh."""
+    first, second = product.operands
+    batched = any(axis.role is Role.BATCH for axis in first.axes)
+    return (second, first) if batched else (first, second)
+
+
+def block_name(weight: Value) -> str:
+    """Return the name of [W|b] as one matrix."""
+    return re.sub(r"^W", "Wb", weight.variable.name)
+
+
+def _place(printer: StatementPrinter, statement: Statement) -> list[str]:
+    """Where looked-up elements lie in the flattened array."""
+    assert isinstance(statement.value.attribute, tuple)
+    stride, first = statement.value.attribute
+    index = printer.operand(statement.value, 0).source
+    if stride == "1":
+        start = printer.bind(f"starts_{first}", f"np.arange(n) * {first}")
+        return [f"np.add({index}, {start}, out={statement.target})"]
+    rows = printer.bind("samples", "np.arange(n)")
+    return [
+        f"np.multiply({index}, {stride}, out={statement.target})",
+        f"np.add({statement.target}, {rows}, out={statement.target})",
+    ]
+
+
+def _take(printer: StatementPrinter, statement: Statement) -> list[str]:
+    base, place = (printer.value(operand).source for operand in statement.value.operands)
+    return [f'{base}.take({place}, out={statement.target}, mode="wrap")']
+
+
+def _put(printer: StatementPrinter, statement: Statement) -> list[str]:
+    base, place, new = statement.value.operands
+    lines = []
+    if statement.reused != 0:
+        lines.append(f"np.copyto({statement.target}, {printer.value(base).source})")
+    at, text = printer.value(place).source, printer.value(new).source
+    if statement.operation == "put":
+        return [*lines, f"{statement.target}.put({at}, {text})"]
+    flat = printer.view(f"{statement.target}.reshape(-1)")
+    return [*lines, f"{flat}[{at}] += {text}"]
+
+
+def _tile(printer: StatementPrinter, statement: Statement) -> list[str]:
+    text = printer.computed(statement.value).source
+    return [f"{text[:-1]}, out={statement.target})"]
+
+
+_STATEMENTS: Mapping[str, Callable[[StatementPrinter, Statement], list[str]]] = {
+    "affine": _affine,
+    "affine_gradient": _affine_gradient,
+    "contract": _contract,
+    "total": _total,
+    "largest": _extreme,
+    "smallest": _extreme,
+    "product": _extreme,
+    "argmax": _extreme,
+    "argmin": _extreme,
+    "where": _where,
+    "number": _copied,
+    "broadcast": _copied,
+    "copy": _copy_of_target,
+    "place": _place,
+    "take": _take,
+    "put": _put,
+    "add_at": _put,
+    "tile": _tile,
+    "others": _tile,
+}
+
+
+def section_printer(
+    program: ArrayProgram, section: str, inputs: Mapping[int, str], bound: dict[str, str]
+) -> StatementPrinter:
+    """Return a printer that knows the names of the section's values and of the forward ones."""
+    names = dict(inputs)
+    for (owner, number), name in program.names.items():
+        if owner == "forward":
+            names.setdefault(number, name)
+    for (owner, number), name in program.names.items():
+        if owner == section:
+            names[number] = name
+    return StatementPrinter(
+        program.layout, names, bound=bound, batch_last=program.layout.batch_last
+    )
