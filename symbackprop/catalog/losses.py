@@ -80,8 +80,8 @@ ENTRIES = (
         indices=(
             "u = total(i, weight[i] * log(maximum(exp(-100), a[i])))",
             "L = where(y == ignore_index, 0,"
-            " -(1 - label_smoothing) * weight[y] * log(maximum(exp(-100), a[y]))"
-            " - label_smoothing / classes * u)",
+            " -((1 - label_smoothing) * weight[y] * log(maximum(exp(-100), a[y]))"
+            " + label_smoothing / classes * u))",
         ),
         doc="Negative log-likelihood of a class, from the probabilities of all classes.",
         source="Bishop 2006, Pattern Recognition and Machine Learning, equation (4.108)",
@@ -106,7 +106,7 @@ ENTRIES = (
             "p[i] = (a[i] - m) - log(s)",
             "u = total(i, weight[i] * p[i])",
             "L = where(y == ignore_index, 0,"
-            " -(1 - label_smoothing) * weight[y] * p[y] - label_smoothing / classes * u)",
+            " -((1 - label_smoothing) * weight[y] * p[y] + label_smoothing / classes * u))",
         ),
         doc="Negative log-likelihood of a class, from the logits of all classes.",
         source="PyTorch: torch.nn.CrossEntropyLoss",
@@ -119,7 +119,7 @@ ENTRIES = (
     Loss(
         name="nll",
         equations=("L = -total(i, weight[i] * y[i] * a[i])",),
-        indices=("L = where(y == ignore_index, 0, -weight[y] * a[y])",),
+        indices=("L = where(y == ignore_index, 0, -(weight[y] * a[y]))",),
         doc="Negative log-likelihood of a class, from the log-probabilities of all classes.",
         source="PyTorch: torch.nn.NLLLoss",
         constants={"ignore_index": None},
