@@ -47,7 +47,7 @@ ENTRIES = (
     ),
     Activation(
         name="elu",
-        equations=("a = maximum(0, z) + alpha * (exp(minimum(z, 0)) - 1)",),
+        equations=("a = where(z > 0, z, alpha * (exp(z) - 1))",),
         doc="Exponential linear unit: the exponential below 0, the identity above.",
         source="Clevert, Unterthiner & Hochreiter 2016, arXiv:1511.07289",
         constants={"alpha": 1.0},
@@ -56,15 +56,15 @@ ENTRIES = (
     Activation(
         name="selu",
         equations=(
-            "a = 1.0507009873554804934193349852946 * (maximum(0, z)"
-            " + 1.6732632423543772848170429916717 * (exp(minimum(z, 0)) - 1))",
+            "a = 1.0507009873554804934193349852946"
+            " * where(z > 0, z, 1.6732632423543772848170429916717 * (exp(z) - 1))",
         ),
         doc="Scaled ELU, whose constants keep mean 0 and variance 1 from layer to layer.",
         source="Klambauer, Unterthiner, Mayr & Hochreiter 2017, arXiv:1706.02515, equation (2)",
     ),
     Activation(
         name="celu",
-        equations=("a = maximum(0, z) + alpha * (exp(minimum(z, 0) / alpha) - 1)",),
+        equations=("a = where(z > 0, z, alpha * (exp(z / alpha) - 1))",),
         doc="ELU that is continuously differentiable for every alpha.",
         source="Barron 2017, arXiv:1704.07483",
         constants={"alpha": 1.0},
