@@ -115,7 +115,7 @@ def _report(path: Path, folder: Path, tail: str) -> GradientReport:
     try:
         data: dict[str, Any] = json.loads(place.read_text(encoding="utf-8"))
         if "error" in data:
-            raise SymbackpropError(f"{path}: {data['error']}")
+            raise SymbackpropError(f"{path}: {' '.join(data['error'].split())[:400]}")
         return from_json(data)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise SymbackpropError(f"{path}: wrote a report that cannot be read: {error}") from error

@@ -13,6 +13,7 @@ from symbackprop.checking.differences import RESOLUTION, Slopes, slopes
 from symbackprop.checking.report import TOLERANCE, Finding, GradientReport
 from symbackprop.checking.subject import Array, Inputs, Sample, Subject
 from symbackprop.checking.variants import variants
+from symbackprop.errors import SymbackpropError
 
 BATCHES = (3, 5)
 ATTEMPTS = 6
@@ -110,22 +111,31 @@ def examine(module: ModuleType, seed: int = 0) -> GradientReport:
     Raises:
         SymbackpropError: a function is missing, raises, or returns something else.
     """
-    subject = Subject(module)
-    notes: tuple[str, ...] = ()
-    with np.errstate(all="ignore"):
-        for attempt in range(ATTEMPTS):
-            params = subject.parameters(seed + attempt)
-            samples = [subject.sample(params, seed + attempt, size) for size in BATCHES]
-            found = [c for sample in samples for c in _comparisons(subject, params, sample)]
-            if all(comparison.resolved for _, comparison in found):
-                break
-        else:
-            notes = (f"none of {ATTEMPTS} points was clear of kinks",)
-        further = variants(subject, params, samples)
+    try:
+        with np.errstate(all="ignore"):
+            return _examined(Subject(module), seed)
+    except (TypeError, ValueError, AttributeError, LookupError) as error:
+        message = f"returned something unexpected: {type(error).__name__}: {error}"
+        raise SymbackpropError(message) from error
+
+
+def _examined(subject: Subject, seed: int) -> GradientReport:
+    notes: list[str] = []
+    for attempt in range(ATTEMPTS):
+        params = subject.parameters(seed + attempt)
+        samples = [subject.sample(params, seed + attempt, size) for size in BATCHES]
+        found = [c for sample in samples for c in _comparisons(subject, params, sample)]
+        if all(comparison.resolved for _, comparison in found):
+            break
+    else:
+        notes.append(f"none of {ATTEMPTS} points was clear of kinks")
     tensors, checks = _worst(found)
     if TOGETHER in tensors:
-        notes = (*notes, "too large to check tensor by tensor: random directions over all of them")
-    return GradientReport(tensors, checks, notes).extended(further)
+        notes.append("too large to check tensor by tensor: random directions over all of them")
+    report = GradientReport(tensors, checks, tuple(notes))
+    if all(np.isfinite(finding.error) for finding in tensors.values()):
+        return report.extended(variants(subject, params, samples))
+    return report.extended({}, "with gradients missing or not finite, nothing else was checked")
 
 
 def _worst(

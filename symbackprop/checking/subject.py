@@ -137,7 +137,7 @@ class Subject:
     def _captured(self) -> Inputs | None:
         """Return what ``gradient_check`` gives to ``forward``, without running either further."""
 
-        def capture(_params: Any, x: Any, **_: Any) -> None:
+        def capture(params: Any, x: Any, **_: Any) -> None:
             raise Captured(x)
 
         namespace = self.module.__dict__

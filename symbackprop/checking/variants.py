@@ -173,6 +173,7 @@ def _single(subject: Subject, params: Mapping[str, Array], samples: Sequence[Sam
         for number, y in enumerate(sample.targets):
             _, trained = subject.train(point, sample.x, y)
             results[-1] |= {f"{k} {number}": trained[k] for k in params}
+            results[-1][f" cotangent {number}"] = subject.call("loss_gradient", output, y)
     exact, rough = results
     if any(v.dtype != np.float32 for v in rough.values() if not isinstance(v, dict)):
         return np.inf
