@@ -58,14 +58,14 @@ def build(
     from symbackprop.build import build_network
 
     architecture = source if isinstance(source, Architecture) else load(source)
-    catalog = CATALOG.with_definitions(architecture.definitions)
     if loss is not None:
-        architecture = replace(architecture, loss=read_loss(loss, catalog.losses))
+        losses = CATALOG.with_definitions(architecture.definitions).losses
+        architecture = replace(architecture, loss=read_loss(loss, losses))
     if reduction is not None:
         if reduction not in REDUCTIONS:
             raise SymbackpropError(f"reduction: {allowed(reduction, REDUCTIONS)}")
         architecture = replace(architecture, reduction=reduction)
-    return build_network(architecture, catalog)
+    return build_network(architecture)
 
 
 def generate(
