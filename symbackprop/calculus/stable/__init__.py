@@ -1,0 +1,95 @@
+"""Stable forms: expressions that neither overflow nor lose their value, by identity.
+
+The rules look at how exponentials, logarithms and error functions stand to each other,
+never at the name of an activation or a loss; equations that users write get them too.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from symbackprop.calculus.stable.complements import assembled
+from symbackprop.calculus.stable.guards import guarded
+from symbackprop.calculus.stable.logarithm import log_of, logarithm
+from symbackprop.calculus.stable.polynomials import Quotient, constant, generator, used
+from symbackprop.calculus.stable.readers import READERS
+from symbackprop.calculus.stable.region import Region, TooManyGeneratorsError
+from symbackprop.scalar import Apply, Expression, apply, number, walk
+
+_ESSENTIAL = frozenset({"exp", "expm1", "tanh", "erf"})
+_NONE: frozenset[Expression] = frozenset()
+
+
+@lru_cache(maxsize=8192)
+def stable_form(expression: Expression, nonpositive: frozenset[Expression] = _NONE) -> Expression:
+    """Return an equal expression that neither overflows, warns nor loses the value.
+
+    Args:
+        expression: a scalar expression over slots, as a textbook would write it.
+        nonpositive: expressions known to be never positive, such as a number less the
+            largest of its row; exponentials of these stay as they are.
+
+    Returns:
+        An expression whose terms are ordered so that exponentially small ones come last.
+        Where no rule applies, the expression itself. A NaN in a slot gives NaN.
+    """
+    if not isinstance(expression, Apply):
+        return expression
+    if expression.function in READERS and _has_essential(expression):
+        found = _by_identity(expression, nonpositive)
+        if found is not None:
+            return found
+    return _rebuilt(expression, nonpositive)
+
+
+def _has_essential(expression: Expression) -> bool:
+    return any(isinstance(n, Apply) and n.function in _ESSENTIAL for n in walk(expression))
+
+
+def _by_identity(expression: Apply, nonpositive: frozenset[Expression]) -> Expression | None:
+    region = Region(
+        lambda inner: stable_form(inner, nonpositive),
+        lambda node: _rebuilt(node, nonpositive),
+        READERS,
+        logarithm,
+        nonpositive,
+    )
+    try:
+        quotient = region.read(expression)
+        if _tanh_to_expand(region, quotient):
+            quotient = region.read(expression)
+        return assembled(region, quotient)
+    except TooManyGeneratorsError:
+        return None
+
+
+def _tanh_to_expand(region: Region, quotient: Quotient) -> bool:
+    """Choose the tanh that cancel against 1, or that share their exponential with others."""
+    below = region.bases_of(quotient.below)
+    for position in used(quotient.above, quotient.below):
+        argument = region.tanh_arguments.get(position)
+        if argument is None:
+            continue
+        square = region.exponential(apply("multiply", number(2), argument))
+        shared = region.bases_of(square.above, square.below)
+        if any(base in below for base in shared) or _vanishes_at_one(quotient, position):
+            region.expand_tanh.add(argument)
+    return bool(region.expand_tanh)
+
+
+def _vanishes_at_one(quotient: Quotient, position: int) -> bool:
+    polynomials = (quotient.above, quotient.below)
+    limits = (constant(1), constant(-1))
+    return any(not p.compose(generator(position), limit) for p in polynomials for limit in limits)
+
+
+def _rebuilt(node: Expression, nonpositive: frozenset[Expression]) -> Expression:
+    """Return the node with the stable forms of its arguments."""
+    if not isinstance(node, Apply):
+        return node
+    arguments = [stable_form(argument, nonpositive) for argument in node.arguments]
+    if node.function == "where":
+        return guarded(arguments, nonpositive)
+    if node.function == "log":
+        return log_of(arguments[0])
+    return apply(node.function, *arguments)

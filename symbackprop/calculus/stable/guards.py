@@ -1,0 +1,84 @@
+"""Exponentials inside ``where``: kept from overflowing where the other branch holds."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from symbackprop.calculus.stable.signs import sign
+from symbackprop.scalar import Apply, Expression, Number, apply, slots
+
+_UPPER = frozenset({"less", "less_equal"})
+_LOWER = frozenset({"greater", "greater_equal"})
+_EXPONENTIALS = frozenset({"exp", "expm1"})
+
+
+def guarded(arguments: list[Expression], nonpositive: frozenset[Expression]) -> Expression:
+    """Keep exponentials of either branch from overflowing where the other one holds."""
+    condition, yes, no = arguments
+    for subject, bound, below in _bounds(condition):
+        yes = _clamped(yes, subject, bound, below, nonpositive)
+        no = _clamped(no, subject, bound, not below, nonpositive)
+    return yes if yes == no else apply("where", condition, yes, no)
+
+
+def _bounds(condition: Expression) -> list[tuple[Expression, Expression, bool]]:
+    """Return (subject, bound, whether it is an upper bound) of an inequality."""
+    if not isinstance(condition, Apply) or condition.function not in _UPPER | _LOWER:
+        return []
+    left, right = condition.arguments
+    below = condition.function in _UPPER
+    if not slots(right):
+        return [(left, right, below)]
+    return [(right, left, not below)] if not slots(left) else []
+
+
+def _clamped(
+    tree: Expression,
+    subject: Expression,
+    bound: Expression,
+    below: bool,
+    nonpositive: frozenset[Expression],
+) -> Expression:
+    """Replace the subject by its minimum (or maximum) with the bound inside exponentials."""
+    if not isinstance(tree, Apply):
+        return tree
+    if tree.function in _EXPONENTIALS:
+        argument = tree.arguments[0]
+        if sign(argument, nonpositive) < 0 or not _may_overflow(argument, subject, below):
+            return tree
+        clamp = apply("minimum" if below else "maximum", subject, bound)
+        return apply(tree.function, _replaced(argument, subject, clamp))
+    inner = (_clamped(a, subject, bound, below, nonpositive) for a in tree.arguments)
+    return apply(tree.function, *inner)
+
+
+def _may_overflow(argument: Expression, subject: Expression, below: bool) -> bool:
+    """Whether the argument may grow where the subject passes its bound."""
+    slope = _slope(argument, subject)
+    return slope is None or (slope > 0) == below
+
+
+def _slope(argument: Expression, subject: Expression) -> Fraction | None:
+    if argument == subject:
+        return Fraction(1)
+    if isinstance(argument, Apply) and argument.function == "negative":
+        inner = _slope(argument.arguments[0], subject)
+        return None if inner is None else -inner
+    if (
+        isinstance(argument, Apply)
+        and argument.function == "multiply"
+        and len(argument.arguments) == 2
+    ):
+        lead, rest = argument.arguments
+        inner = _slope(rest, subject)
+        if isinstance(lead, Number) and inner is not None:
+            return lead.value * inner
+    return None
+
+
+def _replaced(tree: Expression, old: Expression, new: Expression) -> Expression:
+    if tree == old:
+        return new
+    if not isinstance(tree, Apply):
+        return tree
+    return apply(tree.function, *(_replaced(a, old, new) for a in tree.arguments))
