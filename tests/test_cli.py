@@ -109,7 +109,7 @@ class TestCheck:
     def test_forward_against_the_equations(self, run, module: Path) -> None:
         assert run("check", str(module), "--arch", ARCHITECTURE)[0] == 0
 
-    def test_another_architecture_is_a_mismatch_or_an_error(self, run, module: Path) -> None:
+    def test_another_architecture_is_a_mismatch(self, run, module: Path) -> None:
         other = ARCHITECTURE.replace("relu", "tanh")
         assert run("check", str(module), "--arch", other)[0] == 1
 
@@ -134,7 +134,7 @@ class TestShow:
         assert code == 0
         assert "W1 (2, 4)  b1 (4,)" in out
         assert "z1[n, i] = Σ_j W1[j, i] x[n, j] + b1[i]" in out
-        assert out.splitlines()[5].split()[-2:] == ["all", "31"]
+        assert [line.split() for line in out.splitlines()].count(["all", "31"]) == 1
 
     def test_equal_layers_share_a_line(self, run) -> None:
         _, out, _ = run("show", "2-4x500:relu-1:sigmoid")
