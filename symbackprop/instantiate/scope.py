@@ -56,6 +56,7 @@ class Names:
     """
 
     def __init__(self, owner: str, taken: Iterable[str] = ()) -> None:
+        self.owner = owner
         self._taken = set(taken)
         self._count = 0
         self._tail = "_" if owner[:1].isdigit() else ""

@@ -1,0 +1,334 @@
+"""One layer of an architecture, made from its definition."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Any
+
+from symbackprop import definition as kinds
+from symbackprop import scalar
+from symbackprop.architecture import LayerUse, Use
+from symbackprop.building.settings import check_fields, settled, size, written_rank
+from symbackprop.catalog import Catalog, look_up
+from symbackprop.equations import (
+    Access,
+    Affine,
+    Equation,
+    Extent,
+    Index,
+    Role,
+    Variable,
+    extent_expression,
+)
+from symbackprop.errors import SymbackpropError
+from symbackprop.instantiate import Names, Scope, extent_of, instantiate
+from symbackprop.instantiate.polynomials import same_extent
+from symbackprop.instantiate.scope import constant_numbers, extent_text, shape_text
+from symbackprop.network import Layer, LearnedArray
+from symbackprop.scalar import Expression
+
+Numbers = Mapping[str, Expression | None]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The equations of a layer's own part, or of its activation, and what they learn."""
+
+    equations: tuple[Equation, ...] = ()
+    parameters: tuple[LearnedArray, ...] = ()
+
+
+def build_layer(
+    position: int, use: LayerUse, source: Variable, catalog: Catalog, relu_like: bool
+) -> Layer:
+    """Return the layer that ``use`` writes.
+
+    Args:
+        position: counted from 1.
+        use: what was written.
+        source: the layer's input, batch axis included.
+        catalog: where its type and activation are looked up.
+        relu_like: whether the activation that follows asks for He initialisation.
+
+    Raises:
+        SymbackpropError: anything that does not fit, with the layer's place.
+    """
+    try:
+        return _layer(position, use, source, catalog, relu_like)
+    except SymbackpropError as error:
+        raise error.at(use.place) from None
+
+
+def activation_use(use: LayerUse) -> Use | None:
+    """Return the activation that the layer is or has.
+
+    Raises:
+        SymbackpropError: a layer of type "activation" without a function.
+    """
+    if use.type != "activation":
+        return use.activation
+    fields = dict(use.fields)
+    function = fields.pop("function", None)
+    if isinstance(function, Use):
+        return replace(function, constants={**function.constants, **fields})
+    if isinstance(function, Mapping):
+        fields = {**function, **fields}
+        function = fields.pop("name", None)
+    if not isinstance(function, str):
+        raise SymbackpropError("type 'activation' needs a function: the name of an activation")
+    return Use(function, fields)
+
+
+def _layer(
+    position: int, use: LayerUse, source: Variable, catalog: Catalog, relu_like: bool
+) -> Layer:
+    owner = use.name or str(position)
+    activation = activation_use(use)
+    names = Names(owner, {"x", "z", "a"})
+    before, own = source, _Part()
+    if use.type != "activation":
+        result = "z" if activation else "a"
+        own = _own_part(use, source, names, catalog, result=result, relu_like=relu_like)
+        before = own.equations[-1].target.variable
+    elif use.activation is not None:
+        raise SymbackpropError("a layer of type 'activation' has no activation of its own")
+    applied = _activate(activation, before, names, catalog) if activation else _Part()
+    titles = [] if use.type == "activation" else [use.type]
+    return Layer(
+        position=position,
+        owner=owner,
+        kind=", ".join([*titles, *([activation.name] if activation else [])]),
+        input=source,
+        equations=own.equations,
+        activation=applied.equations,
+        preactivation=before if own.equations and applied.equations else None,
+        output=(applied.equations or own.equations)[-1].target.variable,
+        parameters=own.parameters + applied.parameters,
+        place=use.place,
+    )
+
+
+def _own_part(
+    use: LayerUse,
+    source: Variable,
+    names: Names,
+    catalog: Catalog,
+    *,
+    result: str,
+    relu_like: bool,
+) -> _Part:
+    """Return the layer's equations before its activation."""
+    definition = look_up(catalog.layers, use.type, "layer", ["activation"])
+    for symbol in definition.parameters:
+        names.claim(symbol)
+    scope = replace(_scope(definition, use.fields, source, names.owner, catalog), result=result)
+    equations = instantiate(definition.equations, scope, names)
+    return _Part(equations, _learned(definition.parameters, scope, equations, relu_like))
+
+
+def _scope(
+    definition: kinds.Layer,
+    fields: Mapping[str, Any],
+    source: Variable,
+    owner: str,
+    catalog: Catalog,
+) -> Scope:
+    check_fields(
+        definition, fields, [*definition.sizes, *definition.constants, *definition.options]
+    )
+    options = {name: _option(name, fields.get(name, on)) for name, on in definition.options.items()}
+    constants = settled(definition, fields)
+    name, extents = _input_extents(definition, source)
+    numbers: dict[str, Expression | None] = {
+        **constant_numbers({**constants, **options}),
+        **{size_name: extent_expression(extent) for size_name, extent in extents.items()},
+    }
+    for field in definition.sizes:
+        if field not in fields:
+            raise SymbackpropError(f"{definition.name} needs the field {field!r}")
+        numbers[field] = extent_expression(size(field, fields[field]))
+    parameters = _variables(definition.parameters, owner, numbers)
+    off = {n for n, p in definition.parameters.items() if p.option and not options[p.option]}
+    declared = len(definition.inputs[name])
+    return Scope(
+        owner=owner,
+        variables={name: source, **parameters},
+        batched=frozenset({name}),
+        leading=source.axes[: len(source.axes) - declared],
+        numbers=numbers,
+        off=frozenset(off),
+        output=tuple(extent_of(text, numbers) for text in definition.output),
+        functions=catalog.activations,
+    )
+
+
+def _option(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise SymbackpropError(f"{name} is {value!r}; it must be true or false")
+    return value
+
+
+def _input_extents(definition: kinds.Layer, source: Variable) -> tuple[str, dict[str, Extent]]:
+    if len(definition.inputs) != 1:
+        names = ", ".join(definition.inputs)
+        raise SymbackpropError(f"{definition.name} has the inputs {names}; only one flows in here")
+    ((name, declared),) = definition.inputs.items()
+    axes = source.axes[len(source.axes) - len(declared) :]
+    if len(declared) > len(source.axes) - 1:
+        raise SymbackpropError(
+            f"{definition.name} reads {name}[{', '.join(declared)}], "
+            f"its input has the shape {shape_text(source.axes)}"
+        )
+    extents: dict[str, Extent] = {}
+    for extent, axis in zip(declared, axes, strict=True):
+        if not same_extent(extents.setdefault(extent, axis.extent), axis.extent):
+            raise SymbackpropError(
+                f"{extent} of {definition.name} is {extent_text(extents[extent])} and "
+                f"{extent_text(axis.extent)} in an input of shape {shape_text(source.axes)}"
+            )
+    return name, extents
+
+
+def _variables(
+    parameters: Mapping[str, kinds.Parameter], owner: str, numbers: Numbers
+) -> dict[str, Variable]:
+    found = {}
+    for symbol, parameter in parameters.items():
+        if not (symbol.isascii() and symbol.isalpha()):
+            raise SymbackpropError(f"parameter {symbol!r}: its name is made of letters only")
+        extents = [extent_of(text, numbers) for text in parameter.extents]
+        axes = tuple(Index(f"p{axis}", extent) for axis, extent in enumerate(extents))
+        found[symbol] = Variable(symbol, owner, axes)
+    return found
+
+
+def _learned(
+    parameters: Mapping[str, kinds.Parameter],
+    scope: Scope,
+    equations: tuple[Equation, ...],
+    relu_like: bool,
+) -> tuple[LearnedArray, ...]:
+    arrays = []
+    for symbol, parameter in parameters.items():
+        if symbol in scope.off:
+            continue
+        variable = scope.variables[symbol]
+        if parameter.initial == "weight":
+            fans = _fans(variable, equations)
+            arrays.append(LearnedArray(variable, "he" if relu_like else "glorot", *fans))
+        else:
+            arrays.append(LearnedArray(variable, float(parameter.initial)))
+    return tuple(arrays)
+
+
+def _fans(variable: Variable, equations: tuple[Equation, ...]) -> tuple[int, int]:
+    """Return how many numbers one unit is summed from, and how many units one number feeds."""
+    for equation in equations:
+        for operand in equation.operands:
+            if isinstance(operand, Access) and operand.variable == variable and equation.reduced:
+                return _fans_at(operand, equation)
+    extents = [axis.extent for axis in variable.axes]
+    return _count(extents[:1]), _count(extents[-1:])
+
+
+def _fans_at(read: Access, equation: Equation) -> tuple[int, int]:
+    shifted = {
+        index
+        for operand in equation.operands
+        if isinstance(operand, Access)
+        for item in operand.indices
+        if isinstance(item, Affine)
+        for _, index in item.terms
+    }
+    summed = [index for index in read.indices if index in equation.reduced]
+    feeding = [index for index in read.indices if index not in summed or index in shifted]
+    axes = dict(zip(read.indices, read.variable.axes, strict=True))
+    return _count([axes[i].extent for i in summed]), _count([axes[i].extent for i in feeding])
+
+
+def _count(extents: list[Extent]) -> int:
+    return prod(extent if isinstance(extent, int) else 0 for extent in extents)
+
+
+def _activate(use: Use, source: Variable, names: Names, catalog: Catalog) -> _Part:
+    if use.undetermined:
+        return _Part((_undetermined(use.name, source, names.owner),))
+    definition = look_up(catalog.activations, use.name, "activation")
+    try:
+        return _activated(definition, use.constants, source, names, catalog)
+    except SymbackpropError as error:
+        raise error.at(f"activation {use.name!r}") from None
+
+
+def _undetermined(function: str, source: Variable, owner: str) -> Equation:
+    target = Access(Variable("a", owner, source.axes), source.axes)
+    value = scalar.Apply(function, (scalar.Slot(0),))
+    return Equation(target, value, (Access(source, source.axes),))
+
+
+def _activated(
+    definition: kinds.Activation,
+    given: Mapping[str, Any],
+    source: Variable,
+    names: Names,
+    catalog: Catalog,
+) -> _Part:
+    rank = written_rank(definition.equations, "z", catalog.activations)
+    takes_axis = rank == 1 and not definition.channels
+    check_fields(definition, given, [*definition.constants, *(["axis"] if takes_axis else [])])
+    axis = 1 if definition.channels else given.get("axis")
+    leading, insert = split_axes(source, rank, axis)
+    numbers = constant_numbers(settled(definition, given))
+    parameters = _variables(definition.parameters, names.owner, numbers)
+    scope = Scope(
+        owner=names.owner,
+        variables={"z": source, **parameters},
+        batched=frozenset({"z"}),
+        leading=leading,
+        insert=insert,
+        numbers=numbers,
+        result="a",
+        functions=catalog.activations,
+        calling=(definition.name,),
+    )
+    equations = instantiate(definition.equations, scope, names)
+    return _Part(equations, _learned(definition.parameters, scope, equations, False))
+
+
+def split_axes(source: Variable, rank: int, axis: Any) -> tuple[tuple[Index, ...], int]:
+    """Return the leading axes and how many of them stand before the written ones.
+
+    Args:
+        source: the variable that is read, batch axis included.
+        rank: how many of its axes the notation writes.
+        axis: the one axis written, counting the batch as 0; None is the last.
+
+    Raises:
+        SymbackpropError: too few axes, or an axis that is not there or has to be named.
+    """
+    axes = source.axes
+    if rank > len(axes) - 1:
+        raise SymbackpropError(
+            f"{rank} indices are written, the shape is {shape_text(axes)} with the batch first"
+        )
+    if rank != 1:
+        return axes[: len(axes) - rank], len(axes) - rank
+    if axis is None and any(index.role is Role.SPACE for index in axes):
+        raise SymbackpropError(
+            f"a value of shape {shape_text(axes)} has channels and space: axis has to be given"
+        )
+    place = _checked_axis(-1 if axis is None else axis, len(axes))
+    return (*axes[:place], *axes[place + 1 :]), place
+
+
+def _checked_axis(axis: Any, count: int) -> int:
+    if isinstance(axis, bool) or not isinstance(axis, int):
+        raise SymbackpropError(f"axis is {axis!r}; it must be a whole number")
+    place = axis + count if axis < 0 else axis
+    if not 1 <= place < count:
+        raise SymbackpropError(
+            f"axis is {axis}; allowed: 1 to {count - 1} (the batch is 0), or negative from the end"
+        )
+    return place
