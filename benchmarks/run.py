@@ -29,6 +29,7 @@ from typing import Any
 
 HERE = Path(__file__).parent
 BASELINE = "handwritten"
+NAMES = ("W1", "W2", "W3")
 DTYPES = ("float64", "float32")
 BLOCK_SECONDS = 0.02
 MINIMUM_ROUNDS = 15
@@ -45,7 +46,7 @@ def main() -> None:
         return
     rows = [
         _spawn(options, workload, dtype, threads)
-        for workload in options.workloads or ("W1", "W2", "W3")
+        for workload in options.workloads or NAMES
         for dtype in options.dtype or DTYPES
         for threads in options.threads or (1, 2)
     ]
@@ -58,7 +59,7 @@ def main() -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("workloads", nargs="*", choices=("W1", "W2", "W3"), metavar="WORKLOAD")
+    parser.add_argument("workloads", nargs="*", type=_workload, metavar="W1|W2|W3")
     parser.add_argument("--dtype", action="append", choices=DTYPES)
     parser.add_argument("--threads", action="append", type=int, choices=(1, 2))
     parser.add_argument(
@@ -73,6 +74,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     return parser
+
+
+def _workload(name: str) -> str:
+    """`choices` of a positional argument refuses none at all."""
+    if name not in NAMES:
+        raise argparse.ArgumentTypeError(f"{name!r}; there are {', '.join(NAMES)}")
+    return name
 
 
 def _spawn(options: argparse.Namespace, workload: str, dtype: str, threads: int) -> dict[str, Any]:
