@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from symbackprop.equations import Equation, Variable
+from symbackprop import scalar
+from symbackprop.equations import Equation, Variable, extent_expression
 from symbackprop.scalar import Named
 
 BATCH = Named("N")
@@ -86,4 +87,20 @@ class Network:
         """All parameters, in layer order."""
         return tuple(array for layer in self.layers for array in layer.parameters)
 
+    @property
+    def undetermined(self) -> tuple[str, ...]:
+        """The functions left open (``f_1``), sorted: such a network is derived, not generated."""
+        equations = (e for layer in self.layers for e in (*layer.equations, *layer.activation))
+        nodes = (node for equation in equations for node in scalar.walk(equation.function))
+        applied = {node.function for node in nodes if isinstance(node, scalar.Apply)}
+        return tuple(sorted(applied - scalar.ARITY.keys()))
 
+    @property
+    def named_sizes(self) -> tuple[str, ...]:
+        """The extents known only by name, sorted, the batch left out."""
+        learned = [array.variable for array in self.parameters]
+        outputs = [layer.output for layer in self.layers]
+        extents = [a.extent for v in (self.input, *outputs, *learned) for a in v.axes]
+        nodes = [node for e in extents for node in scalar.walk(extent_expression(e))]
+        names = {node.name for node in nodes if isinstance(node, Named)}
+        return tuple(sorted(names - {BATCH.name}))

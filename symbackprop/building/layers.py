@@ -199,7 +199,10 @@ def _variables(
         if not (symbol.isascii() and symbol.isalpha()):
             raise SymbackpropError(f"parameter {symbol!r}: its name is made of letters only")
         extents = [extent_of(text, numbers) for text in parameter.extents]
-        axes = tuple(Index(f"p{axis}", extent) for axis, extent in enumerate(extents))
+        letters = "ijklmopq"
+        if len(extents) > len(letters):
+            raise SymbackpropError(f"parameter {symbol!r} has more than {len(letters)} axes")
+        axes = tuple(Index(*pair) for pair in zip(letters, extents, strict=False))
         found[symbol] = Variable(symbol, owner, axes)
     return found
 
