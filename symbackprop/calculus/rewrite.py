@@ -160,6 +160,7 @@ def _split_logarithms(equation: Equation, definitions: Definitions) -> Equation:
 
 
 def replaced(expression: Expression, values: Mapping[Expression, Expression]) -> Expression:
+    """Return the expression with whole subexpressions replaced, refolded."""
     if expression in values:
         return values[expression]
     if isinstance(expression, Apply):

@@ -1,0 +1,105 @@
+"""The derivations of a network: its layers, its loss, its penalties."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from symbackprop.calculus.combine import combine
+from symbackprop.calculus.derive import derive
+from symbackprop.calculus.exclude import exclude
+from symbackprop.calculus.maxima import nonpositive_differences
+from symbackprop.calculus.rewrite import compose, floor_logarithms
+from symbackprop.calculus.stable import stable_form
+from symbackprop.equations import (
+    Access,
+    Adjoint,
+    Derivation,
+    Equation,
+    Factor,
+    Operand,
+    Step,
+    Variable,
+)
+from symbackprop.network import Head, Network
+from symbackprop.scalar import Expression
+
+
+def derive_layers(network: Network) -> Derivation:
+    """Derive the plain path: from a given cotangent of the output to input and parameters."""
+    equations = [e for layer in network.layers for e in (*layer.equations, *layer.activation)]
+    wrt = [network.input, *(array.variable for array in network.parameters)]
+    return _derived(equations, network.output, wrt, ())
+
+
+def derive_head(network: Network, head: Head, *, fused: bool) -> Derivation:
+    """Derive a loss.
+
+    Args:
+        network: whose output the loss reads.
+        head: the loss, for one form of its target.
+        fused: derive it together with the last layer's activation, with respect to what that
+            acts on and its parameters; else with respect to the network's output.
+    """
+    last = network.layers[-1]
+    if not fused or last.preactivation is None:
+        return _derived(head.equations, head.cost, [network.output], [network.output])
+    equations = (*last.activation, *head.equations)
+    read = {
+        operand.variable
+        for equation in last.activation
+        for operand in equation.operands
+        if isinstance(operand, Access)
+    }
+    learned = [array.variable for array in network.parameters if array.variable in read]
+    return _derived(equations, head.cost, [last.preactivation, *learned], [network.output])
+
+
+def derive_penalty(equations: Sequence[Equation], variable: Variable) -> Derivation:
+    """Derive the last equation's target, a scalar, with respect to one parameter."""
+    return _derived(equations, equations[-1].target.variable, [variable], ())
+
+
+def _derived(
+    equations: Sequence[Equation],
+    output: Variable,
+    wrt: Collection[Variable],
+    probabilities: Collection[Variable],
+) -> Derivation:
+    composed, composing = compose(equations, (output,)) if not output.axes else (equations, ())
+    floored, flooring = floor_logarithms(composed, probabilities)
+    excluded, found, excluding = exclude(floored, (output,))
+    derivation = derive(excluded, (output,), wrt)
+    steps = (*composing, *flooring, *excluding, *derivation.steps)
+    derivation = replace(derivation, steps=steps)
+    for entry in found:
+        derivation = combine(derivation, entry)
+    return stabilized(derivation)
+
+
+def stabilized(derivation: Derivation) -> Derivation:
+    """Return the derivation with every function in its stable form."""
+    definitions = {equation.target.variable: equation for equation in derivation.equations}
+    steps: list[Step] = []
+
+    def stable(function: Expression, operands: tuple[Operand, ...]) -> Expression:
+        return stable_form(function, nonpositive_differences(operands, definitions))
+
+    equations = []
+    for equation in derivation.equations:
+        after = replace(equation, function=stable(equation.function, equation.operands))
+        if after != equation:
+            steps.append(Step("stable form", (equation,), (after,)))
+        equations.append(after)
+    adjoints = []
+    for adjoint in derivation.adjoints:
+        terms = []
+        for term in adjoint.terms:
+            factors = tuple(
+                Factor(stable(f.function, f.operands), f.operands) for f in term.factors
+            )
+            changed = [(f, g) for f, g in zip(term.factors, factors, strict=True) if f != g]
+            steps.extend(Step("stable form", (f,), (g,)) for f, g in changed)
+            terms.append(replace(term, factors=factors))
+        adjoints.append(Adjoint(adjoint.variable, tuple(terms)))
+    return Derivation(tuple(equations), tuple(adjoints), (*derivation.steps, *steps))
