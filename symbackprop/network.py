@@ -55,7 +55,7 @@ class Head:
     """The loss for one form of the target.
 
     ``equations`` go from the network's output ``a`` (of the last layer) and ``target`` (``y``) to
-    the scalar ``cost`` (rank 0), batch reduction included. ``form`` is ``"values"`` or ``"indices"``.
+    the scalar ``cost`` (rank 0), batch reduction included.
     """
 
     form: Literal["values", "indices"]
