@@ -17,8 +17,9 @@ from algebra import (
 
 from symbackprop.calculus import rewrite
 from symbackprop.calculus.derive import derive
-from symbackprop.calculus.rewrite import compose
+from symbackprop.calculus.rewrite import compose, floor_logarithms
 from symbackprop.equations import Access, Index
+from symbackprop.reference import decimal_arithmetic, evaluate
 from symbackprop.scalar import Apply, apply, number, walk
 
 n, i = Index("n", 3), Index("i", 4)
