@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -20,9 +20,19 @@ from symbackprop.notation.uses import read_loss
 
 if TYPE_CHECKING:
     from symbackprop.checking.report import GradientReport
+    from symbackprop.equations import Derivation
     from symbackprop.network import Network
 
-__all__ = ["FailedCheckError", "build", "check", "generate", "generate_checked", "load"]
+__all__ = [
+    "FailedCheckError",
+    "NetworkDerivation",
+    "build",
+    "check",
+    "derive",
+    "generate",
+    "generate_checked",
+    "load",
+]
 
 Source = str | Path | Architecture
 Progress = Callable[[str], None]
@@ -36,6 +46,21 @@ class FailedCheckError(Exception):
     def __init__(self, report: GradientReport) -> None:
         super().__init__("the generated module failed its gradient check")
         self.report = report
+
+
+@dataclass(frozen=True)
+class NetworkDerivation:
+    """What is derived of a network.
+
+    Attributes:
+        network: the equations it starts from.
+        layers: from a given cotangent of the output to the input and every parameter.
+        heads: for each of ``network.heads``, loss and last activation derived together.
+    """
+
+    network: Network
+    layers: Derivation
+    heads: tuple[Derivation, ...]
 
 
 def _silent(stage: str) -> None:
@@ -66,6 +91,26 @@ def build(
             raise SymbackpropError(f"reduction: {allowed(reduction, REDUCTIONS)}")
         architecture = replace(architecture, reduction=reduction)
     return build_network(architecture)
+
+
+def derive(
+    source: Source, *, loss: str | None = None, reduction: BatchReduction | None = None
+) -> NetworkDerivation:
+    """Return the derivation of an architecture: equations, adjoints and every step.
+
+    Args:
+        source: the architecture.
+        loss: as for ``build``.
+        reduction: as for ``build``.
+
+    Raises:
+        SymbackpropError: as for ``build``.
+    """
+    from symbackprop.calculus import derive_head, derive_layers
+
+    network = build(source, loss=loss, reduction=reduction)
+    heads = tuple(derive_head(network, head, fused=True) for head in network.heads)
+    return NetworkDerivation(network, derive_layers(network), heads)
 
 
 def generate(
