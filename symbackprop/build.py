@@ -6,7 +6,7 @@ from math import isfinite, prod
 
 from symbackprop.architecture import Architecture, LayerUse
 from symbackprop.building.heads import build_heads, build_penalties
-from symbackprop.building.layers import activation_use, build_layer
+from symbackprop.building.layers import build_layer
 from symbackprop.building.settings import size
 from symbackprop.catalog import CATALOG, Catalog
 from symbackprop.equations import Equation, Index, Role, Variable
@@ -78,10 +78,7 @@ def _relu_like(uses: tuple[LayerUse, ...], catalog: Catalog) -> bool:
     """Whether the layer's activation, or else the layer after it, asks for He initialisation."""
     use = uses[0].activation
     if use is None and len(uses) > 1 and uses[1].type == "activation":
-        try:
-            use = activation_use(uses[1])
-        except SymbackpropError as error:
-            raise error.at(uses[1].place) from None
+        use = uses[1].activation
     definition = catalog.activations.get(use.name) if use else None
     return definition is not None and definition.relu_like
 

@@ -31,7 +31,7 @@ architecture
 notation
 network
 instantiate
-build
+building build
 calculus
 lowering
 numpy_printer

@@ -61,39 +61,19 @@ def build_layer(
         raise error.at(use.place) from None
 
 
-def activation_use(use: LayerUse) -> Use | None:
-    """Return the activation that the layer is or has.
-
-    Raises:
-        SymbackpropError: a layer of type "activation" without a function.
-    """
-    if use.type != "activation":
-        return use.activation
-    fields = dict(use.fields)
-    function = fields.pop("function", None)
-    if isinstance(function, Use):
-        return replace(function, constants={**function.constants, **fields})
-    if isinstance(function, Mapping):
-        fields = {**function, **fields}
-        function = fields.pop("name", None)
-    if not isinstance(function, str):
-        raise SymbackpropError("type 'activation' needs a function: the name of an activation")
-    return Use(function, fields)
-
-
 def _layer(
     position: int, use: LayerUse, source: Variable, catalog: Catalog, relu_like: bool
 ) -> Layer:
     owner = use.name or str(position)
-    activation = activation_use(use)
+    activation = use.activation
     names = Names(owner, {"x", "z", "a"})
     before, own = source, _Part()
     if use.type != "activation":
         result = "z" if activation else "a"
         own = _own_part(use, source, names, catalog, result=result, relu_like=relu_like)
         before = own.equations[-1].target.variable
-    elif use.activation is not None:
-        raise SymbackpropError("a layer of type 'activation' has no activation of its own")
+    elif activation is None:
+        raise SymbackpropError("type 'activation' needs a function: the name of an activation")
     applied = _activate(activation, before, names, catalog) if activation else _Part()
     titles = [] if use.type == "activation" else [use.type]
     return Layer(
