@@ -1,6 +1,6 @@
 """Generates the module for two circles, checks its gradients and trains it.
 
-    python examples/train_circles.py [--seed 0] [--module circles.py]
+    python examples/train_circles.py [--seed 0] [--module build/circles.py]
 
 Data: 500 points on each of two circles around the origin, radii 1 (class 0) and 0.5
 (class 1), Gaussian noise of 0.1 on each coordinate. Training: full batch, plain steps,
@@ -79,12 +79,15 @@ def main() -> None:
     """Generate, check, train."""
     parser = argparse.ArgumentParser(description="Train a generated network on two circles.")
     parser.add_argument("--seed", type=int, default=0, help="of the data and the start")
-    parser.add_argument("--module", type=Path, default=Path("circles.py"), help="file to write")
+    parser.add_argument(
+        "--module", type=Path, default=Path("build/circles.py"), help="file to write"
+    )
     arguments = parser.parse_args()
 
     from symbackprop import generate
 
     print(f"generating {arguments.module} from {ARCHITECTURE.name} ...", file=sys.stderr)
+    arguments.module.parent.mkdir(parents=True, exist_ok=True)
     arguments.module.write_text(generate(ARCHITECTURE), encoding="utf-8", newline="\n")
     module = load_module(arguments.module)
     print("gradient check: derived against numeric gradients, relative error")
