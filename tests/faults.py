@@ -2,7 +2,8 @@
 
 import ast
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 # What a fault may do to a value: flip its sign, count it twice or half, be slightly off.
 FACTORS = (-1.0, 2.0, 0.5, 1.0001)
@@ -23,8 +24,8 @@ LEFT_OUT = ("initialize", "initial_state", "initial_moments", "gradient_check", 
 KEYED = ("params", "cache", "grads")
 
 
-def faults(text: str) -> Iterator[tuple[str, str]]:
-    """Yield what was planted and where, with the source that has it."""
+def faults(text: str) -> Iterator[tuple[str, Callable[[], str]]]:
+    """Yield what can be planted and where, with what makes the source that has it."""
     tree = ast.parse(text)
     for number, node in enumerate(ast.walk(tree)):
         node.number = number
@@ -33,8 +34,8 @@ def faults(text: str) -> Iterator[tuple[str, str]]:
         keys = _keys(tree)
         for node in _arithmetic(function):
             for what, replacement in _replacements(node, names, keys):
-                planted = _replaced(tree, node, replacement)
-                yield f"line {node.lineno}: {what}: {ast.unparse(node)}", ast.unparse(planted)
+                place = f"line {node.lineno}: {what}: {ast.unparse(node)}"
+                yield place, partial(_planted, tree, node, replacement)
 
 
 def _functions(tree: ast.Module) -> list[ast.FunctionDef]:
@@ -188,7 +189,7 @@ class _Replace(ast.NodeTransformer):
         return self.generic_visit(node)
 
 
-def _replaced(tree: ast.Module, node: ast.AST, replacement: ast.AST | list[ast.AST]) -> ast.Module:
+def _planted(tree: ast.Module, node: ast.AST, replacement: ast.AST | list[ast.AST]) -> str:
     kept = copy.deepcopy(replacement)
     planted = _Replace(node.number, kept).visit(copy.deepcopy(tree))
-    return ast.fix_missing_locations(planted)
+    return ast.unparse(ast.fix_missing_locations(planted))

@@ -12,7 +12,7 @@ from symbackprop.errors import SymbackpropError
 
 POINTS = 8
 ROUNDING = 64  # units in the last place
-PARTS = 5  # of all faults; the first part always runs
+PARTS = 8  # of all faults; the first part always runs
 
 
 def module_of(text):
@@ -27,13 +27,15 @@ def results(module):
     for seed in range(POINTS):
         rng = np.random.default_rng(seed)
         size, dtype = 2 + seed % 4, np.float32 if seed % 4 == 3 else np.float64
-        params = module.initialize(seed, scale=0.5 + seed / 4, dtype=dtype)
+        params = module.initialize(seed, scale=0.5 + seed / 16, dtype=dtype)
         x = rng.standard_normal((size, 2))
         output, cache = module.forward(params, x)
         y = rng.uniform(size=output.shape).astype(dtype)
         found += [
             output,
-            *module.backward(params, cache, rng.standard_normal(output.shape)).values(),
+            *module.backward(
+                params, cache, rng.standard_normal(output.shape).astype(dtype)
+            ).values(),
         ]
         found += [module.loss(output, y), module.loss_gradient(output, y)]
         space = module.Workspace(size + seed % 2, dtype)
@@ -51,7 +53,8 @@ def results(module):
 def same(found, expected):
     """Whether results are equal bit by bit, or differ by no more than an identity's rounding.
 
-    1 / (1 + 1/e) for e / (1 + e) is no fault that a difference could show.
+    exp(z) in place of exp(-z) in e / (1 + e)**2 is the same number until it overflows; tests of
+    extreme logits see that, differences cannot.
     """
     if [a.shape for a in found] != [a.shape for a in expected]:
         return False
@@ -84,9 +87,9 @@ def test_every_planted_fault_is_reported(text, part):
     expected = results(module_of(text))
     assert verdict(text, expected) == "unchanged"
     planted = list(faults(text))[part::PARTS]
-    verdicts = [(what, verdict(wrong, expected)) for what, wrong in planted]
+    verdicts = [(what, verdict(plant(), expected)) for what, plant in planted]
     missed = [what for what, found in verdicts if found == "missed"]
     assert not missed, "\n".join(missed)
     reported = sum(found == "reported" for _, found in verdicts)
-    assert reported > 150
+    assert reported > 90
     assert reported > 0.9 * len(verdicts)
