@@ -1,0 +1,281 @@
+"""Two oracles for emitted modules: the module itself on fifty digits, and PyTorch."""
+
+import ast
+import builtins
+import math
+import types
+from dataclasses import dataclass
+
+import mpmath
+import numpy as np
+import pytest
+
+DIGITS = 50
+STEP = "1e-15"  # of central differences: their error is its square
+_ELEMENTARY = ("exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tanh", "erf", "erfc")
+
+mp = mpmath.ctx_mp.MPContext()
+mp.dps = DIGITS
+
+
+def _copysign(a, b):
+    return -abs(a) if b < 0 else abs(a)
+
+
+def _mp_ufunc(function, arguments=1):
+    """Return a NumPy function over arrays of numbers, out= and where= included."""
+    return np.frompyfunc(function, arguments, 1)
+
+
+_UFUNCS = {name: _mp_ufunc(getattr(mp, name)) for name in _ELEMENTARY}
+_UFUNCS |= {
+    "copysign": _mp_ufunc(_copysign, 2),
+    "isnan": _mp_ufunc(mp.isnan),
+    "isfinite": _mp_ufunc(mp.isfinite),
+}
+
+
+def _filled(name):
+    def make(*arguments, **keywords):
+        return _exact(getattr(np, name)(*arguments, **keywords))
+
+    return make
+
+
+def _exact(values):
+    """Return an object array with every real number at fifty digits; others stay."""
+    array = np.asarray(values)
+    if array.dtype.kind not in "fO" or array.size == 0:
+        return array
+    return np.asarray(np.frompyfunc(mp.mpf, 1, 1)(array), dtype=object)
+
+
+def _namespace(name, base, replaced):
+    """Return a stand-in for a module: what is not replaced is the module's own."""
+    stand_in = types.ModuleType(name)
+    stand_in.__getattr__ = lambda attribute: getattr(base, attribute)
+    stand_in.__dict__.update(replaced)
+    return stand_in
+
+
+_NUMPY = _namespace(
+    "numpy",
+    np,
+    {**_UFUNCS, "float64": object, **{name: _filled(name) for name in ("ones", "zeros", "full")}},
+)
+_MATH = _namespace(
+    "math",
+    math,
+    {**{name: getattr(mp, name) for name in _ELEMENTARY}, "pi": +mp.pi, "e": +mp.e},
+)
+_IMPORTS = {"numpy": _NUMPY, "math": _MATH}
+
+
+class _Exactly(ast.NodeTransformer):
+    """Reads decimals as written, keeps quotients of integers, and lets arrays of objects pass."""
+
+    def __init__(self, text):
+        self.text = text
+
+    def visit_Constant(self, node):
+        if isinstance(node.value, float):
+            digits = ast.Constant(ast.get_source_segment(self.text, node))
+            return ast.Call(ast.Name("_decimal", ast.Load()), [digits], [])
+        if isinstance(node.value, str) and node.value in ("biuf", "iuf", "f", "fiu"):
+            return ast.Constant(f"{node.value}O")
+        return node
+
+    def visit_JoinedStr(self, node):
+        return node
+
+    def visit_BinOp(self, node):
+        self.generic_visit(node)
+        if isinstance(node.op, ast.Div | ast.Pow) and isinstance(node.left, ast.Constant):
+            node.left = ast.Call(ast.Name("_decimal", ast.Load()), [node.left], [])
+        return node
+
+
+def fifty_digits(text):
+    """Return an emitted module that computes on fifty digits instead of sixteen.
+
+    Its ``np``, ``math``, ``float``, decimals and special functions are replaced; arrays hold
+    objects, so everything else is NumPy's own.
+    """
+    tree = ast.fix_missing_locations(_Exactly(text).visit(ast.parse(text)))
+
+    def imported(name, *arguments):
+        return _IMPORTS.get(name) or builtins.__import__(name, *arguments)
+
+    module = types.ModuleType("fifty_digits")
+    module.__dict__["__builtins__"] = {**vars(builtins), "__import__": imported, "float": mp.mpf}
+    module.__dict__["_decimal"] = mp.mpf
+    exec(compile(tree, "fifty_digits.py", "exec"), module.__dict__)
+    for name in ("erf", "erfc"):
+        if name in module.__dict__:
+            module.__dict__[name] = _UFUNCS[name]
+    return module
+
+
+@dataclass
+class Point:
+    """Where two oracles meet: all numbers float64."""
+
+    params: dict
+    x: np.ndarray
+    y: np.ndarray | None
+    cotangent: np.ndarray
+
+
+def errors_on_fifty_digits(text, point):
+    """Return by path and tensor how far gradients are from differences, both on fifty digits.
+
+    Relative to the tensor's largest number, or to 1e-8 of the largest of all.
+    """
+    module = fifty_digits(text)
+    params = module.initialize(0, dtype=object)
+    for name, value in params.items():
+        value[...] = _exact(point.params[name])
+    arrays = {**params, "x": _exact(point.x)}
+    cotangent = _exact(point.cotangent)
+
+    def plain(x):
+        return (module.forward(params, x)[0] * cotangent).sum()
+
+    _, cache = module.forward(params, arrays["x"])
+    gradients = module.backward(params, cache, cotangent)
+    found = {"backward": _errors(plain, arrays, gradients)}
+    if point.y is None:
+        return found
+    y = _exact(point.y)
+
+    def value(x):
+        return module.loss_and_gradients(params, x, y)[0]
+
+    def value_by_layers(x):
+        return module.loss(module.forward(params, x)[0], y)
+
+    def by_layers(output):
+        return module.loss(output, y)
+
+    _, gradients = module.loss_and_gradients(params, arrays["x"], y, input_gradient=True)
+    found["training"] = _errors(value, arrays, gradients)
+    output, _ = module.forward(params, arrays["x"])
+    gradient = {"x": module.loss_gradient(output, y)}
+    found["loss_gradient"] = _errors(by_layers, {"x": output}, gradient)
+    found["value"] = {"": abs(value(arrays["x"]) - value_by_layers(arrays["x"]))}
+    return found
+
+
+def _errors(function, arrays, gradients):
+    step, numeric = mp.mpf(STEP), {}
+    for name, array in arrays.items():
+        numeric[name] = np.empty(array.shape, dtype=object)
+        for place in np.ndindex(array.shape):
+            kept = array[place]
+            array[place] = kept + step
+            above = function(arrays["x"])
+            array[place] = kept - step
+            below = function(arrays["x"])
+            array[place] = kept
+            numeric[name][place] = (above - below) / (2 * step)
+    largest = {name: max(map(abs, value.flat), default=0) for name, value in numeric.items()}
+    overall = max(largest.values())
+    return {
+        name: float(
+            max((abs(d) for d in (np.asarray(gradients[name]) - numeric[name]).flat), default=0)
+            / (max(largest[name], overall * mp.mpf("1e-8")) or 1)
+        )
+        for name in arrays
+    }
+
+
+def torch_or_skip():
+    """Return PyTorch in double precision, or skip the test."""
+    return pytest.importorskip("torch", reason="PyTorch is not installed: no third oracle")
+
+
+def torch_activation(name):
+    """Return PyTorch's activation by our name, with PyTorch's defaults."""
+    torch = torch_or_skip()
+    functional = torch.nn.functional
+    ours = {
+        "identity": lambda z: z,
+        "log_sigmoid": functional.logsigmoid,
+        "hard_sigmoid": functional.hardsigmoid,
+        "hard_tanh": functional.hardtanh,
+        "hard_swish": functional.hardswish,
+        "gelu_tanh": lambda z: functional.gelu(z, approximate="tanh"),
+        "prelu": lambda z: functional.prelu(z, torch.full((1,), 0.25, dtype=z.dtype)),
+        "exponential": torch.exp,
+        "square": torch.square,
+        "sine": torch.sin,
+        "tanh_shrink": functional.tanhshrink,
+        "soft_shrink": functional.softshrink,
+        "hard_shrink": functional.hardshrink,
+        "softmax": lambda z: functional.softmax(z, dim=-1),
+        "log_softmax": lambda z: functional.log_softmax(z, dim=-1),
+        "sigmoid": torch.sigmoid,
+        "tanh": torch.tanh,
+    }
+    return ours.get(name) or getattr(functional, name)
+
+
+def torch_loss(name):
+    """Return PyTorch's loss by our name, the mean over the batch, as (output, y) -> scalar.
+
+    Cross-entropies and divergences sum over classes; the other losses average over units.
+    """
+    torch = torch_or_skip()
+    functional = torch.nn.functional
+
+    def on_probabilities(output, y):
+        logarithms = output.log().clamp(min=-100.0)
+        if y.ndim < output.ndim:
+            return functional.nll_loss(logarithms, y)
+        return -(y * logarithms).sum(dim=-1).mean()
+
+    ours = {
+        "squared_error": lambda a, y: ((a - y) ** 2).sum(dim=-1).mean(),
+        "mean_squared_error": functional.mse_loss,
+        "mean_absolute_error": functional.l1_loss,
+        "huber": functional.huber_loss,
+        "log_cosh": lambda a, y: torch.log(torch.cosh(a - y)).mean(),
+        "binary_cross_entropy": functional.binary_cross_entropy,
+        "binary_cross_entropy_with_logits": functional.binary_cross_entropy_with_logits,
+        "cross_entropy": on_probabilities,
+        "cross_entropy_with_logits": functional.cross_entropy,
+        "nll": functional.nll_loss,
+        "kl_divergence": lambda a, y: functional.kl_div(a, y, reduction="batchmean"),
+        "poisson_nll": functional.poisson_nll_loss,
+        "gaussian_nll": lambda a, y: functional.gaussian_nll_loss(
+            a[..., : a.shape[-1] // 2], y, a[..., a.shape[-1] // 2 :].exp()
+        ),
+        "hinge": lambda a, y: (1 - y * a).clamp(min=0).mean(),
+        "squared_hinge": lambda a, y: ((1 - y * a).clamp(min=0) ** 2).mean(),
+        "cosine_similarity": lambda a, y: (1 - functional.cosine_similarity(a, y, dim=-1)).mean(),
+    }
+    return ours[name]
+
+
+def torch_gradients(layers, loss, point):
+    """Return value and gradients of a perceptron by PyTorch's autograd.
+
+    Args:
+        layers: the activation after each affine map, by our names.
+        loss: by our name.
+        point: parameters W1, b1, ... with their input and target.
+    """
+    torch = torch_or_skip()
+    params = {k: torch.tensor(v, requires_grad=True) for k, v in point.params.items()}
+    x = torch.tensor(point.x, requires_grad=True)
+    value = x
+    for number, name in enumerate(layers, start=1):
+        value = torch_activation(name)(value @ params[f"W{number}"] + params[f"b{number}"])
+    cost = torch_loss(loss)(value, torch.tensor(point.y))
+    cost.backward()
+    gradients = {name: leaf.grad for name, leaf in (*params.items(), ("x", x))}
+    zero = {name: torch.zeros_like(leaf) for name, leaf in (*params.items(), ("x", x))}
+    return cost.item(), {
+        name: (zero[name] if gradient is None else gradient).numpy()
+        for name, gradient in gradients.items()
+    }
