@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from symbackprop import scalar
 from symbackprop.equations import Access, Affine, Equation, Index, Operand, Reduction, Variable
-from symbackprop.errors import SymbackpropError, allowed
+from symbackprop.errors import SymbackpropError
 from symbackprop.formula import Assignment, Call, Formula, Reduce, Reference
 from symbackprop.formula_reader import FUNCTIONS, read_equation
 from symbackprop.instantiate import polynomials
@@ -166,10 +166,7 @@ class _Binder:
             return self._element(reference, frame)
         if name in self.scope.numbers:
             return self._number(reference)
-        if name not in self.table.variables:
-            known = [*frame.letters, *self.scope.vectors, *self.scope.numbers]
-            known += list(self.table.variables)
-            raise SymbackpropError(f"unknown name {name!r}; {allowed(name, known)}")
+        self.table.check_known(name, frame.letters)
         access = self.subscripts.access(reference, frame)
         if name in self.table.pending:
             self._check_recurrence(name, access)
@@ -248,7 +245,6 @@ class _Binder:
         return replace(frame, letters=letters, operands=Operands()), reduced
 
     def _reduced(self, letter: str, body: Formula) -> Index:
-        self.table.check_letter(letter)
         index = self.table.find_index(letter, body)
         if index is not None:
             return index

@@ -12,7 +12,13 @@ from symbackprop.errors import SymbackpropError
 from symbackprop.formula import Assignment, Formula, Reference
 from symbackprop.instantiate import polynomials
 from symbackprop.instantiate.extents import Table
-from symbackprop.instantiate.scope import Names, extent_text, references
+from symbackprop.instantiate.scope import (
+    Names,
+    bound_letters,
+    extent_text,
+    references,
+    shape_text,
+)
 
 
 def declare(
@@ -29,6 +35,11 @@ def declare(
         except SymbackpropError as error:
             raise error.at(f"equation {text!r}") from None
         table.pending[assignment.target.name] = letters_of(assignment.target)
+    for text, assignment in zip(texts, assignments, strict=True):
+        try:
+            _check_reads(assignment, table)
+        except SymbackpropError as error:
+            raise error.at(f"equation {text!r}") from None
     _find_batched(assignments, table)
     _find_early(assignments, table)
     symbols = _symbols(assignments, table, names)
@@ -54,6 +65,24 @@ def _check(target: Reference, table: Table) -> None:
         raise SymbackpropError(f"{name} is given, an equation cannot define it")
     for letter in letters_of(target):
         table.check_letter(letter)
+
+
+def _check_reads(assignment: Assignment, table: Table) -> None:
+    """Refuse unknown names and wrong ranks before extents are looked for."""
+    bound = tuple(bound_letters(assignment.value))
+    for letter in bound:
+        table.check_letter(letter)
+    letters = {*letters_of(assignment.target), *bound}
+    for reference in references(assignment.value):
+        if reference.name in letters and reference.subscripts:
+            raise SymbackpropError(f"{reference.name!r} is an index and takes no indices")
+        table.check_known(reference.name, letters)
+        own = table.own_axes(reference.name)
+        if own is not None and len(own) != len(reference.subscripts):
+            raise SymbackpropError(
+                f"{reference.name} has {len(own)} axes, {shape_text(own)}, "
+                f"and is read with {len(reference.subscripts)}"
+            )
 
 
 def _find_batched(assignments: Sequence[Assignment], table: Table) -> None:

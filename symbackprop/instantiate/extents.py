@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 
 from symbackprop import scalar
@@ -115,6 +115,14 @@ class Table:
         scope = self.scope
         if letter in {*scope.variables, *scope.numbers, *scope.vectors, *self.pending}:
             raise SymbackpropError(f"{letter!r} is an index here, but also the name of something")
+
+    def check_known(self, name: str, letters: Iterable[str]) -> None:
+        """Refuse a name that nothing has."""
+        scope = self.scope
+        known = {*letters, *scope.variables, *scope.numbers, *scope.vectors}
+        known |= {*self.variables, *self.pending}
+        if name not in known:
+            raise SymbackpropError(f"unknown name {name!r}; {allowed(name, known)}")
 
     def find_index(self, letter: str, formula: Formula) -> Index | None:
         """Return the index of this letter, with the extent of what it indexes in the formula.

@@ -197,9 +197,7 @@ class Subscripts:
         if isinstance(formula, Reference) and formula.name in self.table.variables:
             return self._looked_up(formula, frame)
         for reference in references(formula):
-            known = reference.name in frame.letters or reference.name in self.numbers
-            if not known and reference.name not in self.table.variables:
-                raise SymbackpropError(f"{reference.name!r} is neither an index nor a size")
+            self.table.check_known(reference.name, frame.letters)
         raise SymbackpropError(
             "an index is affine (s*i + k), a // or % of one by a size, a look-up or a whole number"
         )
