@@ -9,6 +9,7 @@ import time
 import pytest
 from handmade import PERCEPTRON
 
+from symbackprop.api import build
 from symbackprop.checking.report import Finding, GradientReport, from_json
 from symbackprop.errors import SymbackpropError
 from symbackprop.numeric import check_module
@@ -101,6 +102,39 @@ def test_a_large_module_is_checked_in_part(write):
     assert time.perf_counter() - start < 10
     wrong = text.replace("np.matmul(x.T, dz1, out", "np.matmul(x.T, 1.0001 * dz1, out")
     assert not check_module(write(wrong)).tensors["W1"].passed
+
+
+def test_forward_and_loss_are_compared_with_the_equations(write):
+    network = build("2-3:relu-1:sigmoid", loss="binary_cross_entropy")
+    report = check_module(write(PERCEPTRON), architecture=network)
+    assert report.passed
+    assert report.checks["forward"].error < 1e-14
+    assert report.checks["loss"].error < 1e-14
+
+
+def test_a_fault_that_gradients_follow_is_found_by_the_equations(write):
+    network = build("2-3:relu-1:sigmoid", loss="binary_cross_entropy")
+    summed = PERCEPTRON.replace(".sum() / len(output)", ".sum()").replace("sum() / n)", "sum())")
+    summed = summed.replace(") / len(output)", ")").replace("p *= 1.0 / n", "p *= 1.0")
+    report = check_module(write(summed))
+    assert report.passed
+    report = check_module(write(summed), architecture=network)
+    assert [name for name, finding in report.checks.items() if not finding.passed] == ["loss"]
+
+
+def test_a_module_of_another_network_is_said(write):
+    network = build("2-4:relu-1:sigmoid", loss="binary_cross_entropy")
+    with pytest.raises(SymbackpropError, match=r"is not this network: W1 has shape \(2, 3\)"):
+        check_module(write(PERCEPTRON), architecture=network)
+
+
+def test_a_network_too_large_for_loops_is_said(write, monkeypatch):
+    monkeypatch.setattr("symbackprop.checking.forward.LIMIT", 10)
+    network = build("2-3:relu-1:sigmoid", loss="binary_cross_entropy")
+    report = check_module(write(PERCEPTRON), architecture=network)
+    assert report.passed
+    assert "forward" not in report.checks
+    assert report.notes == ("forward not compared with the equations: 34 points, at most 10",)
 
 
 def test_the_report_is_plain_json_and_nan_fails():
