@@ -25,7 +25,6 @@ from symbackprop.scalar import (
     Number,
     Slot,
     apply,
-    number,
 )
 
 Symbolic = Any  # SymPy ships no types
@@ -269,19 +268,45 @@ def _from_product(value: Symbolic) -> Expression:
     for factor in sorted(sympy.Mul.make_args(rest), key=sympy.default_sort_key):
         base, exponent = (factor, sympy.S.One) if factor.func == sympy.exp else factor.as_base_exp()
         exponents[base] = exponents.get(base, sympy.S.Zero) + exponent
-    above: list[Expression] = []
+    above: list[Expression] = [from_sympy(coefficient)]
     below: list[Expression] = []
     for base, exponent in exponents.items():
         inverse = bool(exponent.is_Rational and exponent < 0)
         power = _power(from_sympy(base), -exponent if inverse else exponent)
         (below if inverse else above).append(power)
-    size = Fraction(int(abs(coefficient).p), int(abs(coefficient).q))
-    if not above and size.numerator != 1 and below:
-        above, size = [number(size.numerator)], Fraction(1, size.denominator)
-    result = apply("multiply", Number(size), *above)
+    return _quotient(apply("multiply", *above), below)
+
+
+def _quotient(above: Expression, below: list[Expression]) -> Expression:
+    """Return above over below, its sign in front and its denominator with what divides it."""
+    size, rest = _sized(above)
+    if not size:
+        return ZERO
+    if below and rest == ONE:
+        rest = Number(Fraction(abs(size.numerator)))
+        size /= rest.value
+    result = apply("multiply", Number(abs(size)), rest)
     if below:
         result = apply("divide", result, apply("multiply", *below))
-    return apply("negative", result) if coefficient < 0 else result
+    return apply("negative", result) if size < 0 else result
+
+
+def _sized(product: Expression) -> tuple[Fraction, Expression]:
+    """Return the numbers of a product, and what it multiplies them with."""
+    size = Fraction(1)
+    rest: list[Expression] = []
+    waiting = [product]
+    while waiting:
+        factor = waiting.pop(0)
+        if isinstance(factor, Number):
+            size *= factor.value
+        elif isinstance(factor, Apply) and factor.function == "multiply":
+            waiting = [*factor.arguments, *waiting]
+        elif isinstance(factor, Apply) and factor.function == "negative":
+            size, waiting = -size, [factor.arguments[0], *waiting]
+        else:
+            rest.append(factor)
+    return size, apply("multiply", *rest)
 
 
 def _power(base: Expression, exponent: Symbolic) -> Expression:
