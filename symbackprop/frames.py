@@ -31,3 +31,9 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def special(name: str) -> str:
+    """Return the source of a function that NumPy lacks, without its module's head."""
+    text = (folder() / "special" / f"{name}.py").read_text(encoding="utf-8")
+    return text.split("import numpy as np", 1)[1].strip()

@@ -189,7 +189,7 @@ def transposition(axes: Sequence[int]) -> str:
 
 
 def _literal(printer: NumpyPrinter, value: Value) -> Text:
-    assert isinstance(value.attribute, Number | Named | Apply)
+    assert isinstance(value.attribute, Expression)
     return printer.number(value.attribute)
 
 

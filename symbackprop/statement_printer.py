@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from symbackprop.equations import Role
+from symbackprop.equations import Extent, Role
 from symbackprop.lowering.program import ArrayProgram, Statement
 from symbackprop.lowering.values import Value
 from symbackprop.numpy_printer import NumpyPrinter, Text, constant_name, matrix_product
@@ -35,11 +35,13 @@ class StatementPrinter(NumpyPrinter):
 
     Attributes:
         bound: by name, the expression that binds it once for a batch size ``n``.
+        with_ones: arrays that carry a row of ones; ``a_and_1`` is ``a`` with that row.
         given: names handed in anew at every step, whose views cannot be bound.
     """
 
     bound: dict[str, str] = field(default_factory=dict)
-    given: frozenset[str] = frozenset({"x", "y"})
+    with_ones: frozenset[str] = frozenset()
+    given: frozenset[str] = frozenset({"y"})
     batch_last: bool = False
 
     def bind(self, name: str, expression: str) -> str:
@@ -68,16 +70,22 @@ class StatementPrinter(NumpyPrinter):
         """Return a rank-0 array of the constant."""
         text = super().number(expression)
         word = _WORDS.get(expression.value) if isinstance(expression, Number) else None
-        name = word or f"c_{constant_name(expression).lower()}"
+        name = word or f"c_{constant_name(expression).lower().removeprefix('c_')}"
         return Text(self.bind(name, f"np.array({text.source}, dtype)"))
+
+    def extent(self, extent: Extent) -> str:
+        """Return the extent's text; the batch is ``n``."""
+        return str(extent) if isinstance(extent, int) else "n"
 
     def scalar(self, value: Value) -> Text:
         """Return a rank-0 value as an expression over Python floats."""
-        plain = {"contract": self._full_product, "total": self._full_sum}.get(value.operation)
-        if plain is not None:
-            return Text(f"float({plain(value)})")
-        with_numbers = _Scalars(self.layout, self.names, self.constants, self.helpers)
-        return with_numbers.computed(value)
+        return _Scalars(self.layout, self.names, self.constants, self.helpers, self).computed(value)
+
+    def full_sum(self, value: Value) -> Text | None:
+        """Return a sum over everything as a dot product, or None where the value is none."""
+        if value.operation == "contract":
+            return Text(f"float({self._full_product(value)})")
+        return Text(f"float({self._full_sum(value)})") if value.operation == "total" else None
 
     def _full_product(self, value: Value) -> str:
         plan = matrix_product(self, value)
@@ -130,8 +138,16 @@ class StatementPrinter(NumpyPrinter):
         return self.operand(value, k).source
 
 
+@dataclass
 class _Scalars(NumpyPrinter):
-    """Prints rank-0 arithmetic with numbers written out."""
+    """Prints rank-0 arithmetic over Python floats, numbers written out."""
+
+    arrays: StatementPrinter | None = None
+
+    def computed(self, value: Value) -> Text:
+        """Return the expression; sums over arrays are dot products."""
+        assert self.arrays is not None
+        return self.arrays.full_sum(value) or super().computed(value)
 
 
 def _contract(printer: StatementPrinter, statement: Statement) -> list[str]:
@@ -187,16 +203,16 @@ def _affine(printer: StatementPrinter, statement: Statement) -> list[str]:
     product = statement.value.operands[0]
     weight, source = weight_and_source(product)
     block = printer.bind(f"{block_name(weight)}_T", f"{block_name(weight)}.T")
-    return [f"{block}.dot({printer.value(source).source}_1, out={statement.target})"]
+    return [f"{block}.dot({with_row(printer.value(source).source)}, out={statement.target})"]
 
 
 def _affine_gradient(printer: StatementPrinter, statement: Statement) -> list[str]:
     value = statement.value
-    source = next(o for o in value.operands if f"{printer.value(o).source}_1" in printer.bound)
+    source = next(o for o in value.operands if printer.value(o).source in printer.with_ones)
     cotangent = next(o for o in value.operands if o is not source)
     transposed = printer.view(f"{printer.value(cotangent).source}.T")
     block = "d" + re.sub(r"^dW", "Wb", statement.target)
-    return [f"{printer.value(source).source}_1.dot({transposed}, out={block})"]
+    return [f"{with_row(printer.value(source).source)}.dot({transposed}, out={block})"]
 
 
 def weight_and_source(product: Value) -> tuple[Value, Value]:
@@ -206,41 +222,44 @@ def weight_and_source(product: Value) -> tuple[Value, Value]:
     return (second, first) if batched else (first, second)
 
 
+def with_row(name: str) -> str:
+    """Return the name of an array together with its row of ones."""
+    return f"{name}_and_1"
+
+
 def block_name(weight: Value) -> str:
     """Return the name of [W|b] as one matrix."""
     return re.sub(r"^W", "Wb", weight.variable.name)
 
 
 def _place(printer: StatementPrinter, statement: Statement) -> list[str]:
-    """Where looked-up elements lie in the flattened array."""
-    assert isinstance(statement.value.attribute, tuple)
-    stride, first = statement.value.attribute
-    index = printer.operand(statement.value, 0).source
-    if stride == "1":
-        start = printer.bind(f"starts_{first}", f"np.arange(n) * {first}")
+    """Positions of looked-up elements in the flattened array: (n, classes) or (classes, n)."""
+    index, classes = printer.operand(statement.value, 0).source, statement.value.attribute
+    if classes is not None:
+        start = printer.bind("row_starts", f"np.arange(n) * {classes}")
         return [f"np.add({index}, {start}, out={statement.target})"]
-    rows = printer.bind("samples", "np.arange(n)")
+    columns = printer.bind("columns", "np.arange(n)")
     return [
-        f"np.multiply({index}, {stride}, out={statement.target})",
-        f"np.add({statement.target}, {rows}, out={statement.target})",
+        f"np.multiply({index}, n, out={statement.target})",
+        f"np.add({statement.target}, {columns}, out={statement.target})",
     ]
 
 
 def _take(printer: StatementPrinter, statement: Statement) -> list[str]:
-    base, place = (printer.value(operand).source for operand in statement.value.operands)
-    return [f'{base}.take({place}, out={statement.target}, mode="wrap")']
+    base = printer.value(statement.value.operands[0]).source
+    return [f'{base}.take({statement.place}, out={statement.target}, mode="wrap")']
 
 
 def _put(printer: StatementPrinter, statement: Statement) -> list[str]:
-    base, place, new = statement.value.operands
+    base, _, new = statement.value.operands
     lines = []
     if statement.reused != 0:
         lines.append(f"np.copyto({statement.target}, {printer.value(base).source})")
-    at, text = printer.value(place).source, printer.value(new).source
+    text = printer.value(new).source
     if statement.operation == "put":
-        return [*lines, f"{statement.target}.put({at}, {text})"]
+        return [*lines, f"{statement.target}.put({statement.place}, {text})"]
     flat = printer.view(f"{statement.target}.reshape(-1)")
-    return [*lines, f"{flat}[{at}] += {text}"]
+    return [*lines, f"{flat}[{statement.place}] += {text}"]
 
 
 def _tile(printer: StatementPrinter, statement: Statement) -> list[str]:
@@ -276,12 +295,13 @@ def section_printer(
 ) -> StatementPrinter:
     """Return a printer that knows the names of the section's values and of the forward ones."""
     names = dict(inputs)
-    for (owner, number), name in program.names.items():
-        if owner == "forward":
-            names.setdefault(number, name)
-    for (owner, number), name in program.names.items():
-        if owner == section:
-            names[number] = name
+    for part in ("forward", section):
+        names |= {n: name for (owner, n), name in program.names.items() if owner == part}
     return StatementPrinter(
-        program.layout, names, bound=bound, batch_last=program.layout.batch_last
+        program.layout,
+        names,
+        bound=bound,
+        with_ones=frozenset(buffer.name for buffer in program.buffers if buffer.ones),
+        given=frozenset({"x", "y"}),
+        batch_last=program.layout.batch_last,
     )

@@ -7,6 +7,7 @@ from fractions import Fraction
 
 from symbackprop.equations import (
     Access,
+    Adjoint,
     Affine,
     Equation,
     Extent,
@@ -14,11 +15,12 @@ from symbackprop.equations import (
     IndexExpression,
     Operand,
     Quotient,
+    Term,
     Variable,
     accesses_of,
     indices_of,
 )
-from symbackprop.scalar import Apply, Expression, Named, Number, Slot
+from symbackprop.scalar import ONE, Apply, Expression, Named, Number, Slot
 
 # How tightly a text binds: a weaker one is put in parentheses.
 _SUM, _SIGN, _REDUCED, _PRODUCT, _POWER, _ATOM = range(6)
@@ -71,6 +73,34 @@ def equation_lines(equations: Sequence[Equation]) -> list[str]:
     ]
 
 
+def adjoint_lines(adjoint: Adjoint) -> list[str]:
+    """Return the sum of the terms as one line, and a line for each term that is scattered."""
+    bare = [term for term in adjoint.terms if _is_bare(term.target)]
+    rest = [term for term in adjoint.terms if not _is_bare(term.target)]
+    lines = []
+    if bare:
+        line, names = _Line({}), dict[Index, str]()
+        indices = [index for index in bare[0].target.indices if isinstance(index, Index)]
+        for index in indices:
+            names[index] = line._fresh(index)
+        texts = []
+        for term in bare:
+            own = [index for index in term.target.indices if isinstance(index, Index)]
+            same = {mine: names[shared] for mine, shared in zip(own, indices, strict=True)}
+            texts.append(line.term(term, same))
+        total = " + ".join(texts).replace("+ −", "− ")
+        lines.append(f"{line._access(bare[0].target, names)} = {total}")
+    for term in rest:
+        line, names = _Line({}), dict[Index, str]()
+        text = line.term(term, names)
+        lines.append(f"{line._access(term.target, names)} {'=' if term.assigned else '+='} {text}")
+    return lines
+
+
+def _is_bare(access: Access) -> bool:
+    return all(isinstance(index, Index) for index in access.indices)
+
+
 def scalar_text(expression: Expression) -> str:
     """Return a scalar expression without slots, as an extent is."""
     return _scalar(expression, ())[0]
@@ -108,10 +138,30 @@ class _Line:
         sign = f"{_REDUCTIONS[equation.reduction]}_{subscript}"
         return f"{sign} {_enclosed(body, _REDUCED)}", _REDUCED
 
+    def term(self, term: Term, names: dict[Index, str]) -> str:
+        """Return coefficient, sum and factors of a term; fills in the names it makes."""
+        for index in term.space:
+            if index not in names:
+                names[index] = self._fresh(index)
+        kept = set(indices_of(term.target))
+        factors = []
+        for factor in term.factors:
+            operands = [self._operand(operand, names) for operand in factor.operands]
+            factors.append((factor.function, _scalar(factor.function, operands)))
+        if term.coefficient != ONE or not factors:
+            factors.insert(0, (term.coefficient, _scalar(term.coefficient, [])))
+        body = _product(Apply("multiply", ()), [text for _, text in factors])
+        bounds = ", ".join(names[index] for index in term.space if index not in kept)
+        if not bounds:
+            return body[0]
+        return f"Σ_{f'({bounds})' if ', ' in bounds else bounds} {_enclosed(body, _REDUCED)}"
+
     def _fresh(self, index: Index) -> str:
+        """Return the index's name, or for one made or taken already the next free letter."""
         name = index.name
-        while name in self._taken:
-            name += "′"
+        if name in self._taken or "_" in name or name.endswith("'"):
+            free = [letter for letter in "ijklmpqrstuvw" if letter not in self._taken]
+            name = free[0] if free else f"{name}′"
         self._taken.add(name)
         return name
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from symbackprop.equations import Adjoint, Derivation, Equation, Variable
 from symbackprop.lowering.layout import Layout, declare
 from symbackprop.lowering.lower import Lowering
-from symbackprop.lowering.program import Assignment, PlainProgram
+from symbackprop.lowering.program import Assignment, HeadFunction, HeadProgram, PlainProgram
 from symbackprop.lowering.values import Value, reachable
-from symbackprop.network import Network
+from symbackprop.network import Head, Network
 
 # Worth keeping from forward to backward; everything else is cheaper to compute again.
 COSTLY = frozenset(
@@ -56,7 +56,44 @@ def plain_program(network: Network, derivation: Derivation) -> PlainProgram:
     wanted = [v.bar() for v in learned if v.bar() in lowering.values]
     for variable in (*kept, *wanted):
         lowering.values[variable] = lowering.full(variable)
-    return _Assignments(network, lowering, sources).program(kept, wanted)
+    made = _Assignments(network, lowering, sources)
+    made.names[lowering.values[network.output.bar()].value.number] = "d_output"
+    results = [lowering.values[v].value for v in kept]
+    gradients = {v: lowering.values[v].value for v in wanted}
+    forward = reachable(results)
+    saved = saved_values(forward, {v.number for v in results}, gradients.values())
+    first = made.assign(forward, [*results, *saved])
+    available = {v.number for v in (*results, *saved)}
+    chain = [lowering.values[v.bar()].value for v in kept if v.bar() in lowering.values]
+    after = [v for v in reachable(gradients.values(), stop=available) if v.number not in available]
+    second = made.assign(after, [*gradients.values(), *chain])
+    return PlainProgram(
+        Layout(declared=declare(lowering.values)),
+        first,
+        second,
+        tuple(value.number for value in saved),
+        {v: value.number for v, value in gradients.items()},
+        frozenset(v.number for v in lowering.graph.nodes if v.operation == "input"),
+        made.names,
+    )
+
+
+def head_program(network: Network, head: Head, derivation: Derivation) -> HeadProgram:
+    """Lower the loss of an output that is given, and its gradient."""
+    lowering, sources = Lowering(), Sources()
+    for variable in (network.output, head.target):
+        lowering.input(variable)
+    lower_layers(lowering, derivation, sources)
+    made = _Assignments(network, lowering, sources)
+    made.names[lowering.values[network.output].value.number] = "output"
+    given = dict(made.names)
+    functions = []
+    for result in (lowering.values[head.cost].value, lowering.full(network.output.bar()).value):
+        made.names = dict(given)
+        assignments = made.assign(reachable([result]), [])
+        functions.append(HeadFunction(assignments, result, made.names))
+    layout = Layout(declared=declare(lowering.values))
+    return HeadProgram(head.target, layout, *functions)
 
 
 class _Assignments:
@@ -64,7 +101,6 @@ class _Assignments:
 
     def __init__(self, network: Network, lowering: Lowering, sources: Sources) -> None:
         self.positions = {layer.owner: layer.position for layer in network.layers}
-        self.values = lowering.values
         self.sources = sources
         self.names: dict[int, str] = {}
         self.variables: dict[int, Variable] = {}
@@ -73,27 +109,9 @@ class _Assignments:
                 self.variables.setdefault(labelled.value.number, variable)
             if labelled.value.operation == "input":
                 self.names[labelled.value.number] = variable.name
-        self.names[lowering.values[network.output.bar()].value.number] = "d_output"
-        chain = [v for layer in network.layers for v in (layer.preactivation, layer.output) if v]
-        self.chain = [v.bar() for v in chain if v.bar() in lowering.values]
 
-    def program(self, kept: Sequence[Variable], wanted: Sequence[Variable]) -> PlainProgram:
-        """Return the program that computes the ``kept`` values and the ``wanted`` gradients."""
-        results = [self.values[v].value for v in kept]
-        gradients = [self.values[v].value for v in wanted]
-        forward = reachable(results)
-        saved = saved_values(forward, {v.number for v in results}, gradients)
-        first = self._assign(forward, [*results, *saved])
-        available = {v.number for v in (*results, *saved)}
-        after = reachable(gradients, stop=available)
-        second = self._assign(
-            [v for v in after if v.number not in available],
-            [*gradients, *(self.values[v].value for v in self.chain)],
-        )
-        layout = Layout(declared=declare(self.values))
-        return PlainProgram(layout, first, second, tuple(v.number for v in saved), self.names)
-
-    def _assign(self, values: Sequence[Value], named: Iterable[Value]) -> tuple[Assignment, ...]:
+    def assign(self, values: Sequence[Value], named: Iterable[Value]) -> tuple[Assignment, ...]:
+        """Return assignments for the named values, and for those read more than once."""
         chosen = {value.number for value in named} | shared(values)
         assignments = []
         for value in values:

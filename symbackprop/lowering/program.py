@@ -38,6 +38,8 @@ class PlainProgram:
     Attributes:
         forward, backward: assignments in order.
         saved: value numbers that forward puts into the cache, in order.
+        gradients: the value of each gradient, by variable.
+        inputs: numbers of the values that are given.
         names: every name by value number.
     """
 
@@ -45,7 +47,28 @@ class PlainProgram:
     forward: tuple[Assignment, ...]
     backward: tuple[Assignment, ...]
     saved: tuple[int, ...]
+    gradients: Mapping[Variable, int]
+    inputs: frozenset[int]
     names: Mapping[int, str]
+
+
+@dataclass(frozen=True)
+class HeadFunction:
+    """A function of output and target: assignments, then the value that it returns."""
+
+    assignments: tuple[Assignment, ...]
+    result: Value
+    names: Mapping[int, str]
+
+
+@dataclass(frozen=True)
+class HeadProgram:
+    """The loss for one form of the target, and its gradient for the network's output."""
+
+    target: Variable
+    layout: Layout
+    loss: HeadFunction
+    gradient: HeadFunction
 
 
 @dataclass(frozen=True)
@@ -57,6 +80,7 @@ class Buffer:
         offset: where it starts in the arena of its kind, in elements (per sample, where it has
             a batch axis).
         ones: one more row than ``shape`` says, filled with 1.
+        section: the head whose own it is, or empty.
     """
 
     name: str
@@ -64,6 +88,7 @@ class Buffer:
     kind: Kind
     offset: int
     ones: bool = False
+    section: str = ""
 
     @property
     def per_sample(self) -> int:
@@ -88,6 +113,7 @@ class Statement:
         operation: of ``value``, or ``affine`` / ``affine_gradient``: a contraction with the
             bias as one more row.
         reused: the operand whose memory the target is, or None.
+        place: the array of positions that a look-up goes by.
     """
 
     value: Value
@@ -96,6 +122,7 @@ class Statement:
     owner: int
     source: Equation | Adjoint | None
     reused: int | None = None
+    place: str = ""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from symbackprop.equations import Role, Variable
+from symbackprop.errors import SymbackpropError
 from symbackprop.lowering.program import ArrayProgram, Buffer, Kind, Section, Statement
 from symbackprop.lowering.training import SectionValues, TrainingValues
 from symbackprop.lowering.values import Value
@@ -24,6 +25,7 @@ _OUT_OF_PLACE = frozenset(
     "contract total largest smallest product argmax argmin take others tile broadcast number place "
     "erf erfc range slice".split()
 )
+_LOOK_UPS = frozenset({"take", "put", "add_at"})
 _COMMON = ("forward", "backward", "penalty")  # sections that always run
 Key = tuple[str, int]
 
@@ -49,6 +51,7 @@ class _Planned:
     operation: str
     reused: int | None = None
     copied: Variable | None = None
+    place: Key | None = None
 
 
 def plan_storage(network: Network, training: TrainingValues) -> ArrayProgram:
@@ -67,13 +70,17 @@ class _Planner:
         self.own = {s.name: {v.number for v in s.values} for s in training.sections}
         self.last_use = self._last_uses()
         self.affine = self._affine_pairs()
+        self.heads = [s.name for s in training.sections if s.name not in _COMMON]
         self.planned: list[_Planned] = []
+        self.places: dict[tuple[str, int, int | None], Key] = {}
+        self.inlined = self._inlined()
 
     def program(self) -> ArrayProgram:
         """Walk the sections in order, then lay out the arenas and choose names."""
         self._inputs()
         for position, (section, value) in enumerate(self.order):
             self._plan(position, section, value)
+        self._share_cotangent()
         names = self._names()
         buffers = self._arena()
         sections = tuple(self._section(section, names) for section in self.training.sections)
@@ -95,6 +102,39 @@ class _Planner:
                 uses[self.key(section.name, value)] = len(self.order)
         return uses
 
+    def _share_cotangent(self) -> None:
+        """Every head leaves the cotangent of the boundary in one and the same array."""
+        cotangent = self.training.boundary.bar()
+        keys = [
+            self.key(section.name, section.outputs[cotangent])
+            for section in self.training.sections
+            if cotangent in section.outputs
+        ]
+        homes = [self.homes[key] for key in keys]
+        for home in homes[1:]:
+            homes[0].start, homes[0].end = min(homes[0].start, home.start), max(homes[0].end, home.end)
+            for key, other in self.homes.items():
+                if other is home:
+                    self.homes[key] = homes[0]
+        if homes:
+            homes[0].name = cotangent.name
+
+    def _inlined(self) -> set[int]:
+        """Numbers that only one other number reads are printed where it reads them."""
+        readers: dict[int, list[Value]] = {}
+        for _, value in self.order:
+            for operand in value.operands:
+                readers.setdefault(operand.number, []).append(value)
+        kept = {o.number for s in self.training.sections for o in s.outputs.values()}
+        return {
+            value.number
+            for _, value in self.order
+            if value.rank == 0
+            and value.number not in kept
+            and all(reader.rank == 0 for reader in readers.get(value.number, ()))
+            and len({reader.number for reader in readers.get(value.number, ())}) == 1
+        }
+
     def _inputs(self) -> None:
         """The batch is copied in where samples are innermost; else it is read as it is."""
         if not self.layout.batch_last:
@@ -103,7 +143,7 @@ class _Planner:
             if value.operation == "input" and value.variable == self.network.input:
                 end = max(self.last_use.get((s.name, value.number), 0) for s in self.training.sections)
                 home = _Home(self._shape(value), "float", -1, max(end, self.last_use.get(("forward", value.number), 0)))
-                home.variables.append(value.variable)
+                home.name = "xT"
                 self.homes["forward", value.number] = home
         for (_, product), (source, _) in self.affine.items():
             home = self.homes.get(("forward", source))
@@ -119,10 +159,12 @@ class _Planner:
         return tuple(extents)
 
     def _plan(self, position: int, section: str, value: Value) -> None:
-        if value.rank == 0 or value.number in self.absorbed:
-            if value.rank == 0:
-                self.planned.append(_Planned(section, value, value.operation))
+        if value.number in self.absorbed or value.number in self.inlined:
             return
+        if value.rank == 0:
+            self.planned.append(_Planned(section, value, value.operation))
+            return
+        place = self._place(position, section, value) if value.operation in _LOOK_UPS else None
         key = (section, value.number)
         operation = self._operation(value)
         gradients = [v for v in self._outputs(section, value) if v.adjoint and self._is_learned(v)]
@@ -138,9 +180,34 @@ class _Planner:
         variable = self.training.variables.get(value.number)
         if variable is not None:
             home.variables.append(variable)
-        self.planned.append(_Planned(section, value, operation, reused))
+        home.variables.extend(self._outputs(section, value))
+        self.planned.append(_Planned(section, value, operation, reused, None, place))
         for other in gradients[1:]:
             self.planned.append(_Planned(section, value, "copy", None, other))
+
+    def _place(self, position: int, section: str, value: Value) -> Key:
+        """Plan the positions of looked-up elements in the flattened array, once for all uses."""
+        base, index = value.operands[:2]
+        order = self.layout.order(base)
+        axis = order.index(int(str(value.attribute)))
+        others = [base.axes[a] for a in order if a != value.attribute]
+        if base.rank != 2 or others[0].role is not Role.BATCH or index.rank != 1:
+            raise SymbackpropError(
+                "generating a training step with a look-up is possible only along one axis of "
+                f"(batch, classes) so far, found {base.rank} axes"
+            )
+        first = _known(base.axes[order[1]].extent) if axis == 1 else None
+        found = self.places.get((section, index.number, first))
+        if found is None:
+            synthetic = Value(
+                -1 - len(self.places), "place", (index,), ((0,),), index.dimensions, 1, first
+            )
+            found = (section, synthetic.number)
+            self.places[section, index.number, first] = found
+            self.homes[found] = _Home((None,), "index", position, position)
+            self.planned.append(_Planned(section, synthetic, "place"))
+        self.homes[found].end = position
+        return found
 
     def _operation(self, value: Value) -> str:
         if value.number in {total for total, _ in self.affine}:
@@ -167,6 +234,8 @@ class _Planner:
         for k in candidates:
             operand = value.operands[k]
             key = self.key(section, operand)
+            if len(self.heads) > 1 and section in self.heads and key[0] != section:
+                continue  # the other head may start its cotangent in another forward array
             home = self.homes.get(key)
             if home is None or home.gradient is not None or home.kind != _kind(value):
                 continue
@@ -233,7 +302,7 @@ class _Planner:
         placed: dict[tuple[Kind, bool], list[tuple[int, int, _Home]]] = {}
         homes = list({id(home): home for home in self.homes.values() if not home.gradient}.values())
         for home in sorted(homes, key=lambda home: (not home.ones, home.start)):
-            buffer = Buffer(home.name, home.shape, home.kind, 0, home.ones)
+            buffer = Buffer(home.name, home.shape, home.kind, 0, home.ones, self._section_of(home))
             taken = placed.setdefault((home.kind, buffer.batched), [])
             size = buffer.per_sample
             offset = 0
@@ -245,13 +314,17 @@ class _Planner:
             buffers.append(replace(buffer, offset=offset))
         return tuple(buffers)
 
+    def _section_of(self, home: _Home) -> str:
+        sections = [key[0] for key, other in self.homes.items() if other is home]
+        common = len(set(sections)) > 1 or sections[0] in _COMMON
+        return "" if common or home.name == self.training.boundary.bar().name else sections[0]
+
     def _names(self) -> dict[Key, str]:
         """Name arrays after the last variable that lives in them."""
         fixed = {p.variable.name for p in self.network.parameters}
         fixed |= {p.variable.bar().name for p in self.network.parameters}
         names: dict[Key, str] = {}
-        heads = [s.name for s in self.training.sections if s.name not in _COMMON]
-        taken = {name: set[str]() for name in (*_COMMON, *heads)}
+        taken = {name: set[str]() for name in (*_COMMON, *self.heads)}
         scalars = {(i.section, i.value.number): None for i in self.planned if i.value.rank == 0}
         for section in taken:
             used = fixed.union(*(taken[name] for name in (*_COMMON, section)))
@@ -265,9 +338,9 @@ class _Planner:
 
     def _name(self, key: Key, home: _Home | None, taken: set[str]) -> str:
         if home is None:
-            variable = self.training.variables.get(key[1])
-            shown = variable is not None and not variable.symbol.startswith("_")
-            return _unused(variable.name if variable and shown else "t", taken)
+            outputs = {s.name: s.outputs for s in self.training.sections}[key[0]]
+            own = [variable for variable, value in outputs.items() if value.number == key[1]]
+            return _unused(own[0].name if own else "t", taken)
         if home.name:
             return home.name
         source = self.training.sources.of.get(key[1])
@@ -286,7 +359,10 @@ class _Planner:
             source, variable = self.training.sources.of.get(item.value.number, (None, None))
             owner = self.positions.get(variable.owner, 0) if variable else 0
             target = item.copied.name if item.copied else names[item.section, item.value.number]
-            statements.append(Statement(item.value, target, item.operation, owner, source, item.reused))
+            place = names[item.place] if item.place else ""
+            statements.append(
+                Statement(item.value, target, item.operation, owner, source, item.reused, place)
+            )
         outputs = {}
         for variable, value in section.outputs.items():
             if value.number not in self.absorbed or value.rank == 0:

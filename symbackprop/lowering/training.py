@@ -16,7 +16,7 @@ from symbackprop.equations import Derivation, Equation, Variable, accesses_of
 from symbackprop.lowering.layout import Layout, declare
 from symbackprop.lowering.lower import Lowering
 from symbackprop.lowering.plain import FREE, Sources, lower_layers
-from symbackprop.lowering.values import Value, reachable
+from symbackprop.lowering.values import Labelled, Value, reachable
 from symbackprop.network import BATCH, Head, Network
 from symbackprop.scalar import ONE, Apply, Slot, walk
 
@@ -41,6 +41,8 @@ class TrainingValues:
         boundary: the variable whose cotangent the heads hand to backward.
         scaled: the heads leave out the mean's 1/N; the flat gradient takes it.
         variables: by value number, the variable that the value is.
+        inputs: names of the values that are given.
+        input_cotangent: ∂E/∂x, computed only where it is asked for.
     """
 
     sections: tuple[SectionValues, ...]
@@ -48,6 +50,8 @@ class TrainingValues:
     layout: Layout
     scaled: bool
     variables: Mapping[int, Variable]
+    inputs: Mapping[int, str]
+    input_cotangent: Labelled
     sources: Sources
 
 
@@ -86,15 +90,23 @@ def training_values(
     before = tuple(a for a in body.adjoints if a.variable in upstream)
     lower_layers(lowering, Derivation((), before), sources)
     outputs.append(("backward", _gradients(lowering, learned)))
+    cotangent = lowering.full(network.input.bar())
     if penalties:
         outputs.append(("penalty", _penalties(lowering, penalties, sources)))
     names = {**lowering.values, **names}
-    layout = Layout(narrow, declare(names))
+    targets = {head.target for head, _ in heads}
+    given = {
+        value.number
+        for value in lowering.graph.nodes
+        if value.operation == "input" and value.variable in targets
+    }
+    layout = Layout(narrow, declare(names), frozenset(given))
     variables: dict[int, Variable] = {}
     for variable, labelled in names.items():
         variables.setdefault(labelled.value.number, variable)
     sections = _sections(lowering.graph.nodes[:shared], outputs)
-    return TrainingValues(sections, boundary, layout, scaled, variables, sources)
+    inputs = {v.number: v.variable.name for v in lowering.graph.nodes if v.operation == "input"}
+    return TrainingValues(sections, boundary, layout, scaled, variables, inputs, cotangent, sources)
 
 
 def _head(

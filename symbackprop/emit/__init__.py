@@ -1,0 +1,195 @@
+"""From a network to the text of its NumPy module.
+
+    network -> derivations (calculus) -> programs (lowering) -> bodies -> frames -> text
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from symbackprop import __version__, calculus, frames
+from symbackprop.catalog import CATALOG
+from symbackprop.definition import Optimizer
+from symbackprop.emit.body import Body, shape_text
+from symbackprop.emit.comments import Comments
+from symbackprop.emit.header import (
+    check_text,
+    constant_lines,
+    example_targets,
+    preamble,
+    shape,
+    tables,
+    target_forms,
+)
+from symbackprop.emit.layers import Shared, backward_body, forward_body, head_bodies, reads
+from symbackprop.emit.optimizer import OptimizerSource, optimizer_source
+from symbackprop.emit.step import StepSource, StepWriter
+from symbackprop.equations import Derivation, Equation, Variable, accesses_of
+from symbackprop.errors import SymbackpropError
+from symbackprop.lowering.plain import head_program, plain_program
+from symbackprop.lowering.storage import plan_storage
+from symbackprop.lowering.training import training_values
+from symbackprop.network import Head, Network
+
+
+@dataclass(frozen=True)
+class Location:
+    """Where the module computes one variable: lines count from 1, both ends included."""
+
+    variable: str
+    function: str
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class Emitted:
+    """A module's text, and which lines compute which variable."""
+
+    text: str
+    source_map: tuple[Location, ...]
+
+
+def generate(network: Network, optimizer: str = "sgd") -> Emitted:
+    """Return the module of a network, with plain steps or another optimizer of the catalogue.
+
+    Raises:
+        SymbackpropError: a function or a size is left open, or something has no array form yet.
+    """
+    _require_determined(network)
+    writer = _Writer(network, CATALOG.optimizers[optimizer])
+    text = writer.text()
+    return Emitted(text, writer.locations(text))
+
+
+def _require_determined(network: Network) -> None:
+    if network.undetermined:
+        raise SymbackpropError(
+            f"{network.undetermined[0]} is left open; code needs every function: name an activation"
+        )
+    if network.named_sizes:
+        raise SymbackpropError(
+            f"the size {network.named_sizes[0]} is left open; code needs numbers"
+        )
+    if not network.parameters:
+        raise SymbackpropError("the network has no parameters: add a layer that learns")
+
+
+class _Writer:
+    """Derives, lowers and prints each part once, and fills the frames with them."""
+
+    def __init__(self, network: Network, optimizer: Optimizer) -> None:
+        self.network = network
+        self.shared = Shared({}, set())
+        layers = calculus.derive_layers(network)
+        plain = plain_program(network, layers)
+        apart = [(h, calculus.derive_head(network, h, fused=False)) for h in network.heads]
+        fused = [(h, calculus.derive_head(network, h, fused=True)) for h in network.heads]
+        comments = Comments(network, layers, *(derivation for _, derivation in apart))
+        self.bodies: dict[str, Body] = {
+            "forward": forward_body(network, plain, comments, self.shared),
+            "backward": backward_body(network, plain, comments, self.shared),
+        }
+        self.step: StepSource | None = None
+        if network.heads:
+            programs = [head_program(network, h, d) for h, d in apart]
+            loss, gradient = head_bodies(programs, comments, self.shared)
+            self.bodies |= {"loss": loss, "loss_gradient": gradient}
+            comments = Comments(network, layers, *(derivation for _, derivation in fused))
+            self.step = self._step(layers, fused, comments)
+            self.bodies["loss_and_gradients"] = self.step.body
+        self.optimizer: OptimizerSource = optimizer_source(optimizer)
+        self.bodies["_step"] = self.optimizer.body
+
+    def _step(
+        self,
+        layers: Derivation,
+        fused: Sequence[tuple[Head, Derivation]],
+        comments: Comments,
+    ) -> StepSource:
+        penalties = [
+            (_penalized(equations), calculus.derive_penalty(equations, _penalized(equations)))
+            for equations in self.network.penalties
+        ]
+        training = training_values(self.network, layers, fused, penalties)
+        program = plan_storage(self.network, training)
+        return StepWriter(self.network, program, training, comments, self.shared).write()
+
+    def text(self) -> str:
+        """Return the module."""
+        frames_ = frames.environment()
+        context = self._context()
+        context["check"] = frames_.get_template("gradient_check.py.jinja").render(context).rstrip()
+        context["optimizer"] = frames_.get_template("optimizer.py.jinja").render(context).rstrip()
+        context["helpers"] = [frames.special(name) for name in sorted(self.shared.helpers)]
+        return frames_.get_template("module.py.jinja").render(context)
+
+    def _context(self) -> dict[str, object]:
+        network, bodies = self.network, self.bodies
+        context: dict[str, object] = {
+            "title": f"{network.name}: {network.text}",
+            "preamble": preamble(network, __version__),
+            "constants": constant_lines(self.shared.constants),
+            "tables": tables(network),
+            "input_shape": shape_text(shape(network.input)),
+            "output_shape": shape_text(shape(network.output)),
+            "input_check": check_text(network.input),
+            "output_check": check_text(network.output),
+            "input_example": repr((3, *shape(network.input)[1:])),
+            "loss": "",
+            "loss_name": network.loss or "",
+            "reduction": network.reduction,
+            "penalized": bool(network.penalties),
+            "penalty_words": ", penalties included," if network.penalties else "",
+            "and_loss": " and loss_and_gradients" if network.heads else "",
+            "layout_words": "",
+            "targets": target_forms(network),
+            "example_targets": example_targets(network),
+            "has_workspace": self.step is not None,
+            "arenas": [],
+            "binding": "",
+            "input_gradient": "",
+            "standard_modules": ["functools", "math", "operator"] if self.step else ["math"],
+            "equations": self.optimizer.equations,
+            "moments": self.optimizer.moments,
+            "moment_names": repr(self.optimizer.moments),
+            "counts": self.optimizer.counts,
+            "arguments": ", ".join(self.optimizer.arguments),
+            "scratch": self.optimizer.scratch,
+        }
+        for name, body in bodies.items():
+            key = {"loss_and_gradients": "step", "_step": "step_of_update"}.get(name, name)
+            context[key] = body.text
+            context[f"{key}_needs_n"] = reads(body.text, "n")
+            context[f"{key}_needs_dtype"] = reads(body.text, "dtype")
+        if self.step:
+            context |= self._workspace(self.step)
+        return context
+
+    def _workspace(self, step: StepSource) -> dict[str, object]:
+        kinds = {"floats": "self.dtype", "masks": "np.bool_", "places": "np.intp"}
+        return {
+            "arenas": [(arena, size, kinds[arena]) for arena, size in step.sizes.items()],
+            "binding": step.binding.text,
+            "input_gradient": step.input_gradient,
+            "layout_words": "features by samples" if step.batch_last else "samples by features",
+        }
+
+    def locations(self, text: str) -> tuple[Location, ...]:
+        """Return where the module computes each variable."""
+        found = []
+        for function, body in self.bodies.items():
+            start = text[: text.index(body.text)].count("\n") + 1
+            for line, variable in enumerate(body.computes):
+                last = found[-1] if found else None
+                if variable and last and (last.variable, last.function) == (variable, function):
+                    found[-1] = Location(variable, function, last.first, start + line)
+                elif variable:
+                    found.append(Location(variable, function, start + line, start + line))
+        return tuple(found)
+
+
+def _penalized(equations: Sequence[Equation]) -> Variable:
+    """Return the parameter that a penalty reads."""
+    return next(a.variable for e in equations for o in e.operands for a in accesses_of(o))

@@ -1,0 +1,50 @@
+"""Lines of a function's body, each with the variable that it computes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from symbackprop.emit.lines import block, comment
+
+
+@dataclass
+class Body:
+    """A function's body under construction.
+
+    Attributes:
+        lines: indented source lines.
+        computes: for each line, the name of the variable that it computes, or "".
+    """
+
+    depth: int = 1
+    lines: list[str] = field(default_factory=list)
+    computes: list[str] = field(default_factory=list)
+
+    def add(self, statements: Iterable[str], computes: str = "", remark: str = "") -> None:
+        """Add statements under a comment."""
+        indent = "    " * self.depth
+        written = [*comment(remark, indent), *block(statements, self.depth)] if remark else block(statements, self.depth)
+        self.lines.extend(written)
+        self.computes.extend([computes] * len(written))
+
+    def nested(self, header: str, inner: Body) -> None:
+        """Add a compound statement."""
+        self.add([header])
+        self.append(inner)
+
+    def append(self, inner: Body) -> None:
+        """Add the lines of another body."""
+        self.lines.extend(inner.lines)
+        self.computes.extend(inner.computes)
+
+    @property
+    def text(self) -> str:
+        """The lines as one text."""
+        return "\n".join(self.lines)
+
+
+def shape_text(shape: Sequence[int | None | str]) -> str:
+    """Return a shape as a tuple's text; the batch is N."""
+    parts = ["N" if extent is None else str(extent) for extent in shape]
+    return f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"

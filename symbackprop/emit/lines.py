@@ -1,0 +1,116 @@
+"""Source lines as the standard formatter leaves them: at most 88 columns, broken at brackets."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterable
+
+WIDTH = 88
+_OPEN, _CLOSE = "([{", ")]}"
+
+
+def comment(text: str, indent: str = "") -> list[str]:
+    """Return the text as comment lines."""
+    wrapped = textwrap.wrap(
+        text, WIDTH - len(indent) - 4, break_long_words=False, break_on_hyphens=False
+    )
+    return [f"{indent}# {line}" if k == 0 else f"{indent}#     {line}" for k, line in enumerate(wrapped)]
+
+
+def block(lines: Iterable[str], depth: int = 1) -> list[str]:
+    """Return statements indented by ``depth`` levels, long ones broken."""
+    indent = "    " * depth
+    return [piece for line in lines for piece in fit(line, indent)]
+
+
+def fit(line: str, indent: str = "") -> list[str]:
+    """Return the statement as one line, or broken at its last bracket pair."""
+    own = line[: len(line) - len(line.lstrip())]
+    line, indent = line.lstrip(), indent + own
+    if not line:
+        return [""]
+    if len(indent) + len(line) <= WIDTH or line.startswith("#"):
+        return [indent + line]
+    opened = _last_bracket(line)
+    if opened is None:
+        return _in_parentheses(line, indent)
+    head, body, tail = line[: opened + 1], line[opened + 1 : -1], line[-1]
+    inner = indent + "    "
+    items = split(body)
+    call = bool(re.search(r"[\w)\]]$", line[:opened]))
+    if len(inner) + len(body) <= WIDTH and (call or len(items) == 1) and not body.endswith(","):
+        return [indent + head, inner + body, indent + tail]
+    if len(items) == 1 and tail == ")" and not body.endswith(","):
+        return [indent + head, *_operators(body, inner), indent + tail]
+    return [indent + head, *(p for item in items for p in _item(item, inner)), indent + tail]
+
+
+def _item(item: str, indent: str) -> list[str]:
+    pieces = fit(item, indent)
+    return [*pieces[:-1], pieces[-1] + ","]
+
+
+def split(body: str, separators: str = ",") -> list[str]:
+    """Return what stands between commas outside of all brackets and strings."""
+    items, depth, start, quote = [], 0, 0, ""
+    for position, character in enumerate(body):
+        if quote:
+            quote = "" if character == quote else quote
+        elif character in "\"'":
+            quote = character
+        elif character in _OPEN:
+            depth += 1
+        elif character in _CLOSE:
+            depth -= 1
+        elif character in separators and depth == 0:
+            items.append(body[start:position].strip())
+            start = position + 1
+    rest = body[start:].strip()
+    return [*items, rest] if rest else items
+
+
+def _last_bracket(line: str) -> int | None:
+    """Return where the bracket opens that closes the line, unless it stands after an operator."""
+    if line[-1] not in _CLOSE:
+        return None
+    depth = 0
+    for position in range(len(line) - 1, -1, -1):
+        depth += (line[position] in _CLOSE) - (line[position] in _OPEN)
+        if depth == 0:
+            before = line[:position]
+            right = before.split(" = ", 1)[-1]
+            return position if len(split(right, "+-*/@<>")) <= 1 else None
+    return None
+
+
+def _in_parentheses(line: str, indent: str) -> list[str]:
+    target, _, value = line.partition(" = ")
+    if not value:
+        if line.startswith("return "):
+            return [f"{indent}return (", *_operators(line[7:], indent + "    "), f"{indent})"]
+        return [indent + line]
+    inner = indent + "    "
+    return [f"{indent}{target} = (", *_operators(value, inner), f"{indent})"]
+
+
+def _operators(value: str, indent: str) -> list[str]:
+    """Break before the loosest operators outside of brackets."""
+    if len(indent) + len(value) <= WIDTH:
+        return [indent + value]
+    for signs in ((" + ", " - "), (" * ", " / ", " @ ")):
+        places = _places(value, signs)
+        if places:
+            ends = [*places[1:], len(value)]
+            pieces = [value[: places[0]]] + [value[a + 1 : b] for a, b in zip(places, ends, strict=True)]
+            return [p for piece in pieces for p in fit(piece, indent)]
+    return fit(value, indent)
+
+
+def _places(value: str, signs: tuple[str, ...]) -> list[int]:
+    found, depth = [], 0
+    for position, character in enumerate(value):
+        depth += (character in _OPEN) - (character in _CLOSE)
+        if depth == 0 and any(value.startswith(sign, position) for sign in signs):
+            found.append(position)
+    return found
