@@ -1,9 +1,12 @@
 """Definitions as users write them, instantiated and run element by element against NumPy."""
 
+import random
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 import pytest
+from random_formulas import Writer, results
 
 from symbackprop import scalar
 from symbackprop.catalog import CATALOG
@@ -390,18 +393,12 @@ def test_symbolic_extents():
     x = Variable("x", "", (N, Index("t", time), Index("i", width)))
     scope = scope_of([x], numbers={"features": width})
     texts = ["m[t] = total(i, x[t, i]) / features", "a[t, i] = x[t, features - 1 - i] - m[t]"]
-    equations = instantiate(texts, replace_output(scope, (time, width)), Names("1"))
+    equations = instantiate(texts, replace(scope, output=(time, width)), Names("1"))
     assert equations[-1].free[1:] == (Index("t", time), Index("i", width))
     values = {"x": np.arange(BATCH * 4.0).reshape(BATCH, 2, 2)}
     result = evaluate(equations, values, {"N": BATCH, "T": 2, "d": 2})["a1"].astype(float)
     expected = values["x"][:, :, ::-1] - values["x"].mean(2, keepdims=True)
     np.testing.assert_allclose(result, expected)
-
-
-def replace_output(scope, output):
-    from dataclasses import replace
-
-    return replace(scope, output=output)
 
 
 def test_vectors_and_unset_constants():
@@ -554,3 +551,21 @@ def test_extents_of_names_stay_exact():
     assert extent_of("length + width - length", numbers) == 3
     extent = extent_of("(length - width) // stride + 1", numbers)
     assert same_extent(extent, extent_of("1 + (length - width) // stride", numbers))
+
+
+@pytest.mark.parametrize("seed", range(150))
+def test_random_equations_keep_their_values(seed):
+    texts = Writer(random.Random(seed)).equations()
+    x, y = array("x", 4, batched=True), Variable("y", "", (N,), integer=True)
+    W, v = array("W", 4, 3), array("v", 4)
+    equations = equations_of(texts, [x, y], [W, v], {"hid": 2})
+    values = {**draw([x, W, v], seed), "y": np.array([0, 1, 2])}
+    found = evaluate(equations, values, {"N": BATCH})[equations[-1].target.variable.name]
+    for sample in range(BATCH):
+        given = {name: array[sample] for name, array in values.items() if name in "xy"}
+        given |= {"W": values["W1"], "v": values["v1"]}
+        expected = results(texts, given, CATALOG.activations)
+        np.testing.assert_allclose(found[sample].astype(float), expected, rtol=1e-9, err_msg=texts)
+    for equation in equations:
+        assert set(scalar.slots(equation.function)) == set(range(len(equation.operands)))
+        assert len(set(equation.operands)) == len(equation.operands)
