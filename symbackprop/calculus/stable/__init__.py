@@ -10,13 +10,13 @@ from functools import lru_cache
 
 from symbackprop.calculus.stable.complements import assembled
 from symbackprop.calculus.stable.guards import guarded
-from symbackprop.calculus.stable.logarithm import log_of, logarithm
+from symbackprop.calculus.stable.logarithms import log_of, logarithm
 from symbackprop.calculus.stable.polynomials import Quotient, constant, generator, used
 from symbackprop.calculus.stable.readers import READERS
 from symbackprop.calculus.stable.region import Region, TooManyGeneratorsError
 from symbackprop.scalar import Apply, Expression, apply, number, walk
 
-_ESSENTIAL = frozenset({"exp", "expm1", "tanh", "erf"})
+_ESSENTIAL = frozenset({"exp", "expm1", "tanh", "erf", "sign"})
 _NONE: frozenset[Expression] = frozenset()
 
 

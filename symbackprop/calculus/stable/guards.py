@@ -1,35 +1,76 @@
-"""Exponentials inside ``where``: kept from overflowing where the other branch holds."""
+"""Branches of ``where``: kept from overflow and warnings where the other branch holds."""
 
 from __future__ import annotations
 
 from fractions import Fraction
 
 from symbackprop.calculus.stable.signs import sign
-from symbackprop.scalar import Apply, Expression, Number, apply, slots
+from symbackprop.calculus.stable.trees import is_negative, scaled
+from symbackprop.scalar import COMPARISONS, ONE, Apply, Expression, Number, apply, slots
 
 _UPPER = frozenset({"less", "less_equal"})
 _LOWER = frozenset({"greater", "greater_equal"})
 _EXPONENTIALS = frozenset({"exp", "expm1"})
+_PARTIAL = frozenset({"log", "sqrt"})
 
 
 def guarded(arguments: list[Expression], nonpositive: frozenset[Expression]) -> Expression:
-    """Keep exponentials of either branch from overflowing where the other one holds."""
+    """Keep both branches harmless where the other one holds."""
     condition, yes, no = arguments
+    subject = _subject(condition)
+    if subject is not None:
+        yes = _defined(yes, subject, apply("where", condition, subject, ONE))
+        no = _defined(no, subject, apply("where", condition, ONE, subject))
     for subject, bound, below in _bounds(condition):
         yes = _clamped(yes, subject, bound, below, nonpositive)
         no = _clamped(no, subject, bound, not below, nonpositive)
     return yes if yes == no else apply("where", condition, yes, no)
 
 
+def _subject(condition: Expression) -> Expression | None:
+    """Return what a comparison holds against a constant."""
+    if not isinstance(condition, Apply) or condition.function not in COMPARISONS:
+        return None
+    left, right = condition.arguments
+    if not slots(right):
+        return left
+    return right if not slots(left) else None
+
+
+def _defined(tree: Expression, subject: Expression, guard: Expression) -> Expression:
+    """Read the guard, which is 1 elsewhere, for a subject in a logarithm, root or divisor."""
+    if not isinstance(tree, Apply):
+        return tree
+    *before, last = (_defined(argument, subject, guard) for argument in tree.arguments)
+    if tree.function in _PARTIAL | {"divide"}:
+        last = _guarded_factors(last, subject, guard)
+    return apply(tree.function, *before, last)
+
+
+def _guarded_factors(tree: Expression, subject: Expression, guard: Expression) -> Expression:
+    if tree == subject:
+        return guard
+    if isinstance(tree, Apply) and tree.function == "multiply":
+        return apply("multiply", *(_guarded_factors(a, subject, guard) for a in tree.arguments))
+    if isinstance(tree, Apply) and tree.function == "power":
+        return apply(
+            "power", _guarded_factors(tree.arguments[0], subject, guard), tree.arguments[1]
+        )
+    return tree
+
+
 def _bounds(condition: Expression) -> list[tuple[Expression, Expression, bool]]:
     """Return (subject, bound, whether it is an upper bound) of an inequality."""
     if not isinstance(condition, Apply) or condition.function not in _UPPER | _LOWER:
         return []
-    left, right = condition.arguments
-    below = condition.function in _UPPER
-    if not slots(right):
-        return [(left, right, below)]
-    return [(right, left, not below)] if not slots(left) else []
+    subject, (left, right) = _subject(condition), condition.arguments
+    if subject is None:
+        return []
+    below = (condition.function in _UPPER) == (subject is left)
+    bound = right if subject is left else left
+    if is_negative(subject):
+        subject, bound, below = scaled(subject, -ONE.value), scaled(bound, -ONE.value), not below
+    return [(subject, bound, below)]
 
 
 def _clamped(

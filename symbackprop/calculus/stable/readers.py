@@ -16,7 +16,7 @@ from symbackprop.calculus.stable.polynomials import (
     used,
 )
 from symbackprop.calculus.stable.region import ARITHMETIC, Base, Region
-from symbackprop.calculus.stable.trees import inside_logarithm, summands
+from symbackprop.calculus.stable.trees import inside_logarithm, is_negative, scaled, summands
 from symbackprop.scalar import Apply, Expression, Named, Number, Slot, apply, number, slots, walk
 
 _LARGEST_POWER = 16  # powers beyond stay opaque
@@ -133,11 +133,12 @@ def _fractional_power(region: Region, base: Expression, exponent: Expression) ->
     if not _is_positive(inner) or not bases:
         return None
     region.touched = True
-    falls = not _is_bounded(inner, bases) and _is_bounded(inner**-1, bases)
-    fraction = apply("divide", number(1), base) if falls else base
-    logarithm = region.stable(apply("log", fraction))
-    power = Quotient(region.opaque(apply("exp", apply("multiply", rest, logarithm))), RING.one)
-    return power ** (-1 if falls else 1) * inner**whole
+    grows = not _is_bounded(inner, bases) and _is_bounded(inner**-1, bases)
+    logarithm = region.stable(apply("log", apply("divide", number(1), base) if grows else base))
+    inverse = grows != is_negative(rest)
+    size = scaled(rest, Fraction(-1)) if is_negative(rest) else rest
+    power = Quotient(region.opaque(apply("exp", apply("multiply", size, logarithm))), RING.one)
+    return power ** (-1 if inverse else 1) * inner**whole
 
 
 def _is_bounded(quotient: Quotient, bases: list[Base]) -> bool:

@@ -23,6 +23,7 @@ from symbackprop.calculus.stable.polynomials import (
     Quotient,
     cancelled,
     constant,
+    degree,
     expanded,
     generator,
     rational,
@@ -182,20 +183,31 @@ class Region:
         return self.bases[key]
 
     def take_out(self, quotient: Quotient) -> Quotient:
-        """Cancel constants that stand both as themselves and as inverses."""
+        """Cancel constants that stand both as themselves and as inverses; u * sign u is |u|."""
         above = quotient.above
         for position, (kind, tree) in enumerate(self.trees):
             if kind == "inverse" and ("tree", tree) in self.trees:
-                above = _reduced(above, position, self.trees.index(("tree", tree)))
+                above = _reduced(above, position, self.trees.index(("tree", tree)), RING.one)
+            if isinstance(tree, Apply) and tree.function == "sign":
+                above = self._without_sign(above, position, tree.arguments[0])
         return Quotient(above, quotient.below)
 
+    def _without_sign(self, above: Polynomial, position: int, u: Expression) -> Polynomial:
+        if ("tree", u) not in self.trees or not degree(above, position):
+            return above
+        absolute = self.opaque(apply("abs", u))
+        reduced = _reduced(above, position, self.trees.index(("tree", u)), absolute)
+        self.touched |= reduced != above
+        return reduced
 
-def _reduced(polynomial: Polynomial, first: int, second: int) -> Polynomial:
+
+def _reduced(polynomial: Polynomial, first: int, second: int, product: Polynomial) -> Polynomial:
+    """Write ``product`` for first * second."""
     result = RING.zero
     for monomial, value in polynomial.iterterms():
         both = min(monomial[first], monomial[second])
         rest = [p - both if k in (first, second) else p for k, p in enumerate(monomial)]
-        result += RING.from_dict({tuple(rest): value})
+        result += RING.from_dict({tuple(rest): value}) * product**both
     return result
 
 
