@@ -39,6 +39,7 @@ statement_printer
 unicode_printer
 frames
 emit
+derivation_printer
 checking reference numeric
 show
 writing
