@@ -57,10 +57,14 @@ def _at_target(
         return derivation
     by_total = [t for t in z.terms if _reads(t, target.target.variable.bar())]
     direct = [t for t in z.terms if t not in by_total and _opposite(t, through)]
-    if len(direct) != 1 or len(by_total) != 1 or direct[0].target != by_total[0].target:
+    if (
+        len(direct) != 1
+        or len(by_total) != 1
+        or direct[0].target.indices != by_total[0].target.indices
+    ):
         return derivation
     others = _axes_of(direct[0], through, (entry.others.target, target.target), entry)
-    share = apply("divide", Slot(0), apply("add", ONE, Slot(0), Slot(1)))
+    share = apply("divide", Slot(0), apply("add", Slot(0), Slot(1), ONE))
     combined = replace(direct[0], factors=(*direct[0].factors, Factor(share, others)))
     kept = tuple(t for t in z.terms if t not in (*direct, *by_total))
     alone = all(_excludes(term, combined) for term in kept)

@@ -129,15 +129,15 @@ def _log_total(
     )
     entry = LogTotal(inlined, logarithm, value, largest, inlined)
     for reader in readers:
-        place = _looked_up(reader, entry)
-        if place is not None:
-            return _with_target(entry, place)
+        found = _looked_up(reader, entry)
+        if found is not None:
+            return _with_target(entry, *found)
     return _with_position(entry)
 
 
 def _exponent(equation: Equation, definitions: Definitions) -> tuple[Access, Access] | None:
     """Return (z, m) where the summand is exp(z - m), perhaps by a definition."""
-    scope = Scope(equation.operands, definitions)
+    scope = Scope(equation, definitions)
     function: Expression | None = equation.function
     if isinstance(function, Slot):
         function = scope.opened(function)
@@ -176,13 +176,11 @@ def _log_slots(equation: Equation, variable: Variable) -> tuple[int, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _looked_up(reader: Equation, entry: LogTotal) -> IndexExpression | None:
-    """Return the look-up, over the total's own indices, at which the reader reads z besides log s.
+def _looked_up(reader: Equation, entry: LogTotal) -> tuple[IndexExpression, bool] | None:
+    """Return the look-up at which the reader reads z too, over the total's own indices.
 
-    Inside a ``where`` the look-up may leave its extent, so there it is none.
+    And whether it may leave the extent there, guarded by a ``where``.
     """
-    if any(isinstance(node, Apply) and node.function == "where" for node in walk(reader.function)):
-        return None
     for position in _log_slots(reader, entry.total.target.variable):
         total = reader.operands[position]
         assert isinstance(total, Access)
@@ -194,13 +192,15 @@ def _looked_up(reader: Equation, entry: LogTotal) -> IndexExpression | None:
             if isinstance(operand, Access):
                 place = place_in_row(entry.value, entry.index, places, operand)
                 if isinstance(place, Access) and back.keys() >= set(indices_of(place)):
-                    return substitute_index(place, back)
+                    return substitute_index(place, back), operand.fill is not None
     return None
 
 
-def _with_target(entry: LogTotal, place: IndexExpression) -> LogTotal:
+def _with_target(entry: LogTotal, place: IndexExpression, may_leave: bool) -> LogTotal:
     s = entry.total.target.variable.symbol.lstrip("_")
     value = substitute_access(entry.value, {entry.index: place})
+    if may_leave:  # outside, no summand is left out: exp(-inf) is 0
+        value = replace(value, fill="-inf")
     target = _define(
         entry.total, f"_target_{s}", apply("expm1", DIFFERENCE), (value, entry.largest)
     )

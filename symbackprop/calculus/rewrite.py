@@ -59,52 +59,70 @@ def compose(
 class Scope:
     """The operands of one equation, to which looking through definitions adds."""
 
-    def __init__(self, operands: tuple[Operand, ...], definitions: Definitions) -> None:
-        self.operands = list(operands)
+    def __init__(self, equation: Equation, definitions: Definitions) -> None:
+        self.operands = list(equation.operands)
         self.definitions = definitions
+        self.guarded = _guarded(equation.function)
 
     def opened(self, slot: Slot) -> Expression | None:
-        """Return the definition of what the slot reads, over slots of this scope."""
-        definition = self._pointwise(slot)
-        operand = self.operands[slot.position]
-        if definition is None or not isinstance(operand, Access):
+        """Return the definition of what the slot reads, over slots of this scope.
+
+        A look-up that may leave its extent goes on doing so, where a ``where`` guards it.
+        """
+        access, definition = self._definition(slot)
+        if definition is None or definition.reduction is not None or definition.held:
             return None
-        places = dict(zip(definition.free, operand.indices, strict=True))
+        places = dict(zip(definition.free, access.indices, strict=True))
         try:
             function, operands = substitute_operands(
                 definition.function, definition.operands, places
             )
         except ValueError:  # a look-up cannot serve as a number
             return None
-        positions = {k: Slot(self._position(inner)) for k, inner in enumerate(operands)}
+        positions = {k: Slot(self._position(o, access)) for k, o in enumerate(operands)}
         return rebuild(
             function, lambda node: positions[node.position] if isinstance(node, Slot) else node
         )
 
     def positive(self, slot: Slot) -> bool:
         """Whether what the slot reads is defined by a positive expression."""
-        operand = self.operands[slot.position]
-        if not isinstance(operand, Access) or operand.fill is not None:
-            return False
-        definition = self.definitions.get(operand.variable)
+        _, definition = self._definition(slot)
         if definition is None or definition.reduction in ("argmax", "argmin"):
             return False
-        inner = Scope(definition.operands, self.definitions)
-        return is_positive(definition.function, inner.positive)
+        return is_positive(definition.function, Scope(definition, self.definitions).positive)
 
-    def _pointwise(self, slot: Slot) -> Equation | None:
-        operand = self.operands[slot.position]
-        if not isinstance(operand, Access) or operand.fill is not None:
-            return None
-        definition = self.definitions.get(operand.variable)
-        if definition is None or definition.reduction is not None or definition.held:
-            return None
-        return definition
+    def _definition(self, slot: Slot) -> tuple[Access, Equation | None]:
+        access = self.operands[slot.position]
+        if not isinstance(access, Access):
+            return Access(Variable("")), None
+        if access.fill is not None and slot.position not in self.guarded:
+            return access, None
+        return access, self.definitions.get(access.variable)
 
-    def _position(self, operand: Operand) -> int:
+    def _position(self, operand: Operand, outer: Access) -> int:
+        if isinstance(operand, Access) and any(isinstance(i, Access) for i in operand.indices):
+            operand = replace(operand, fill=outer.fill)
         if operand not in self.operands:
             self.operands.append(operand)
+            if outer.fill is not None:
+                self.guarded.add(len(self.operands) - 1)
         return self.operands.index(operand)
+
+
+def _guarded(expression: Expression) -> set[int]:
+    """Return the slots that occur only in branches of a ``where``."""
+    inside: set[int] = set()
+    outside: set[int] = set()
+    waiting = [(expression, False)]
+    while waiting:
+        node, within = waiting.pop()
+        if isinstance(node, Slot):
+            (inside if within else outside).add(node.position)
+        elif isinstance(node, Apply):
+            chosen = node.function == "where"
+            branches = enumerate(node.arguments)
+            waiting += [(a, within or (chosen and k > 0)) for k, a in branches]
+    return inside - outside
 
 
 def _rebuilt(equation: Equation, function: Expression, scope: Scope) -> Equation:
@@ -116,7 +134,7 @@ def _open_linear(equation: Equation, definitions: Definitions) -> Equation:
     """Take in definitions with a logarithm common to an axis, such as a softmax's own."""
     if equation.reduction not in (None, "total"):
         return equation
-    scope = Scope(equation.operands, definitions)
+    scope = Scope(equation, definitions)
     known: dict[Expression, Expression] = {}
     for position in slots(equation.function):
         operand = equation.operands[position]
@@ -146,7 +164,7 @@ def _has_common_logarithm(access: Access, definitions: Definitions) -> bool:
 
 
 def _split_logarithms(equation: Equation, definitions: Definitions) -> Equation:
-    scope = Scope(equation.operands, definitions)
+    scope = Scope(equation, definitions)
     split: dict[Expression, Expression] = {}
     for node in walk(equation.function):
         if isinstance(node, Apply) and node.function == "log" and node not in split:
