@@ -228,7 +228,7 @@ def test_real_powers(text):
         "log((exp(z - y) + exp(y - z)) / 2)",
         "(1 - y) * z / (1 + exp(-z)) + y * tanh(z)",
         "z * (1 + tanh(z + y)) / 2",
-        "y * tanh(z) + 1 - tanh(z)**2",
+        "(1 - tanh(z)**2) * y",
         "z * sign(z) / (1 + abs(z))",
     ],
 )
