@@ -16,7 +16,8 @@ from symbackprop.checking.variants import variants
 from symbackprop.errors import SymbackpropError
 
 BATCHES = (3, 5)
-ATTEMPTS = 6
+# Of so many points, those where most gradients are not 0 are tried first, up to so many.
+CANDIDATES, ATTEMPTS = 12, 6
 # A gradient this much smaller than the largest one counts as zero.
 FLOOR = 1e-8
 # Up to so many numbers in all, every one is moved by itself.
@@ -121,9 +122,10 @@ def examine(module: ModuleType, seed: int = 0) -> GradientReport:
 
 def _examined(subject: Subject, seed: int) -> GradientReport:
     notes: list[str] = []
-    for attempt in range(ATTEMPTS):
-        params = subject.parameters(seed + attempt)
-        samples = [subject.sample(params, seed + attempt, size) for size in BATCHES]
+    candidates = range(seed, seed + CANDIDATES)
+    for point in sorted(candidates, key=partial(_idle, subject))[:ATTEMPTS]:
+        params = subject.parameters(point)
+        samples = [subject.sample(params, point, size) for size in BATCHES]
         found = [c for sample in samples for c in _comparisons(subject, params, sample)]
         if all(comparison.resolved for _, comparison in found):
             break
@@ -136,6 +138,15 @@ def _examined(subject: Subject, seed: int) -> GradientReport:
     if all(np.isfinite(finding.error) for finding in tensors.values()):
         return report.extended(variants(subject, params, samples))
     return report.extended({}, "with gradients missing or not finite, nothing else was checked")
+
+
+def _idle(subject: Subject, point: int) -> int:
+    """Return how many gradients are 0, as behind a dead relu: there, nothing is checked."""
+    params = subject.parameters(point)
+    sample = subject.sample(params, point, BATCHES[0])
+    _, cache = subject.forward(params, sample.x)
+    gradient = subject.call("backward", params, cache, sample.cotangent)
+    return sum(int(np.sum(gradient[name] == 0)) for name in params if name in gradient)
 
 
 def _worst(

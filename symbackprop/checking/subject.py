@@ -199,7 +199,7 @@ class Subject:
             try:
                 self.call("loss", output, y)
             except SymbackpropError as error:
-                refused = str(error)
+                refused = refused or str(error)
             else:
                 accepted.setdefault(y.shape, y)
         if not accepted:
