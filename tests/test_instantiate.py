@@ -549,6 +549,8 @@ def test_extents_that_are_none(text, found):
 def test_extents_of_names_stay_exact():
     numbers = {"length": Named("T"), "width": number(3), "stride": number(2)}
     assert extent_of("length + width - length", numbers) == 3
+    with pytest.raises(SymbackpropError, match="not a whole number"):
+        extent_of("length / 2", numbers)
     extent = extent_of("(length - width) // stride + 1", numbers)
     assert same_extent(extent, extent_of("1 + (length - width) // stride", numbers))
 

@@ -112,8 +112,9 @@ def _solve(text: str, extent: Extent, numbers: dict[str, Expression | None]) -> 
         raise SymbackpropError(f"extent {text!r} does not give one size")
     rest = polynomials.add(polynomials.of_extent(extent), value, -1)
     rest = polynomials.add(rest, {(Named(unknown[0]),): factor})
-    found = polynomials.to_extent(polynomials.multiply(rest, {(): 1 / factor}))
-    if isinstance(found, Number) or (isinstance(found, int) and found < 1):
+    solution = polynomials.multiply(rest, {(): 1 / factor})
+    found = polynomials.to_extent(solution)
+    if not polynomials.is_whole(solution) or (isinstance(found, int) and found < 1):
         raise SymbackpropError(f"the axis must have the extent {text}, found {extent_text(extent)}")
     numbers[unknown[0]] = extent_expression(found)
 

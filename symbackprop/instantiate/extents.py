@@ -77,7 +77,7 @@ def extent_of(text: str, numbers: Numbers) -> Extent:
         raise SymbackpropError(f"extent {text!r} is not made of sizes, + - * // and %")
     extent = polynomials.to_extent(value)
     shown = extent_text(extent)
-    if isinstance(extent, Number):
+    if not polynomials.is_whole(value):
         raise SymbackpropError(f"extent {text!r} is {shown}, not a whole number")
     if isinstance(extent, int) and extent < 1:
         raise SymbackpropError(f"extent {text!r} is {shown}; at least 1 is needed")

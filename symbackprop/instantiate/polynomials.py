@@ -89,6 +89,11 @@ def _term(monomial: Monomial, coefficient: Fraction) -> Expression:
     return scalar.apply("multiply", Number(coefficient), *atoms)
 
 
+def is_whole(polynomial: Polynomial) -> bool:
+    """Whether it is a whole number for all values of its names."""
+    return all(coefficient.denominator == 1 for coefficient in polynomial.values())
+
+
 def same_extent(left: Extent, right: Extent) -> bool:
     """Whether two extents are equal for all values of their names."""
     return left == right or not add(of_extent(left), of_extent(right), -1)
