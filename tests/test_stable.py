@@ -10,129 +10,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scalar_oracle import CONSTANTS, Reading, condition_number, exactly, in_numpy, true_value
+from scalar_oracle import exactly, in_numpy
+from stable_check import LINE, POSITIVE, RANDOM, UNIT, check, derivatives, expression
 
 from symbackprop.calculus import stable
 from symbackprop.calculus.partials import partial
 from symbackprop.calculus.stable import assembly, balance, complements, logarithms, region
 from symbackprop.calculus.stable import stable_form as form
-from symbackprop.catalog import CATALOG
 from symbackprop.scalar import Apply, Slot, apply, number, slots, walk
-
-DTYPES = (np.float64, np.float32)
-SIZES = (1e-30, 1e-8, 1e-4, 0.03, 0.4, 1.0, 1.7, 5.0, 15.6, 20.5, 36.0, 60.0, 90.0, 300.0, 1e3, 1e4)
-LINE = (0.0, *(float(np.float32(s * x)) for x in SIZES for s in (1, -1)))
-UNIT = (0.0, 1.0, 0.25, 0.875)
-OPEN = (0.5, 0.125, 0.96875, 2.0**-20)
-POSITIVE = (1.0, 0.25, 3.5, 1e-4)
-GENERATOR = np.random.default_rng(7)
-RANDOM = tuple(float(np.float32(x)) for x in GENERATOR.normal(0, 20, 8))
-
-
-def expression(text, *constants):
-    reading = Reading(f"L = {text}", constants or CONSTANTS)
-    assert not reading.nested
-    return reading.expression
-
-
-def points(domains):
-    """Every value of the first domain, with values of the others in turn."""
-    first, *others = domains
-    lengths = 1 if not others else 3
-    return sorted(
-        {
-            (x, *(domain[(k * 5 + j * 3 + m) % len(domain)] for m, domain in enumerate(others)))
-            for k, x in enumerate(first)
-            for j in range(lengths)
-        }
-    )
-
-
-def check(textbook, domains, units=8.0, conditioned=True, absolute=0.0):
-    """Compare the stable form with the textbook form's true value.
-
-    Allowed are ``units`` roundings, times 1 + the condition number where an argument is
-    rounded before it meets an exponential, and what is lost below the smallest normal number.
-    """
-    found = form(textbook)
-    table = points(domains)
-    for dtype in DTYPES:
-        columns = [np.array(column, dtype) for column in zip(*table, strict=True)]
-        with np.errstate(over="raise", divide="raise", invalid="raise", under="ignore"):
-            values = np.broadcast_to(in_numpy(found, columns, dtype), (len(table),))
-        for point, value in zip(table, values, strict=True):
-            check_value(
-                textbook, point, value, units=units, conditioned=conditioned, absolute=absolute
-            )
-
-
-def check_value(textbook, point, value, *, units, conditioned, absolute):
-    info = np.finfo(value.dtype)
-    truth = true_value(textbook, point)
-    if abs(truth) > float(info.max) / 4:
-        return
-    error = float(abs(mpmath.mpf(float(value)) - truth))
-    underflow = float(info.tiny) * 8 * (1 + max(map(abs, point)) ** 2)
-    rounding = units * float(info.eps)
-    allowed = rounding * float(abs(truth)) + underflow + absolute * rounding * abs(point[0])
-    if conditioned and not error <= allowed:
-        allowed += rounding * float(abs(truth)) * condition_number(textbook, point)
-    assert error <= allowed, (value.dtype, point, value, mpmath.nstr(truth), error / allowed)
-
-
-def derivatives(textbook):
-    return [partial(textbook, position) for position in slots(textbook)]
-
-
-# --- the catalogue: every equation of every entry, and every partial derivative ---
-
-PROBABILITIES = {"binary_cross_entropy", "cross_entropy"}
-COUNTS = {"hinge": (-1.0, 1.0), "squared_hinge": (-1.0, 1.0), "poisson_nll": (0.0, 1.0, 7.0)}
-
-
-def domain(entry, read):
-    """Where the argument lives: logits on the whole line, probabilities inside (0, 1)."""
-    if entry.name in PROBABILITIES and read.startswith("a"):
-        return OPEN
-    if entry.name in ("exponential", "poisson_nll"):
-        return (
-            COUNTS.get(entry.name, ())
-            if read.startswith("y")
-            else tuple(x for x in (*LINE, *RANDOM) if abs(x) < 80)
-        )
-    if read.startswith("y"):
-        return COUNTS.get(entry.name, UNIT)
-    if read.startswith(("z", "a")) or read in ("e", "alpha"):
-        return (*LINE, *RANDOM) if entry.name != "gaussian_nll" else RANDOM
-    return (1e4,) if read == "m" else POSITIVE
-
-
-def catalogue():
-    for kind in (CATALOG.activations, CATALOG.losses):
-        for name in sorted(kind):
-            entry = kind[name]
-            texts = [*entry.equations, *getattr(entry, "indices", ())]
-            for text in dict.fromkeys(texts):
-                reading = Reading(text.replace("held(", "("), CONSTANTS)
-                domains = [domain(entry, read) for read in reading.reads]
-                for whole in (reading.expression, *reading.nested):
-                    if isinstance(whole, Apply):
-                        yield pytest.param(whole, domains, id=f"{name}: {text}"[:60])
-
-
-# z - tanh z loses relative accuracy near 0, where it is z**3/3: bounded against z instead.
-CANCELS = {"tanh_shrink: a = z - tanh(z)"}
-
-
-@pytest.mark.parametrize(("textbook", "domains"), list(catalogue()))
-def test_catalogue(textbook, domains, request):
-    absolute = float(any(name in request.node.name for name in CANCELS))
-    for each in (textbook, *derivatives(textbook)):
-        reads = slots(each)
-        if reads:
-            used = [domains[k] if k in reads else (0.0,) for k in range(max(reads) + 1)]
-            check(each, used, absolute=absolute if each is textbook else 0.0)
-
 
 # --- the table of exact forms: a few roundings, whatever the condition number ---
 
@@ -333,17 +218,6 @@ def test_too_many_parts_stay_as_they_are():
     ]
     whole = apply("add", *terms)
     assert slots(form(whole)) == slots(whole)
-
-
-@pytest.mark.parametrize(("textbook", "domains"), list(catalogue()))
-def test_nan_stays_nan(textbook, domains):
-    """Where a NaN in one argument makes the textbook form NaN, it makes the stable one NaN."""
-    for each in (textbook, *derivatives(textbook)):
-        for bad in slots(each):
-            columns = [np.array([np.nan if k == bad else 0.5]) for k in range(len(domains))]
-            with np.errstate(all="ignore"):
-                if np.isnan(in_numpy(each, columns, np.float64)).all():
-                    assert np.isnan(in_numpy(form(each), columns, np.float64)).all()
 
 
 # --- random rational functions of exponentials ---
