@@ -261,6 +261,8 @@ def test_embedding():
     equations = [define(y[n, t, i], leaf(looked) ** 2)]
     ids = np.random.default_rng(3).integers(0, 7, (3, 6))
     derivation = passes(equations, y, [E], fixed={"x": ids})
+    both = derive(equations, (y.variable,), [E.variable, tokens.variable])
+    assert both.adjoints == derivation.adjoints
     assert derivation.adjoints[0].terms[0].target.indices[0] == tokens[n, t].arguments[0]
 
 
@@ -285,6 +287,26 @@ def test_the_shift_of_softmax_does_not_count():
     held = derive(equations, (p.variable,), [x.variable])
     assert "m" not in {a.variable.name for a in held.adjoints}
     assert "held constant" in {step.rule for step in held.steps}
+
+
+def test_the_first_of_equals_wins():
+    x, y = Array("x", n, i), Array("y", n)
+    for reduction in ("largest", "smallest"):
+        equations = [define(y[n], x[n, i], reduction, (i,))]
+        derivation = derive(equations, (y.variable,), [x.variable])
+        primal = evaluate(derivation.equations, {"x": np.ones((3, 4))}, {})
+        bars = accumulate(derivation.adjoints, primal, {"y": np.array([2.0, 3.0, 5.0])}, {})
+        expected = np.outer([2, 3, 5], [1, 0, 0, 0])
+        assert (bars["x"].astype(float) == expected).all()
+
+
+def test_a_product_keeps_its_derivative_at_zeros():
+    equations, y, (x,) = product()
+    derivation = derive(equations, (y.variable,), [x.variable])
+    values = {"x": np.array([[-2.0, 1, 2, 3], [-2, -2, 1, 1], [1, 1, 1, 1]])}
+    primal = evaluate(derivation.equations, values, {})
+    bars = accumulate(derivation.adjoints, primal, {"y": np.ones(3)}, {})
+    assert bars["x"].tolist() == [[60, 0, 0, 0], [0, 0, 0, 0], [27, 27, 27, 27]]
 
 
 def test_a_slice_is_not_the_axis():

@@ -80,6 +80,7 @@ def derive(
         topological order: each after all that its terms read, recurrences aside. A variable of
         ``wrt`` that does not reach an output has an adjoint without terms.
     """
+    wrt = tuple(variable for variable in wrt if not variable.integer)
     occurrences = [list(_occurrences(equation)) for equation in equations]
     edges = [occurrence.edge for found in occurrences for occurrence in found]
     active = downstream(edges, wrt) & upstream(edges, outputs)
@@ -126,7 +127,7 @@ def _adjoint_order(equations: Sequence[Equation], wrt: Collection[Variable]) -> 
         order.append(equations[place].target.variable)
         order.extend(leaves[place])
     known = set(order)
-    unread = [variable for variable in wrt if variable not in known and not variable.integer]
+    unread = [variable for variable in wrt if variable not in known]
     return order + sorted(unread, key=lambda variable: variable.name)
 
 
