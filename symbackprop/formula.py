@@ -4,8 +4,8 @@
     Formula   =  Number | Named | Reference(name, subscripts) | Reduce(reduction, indices, body)
                | Call(function, arguments)
 
-``Named`` is a constant, a size, an index used as a number, or ``pi``; which one it is
-follows from the definition, when it is instantiated.
+``Named`` is ``pi``. A bare name is a ``Reference`` without subscripts, be it a variable, a
+constant, a size or an index; which one follows from the definition, when it is instantiated.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from symbackprop.scalar import Named, Number
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A read of a variable; ``subscripts`` is empty for a bare name."""
+    """A read of what has this name; ``subscripts`` is empty for a bare name."""
 
     name: str
     subscripts: tuple[Formula, ...] = ()
