@@ -69,8 +69,11 @@ def test_the_command_generates_and_checks(environment: Path, tmp_path: Path) -> 
 
 def test_the_wheel_holds_the_frames_and_the_type_marker(built: dict[str, Path]) -> None:
     names = zipfile.ZipFile(built["wheel"]).namelist()
-    frames = {path.name for path in (ROOT / "templates").iterdir()}
-    assert frames == {n.split("/")[-1] for n in names if n.startswith("symbackprop/templates/")}
+    templates = [
+        path for path in (ROOT / "templates").rglob("*.*") if "__pycache__" not in str(path)
+    ]
+    frames = {f"symbackprop/{path.relative_to(ROOT).as_posix()}" for path in templates}
+    assert frames == {name for name in names if name.startswith("symbackprop/templates/")}
     assert "symbackprop/py.typed" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert not any(name.startswith(("tests/", "generated/")) for name in names)

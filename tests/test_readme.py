@@ -13,8 +13,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 SHOWN = re.compile(
-    r"^<!-- (?:run: (?P<run>.+)|"
-    r"lines of (?P<file>\S+): \"(?P<first>.+)\" to \"(?P<last>.+)\") -->\n"
+    r"^<!-- (?:run: (?P<run>[^\n]+)|"
+    r"lines of (?P<file>\S+): \"(?P<first>[^\n]+)\" to \"(?P<last>[^\n]+)\") -->\n"
     r"```(?P<language>\w+)\n(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
