@@ -34,6 +34,7 @@ DTYPES = ("float64", "float32")
 BLOCK_SECONDS = 0.02
 MINIMUM_ROUNDS = 15
 ROW_SECONDS = 25.0
+COMMAND_SECONDS = 60.0
 TOLERANCES = {"float64": 1e-10, "float32": 2e-4}
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 NUMPY_ONLY = ("pytorch", "jax")
@@ -50,7 +51,7 @@ def main() -> None:
         for dtype in options.dtype or DTYPES
         for threads in options.threads or (1, 2)
     ]
-    commands = measure_commands()
+    commands = {} if options.no_generate else measure_commands()
     print(_table(rows), _details(rows), _command_lines(commands), sep="\n\n")
     if options.json:
         report = {"machine": _machine(), "rows": rows, "commands": commands}
@@ -70,7 +71,9 @@ def _parser() -> argparse.ArgumentParser:
         help="time this generated module too (for the workloads of its shapes)",
     )
     parser.add_argument("--only", help="contenders, separated by commas; handwritten is always in")
-    parser.add_argument("--no-generate", action="store_true", help="do not generate modules")
+    parser.add_argument(
+        "--no-generate", action="store_true", help="neither generate modules nor time the commands"
+    )
     parser.add_argument("--json", type=Path)
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     return parser
@@ -249,7 +252,7 @@ def page_faults(step: Callable[[], float], count: int = 10) -> float:
 
 
 def measure_commands() -> dict[str, float | None]:
-    """Seconds that symbackprop's own commands take (median of three), None where one fails."""
+    """Seconds that symbackprop takes (median of three), None past a minute or on failure."""
     with tempfile.TemporaryDirectory() as folder:
         output = ["-o", str(Path(folder) / "module.py")]
         binary = ["--loss", "binary_cross_entropy", *output]
@@ -267,10 +270,12 @@ def _seconds(arguments: list[str]) -> float | None:
     times = []
     for _ in range(3):
         start = perf_counter()
-        done = subprocess.run([sys.executable, *arguments], capture_output=True, check=False)
-        times.append(perf_counter() - start)
-        if done.returncode:
+        try:
+            command = [sys.executable, *arguments]
+            subprocess.run(command, capture_output=True, check=True, timeout=COMMAND_SECONDS)
+        except subprocess.SubprocessError:
             return None
+        times.append(perf_counter() - start)
     return statistics.median(times)
 
 
@@ -312,7 +317,7 @@ def _details(rows: list[dict[str, Any]]) -> str:
 
 def _command_lines(commands: dict[str, float | None]) -> str:
     return "\n".join(
-        f"{name}: " + ("not run" if seconds is None else f"{seconds:.2f} s")
+        f"{name}: " + ("failed, or took over a minute" if seconds is None else f"{seconds:.2f} s")
         for name, seconds in commands.items()
     )
 
