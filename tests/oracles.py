@@ -30,6 +30,7 @@ def _mp_ufunc(function, arguments=1):
 _UFUNCS = {name: _mp_ufunc(getattr(mp, name)) for name in _ELEMENTARY}
 _UFUNCS |= {
     "copysign": _mp_ufunc(_copysign, 2),
+    "sign": _mp_ufunc(mp.sign),
     "isnan": _mp_ufunc(mp.isnan),
     "isfinite": _mp_ufunc(mp.isfinite),
 }
@@ -205,7 +206,6 @@ def torch_activation(name):
         "hard_tanh": functional.hardtanh,
         "hard_swish": functional.hardswish,
         "gelu_tanh": lambda z: functional.gelu(z, approximate="tanh"),
-        "prelu": lambda z: functional.prelu(z, torch.full((1,), 0.25, dtype=z.dtype)),
         "exponential": torch.exp,
         "square": torch.square,
         "sine": torch.sin,
@@ -270,7 +270,9 @@ def torch_gradients(layers, loss, point):
     x = torch.tensor(point.x, requires_grad=True)
     value = x
     for number, name in enumerate(layers, start=1):
-        value = torch_activation(name)(value @ params[f"W{number}"] + params[f"b{number}"])
+        value = value @ params[f"W{number}"] + params[f"b{number}"]
+        learned = [params[f"alpha{number}"]] if name == "prelu" else []
+        value = torch_activation(name)(value, *learned)
     cost = torch_loss(loss)(value, torch.tensor(point.y))
     cost.backward()
     gradients = {name: leaf.grad for name, leaf in (*params.items(), ("x", x))}
