@@ -29,7 +29,8 @@ _INFIX = {
     "equal": ("==", _COMPARE),
     "not_equal": ("!=", _COMPARE),
 }
-HELPERS = frozenset({"erf", "erfc", "others"})  # functions that the module brings along
+# Functions that NumPy lacks, and the file of templates/special that has each.
+HELPERS = {"erf": "erf", "erfc": "erf", "others": "others"}
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class NumpyPrinter:
         layout: the order of every value's axes.
         names: by value number, the variable that holds it.
         constants: module-level constants by name, filled while printing.
-        helpers: functions of ``HELPERS`` that were printed.
+        helpers: files of ``HELPERS`` whose functions were printed.
     """
 
     layout: Layout
@@ -81,7 +82,7 @@ class NumpyPrinter:
     def function(self, operation: str) -> str:
         """Return the callable of a scalar function."""
         if operation in HELPERS:
-            self.helpers.add(operation)
+            self.helpers.add(HELPERS[operation])
             return operation
         return f"np.{operation}"
 
@@ -274,7 +275,7 @@ def _letters(value: Value) -> str:
 
 
 def _others(printer: NumpyPrinter, value: Value) -> Text:
-    printer.helpers.add("others")
+    printer.helpers.add(HELPERS["others"])
     axis = printer.layout.order(value.operands[0]).index(int(str(value.attribute)))
     return Text(f"total_of_others({printer.operand(value, 0).source}, axis={axis})")
 

@@ -15,7 +15,7 @@ from fractions import Fraction
 from symbackprop.equations import Extent, Role
 from symbackprop.lowering.program import ArrayProgram, Statement
 from symbackprop.lowering.values import Value
-from symbackprop.numpy_printer import NumpyPrinter, Text, constant_name, matrix_product
+from symbackprop.numpy_printer import HELPERS, NumpyPrinter, Text, constant_name, matrix_product
 from symbackprop.scalar import Expression, Number
 
 _WORDS = {
@@ -44,6 +44,13 @@ class StatementPrinter(NumpyPrinter):
     given: frozenset[str] = frozenset({"y"})
     batch_last: bool = False
 
+    def value(self, value: Value) -> Text:
+        """Return the value's text; the numbers of an index are bound like a constant."""
+        if value.operation == "range":
+            count = self.extent(value.axes[0].extent)
+            return Text(self.bind(f"range_{count}", f"np.arange({count})"))
+        return super().value(value)
+
     def bind(self, name: str, expression: str) -> str:
         """Return the name, bound to the expression."""
         self.bound.setdefault(name, expression)
@@ -64,6 +71,8 @@ class StatementPrinter(NumpyPrinter):
         if rest not in suffixes and not rest.startswith(("[", ".transpose")):
             return source
         suffix = suffixes.get(rest, "_" + re.sub(r"\W+", "_", rest).strip("_"))
+        if re.fullmatch(r"\[\d+\]", rest):
+            source = f"{source[:-1]}, ...]"  # a view; a bare number would copy the element
         return self.bind(name.group() + suffix, source)
 
     def number(self, expression: Expression) -> Text:
@@ -88,9 +97,11 @@ class StatementPrinter(NumpyPrinter):
         return Text(f"float({self._full_sum(value)})") if value.operation == "total" else None
 
     def _full_product(self, value: Value) -> str:
-        plan = matrix_product(self, value)
-        assert plan is not None
-        left, right = (self._raveled(text.source, o) for text, o in zip(plan, value.operands, strict=True))
+        first = next((k for k, o in enumerate(value.operands) if o.operation != "input"), 0)
+        operand = value.operands[first]
+        order = [value.subscripts[first][axis] for axis in self.layout.order(operand)]
+        texts = [self.operand(value, k, order).source for k in range(2)]
+        left, right = (self._raveled(t, o) for t, o in zip(texts, value.operands, strict=True))
         return f"{left}.dot({right})"
 
     def _full_sum(self, value: Value) -> str:
@@ -124,6 +135,8 @@ class StatementPrinter(NumpyPrinter):
         printer = _STATEMENTS.get(statement.operation)
         if printer is not None:
             return printer(self, statement)
+        if value.operation in HELPERS:
+            return [f"np.copyto({statement.target}, {self.computed(value).source})"]
         ufunc = _UFUNCS.get(value.operation, value.operation)
         texts = [self._ufunc_operand(value, k) for k in range(len(value.operands))]
         return [f"np.{ufunc}({', '.join([*texts, f'out={statement.target}'])})"]

@@ -91,7 +91,7 @@ def constant_lines(constants: Mapping[str, str]) -> list[tuple[str, str]]:
 def target_forms(network: Network) -> list[dict[str, object]]:
     """Return what the emitted check of the target needs for each form."""
     forms: list[dict[str, object]] = []
-    for head in network.heads:
+    for head in sorted(network.heads, key=lambda head: head.form):  # indices first
         entry: dict[str, object] = {
             "indices": head.form == "indices",
             "rank": len(head.target.axes),

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from symbackprop.emit.body import Body
 from symbackprop.emit.comments import Comments
 from symbackprop.equations import Variable
+from symbackprop.lowering.plain import FREE
 from symbackprop.lowering.program import Assignment, HeadFunction, HeadProgram, PlainProgram
+from symbackprop.lowering.values import Value
 from symbackprop.network import Network
 from symbackprop.numpy_printer import NumpyPrinter, place
 
@@ -27,14 +29,18 @@ def forward_body(
 ) -> Body:
     """Return forward: every layer, then the output and the cache."""
     body = Body()
-    printer = _printer(network, program, shared)
+    printer = _printer(network, program, program.forward_names, shared)
     _assignments(body, printer, program.forward, comments)
-    x = network.input.name
-    kept = [v.name for layer in network.layers for v in (layer.preactivation, layer.output) if v]
-    saved = [program.names[number] for number in program.saved]
-    entries = ", ".join(f'"{name}": {name}' for name in dict.fromkeys([x, *kept, *saved]))
+    entries = ", ".join(f'"{name}": {name}' for name in cached_names(network, program))
     body.add([f"cache = {{{entries}}}", f"return {network.output.name}, cache"])
     return body
+
+
+def cached_names(network: Network, program: PlainProgram) -> list[str]:
+    """Return what forward leaves for backward: x, every z and a, and what is costly."""
+    kept = [v.name for layer in network.layers for v in (layer.preactivation, layer.output) if v]
+    saved = [program.forward_names[number] for number in program.saved]
+    return list(dict.fromkeys([network.input.name, *kept, *saved]))
 
 
 def backward_body(
@@ -42,10 +48,10 @@ def backward_body(
 ) -> Body:
     """Return backward: from ∂E/∂output to all gradients."""
     body = Body()
-    printer = _printer(network, program, shared)
+    printer = _printer(network, program, program.backward_names, shared)
     inner = Body()
     _assignments(inner, printer, program.backward, comments)
-    cached = [network.input.name, *(a.name for a in program.forward)]
+    cached = cached_names(network, program)
     read = [name for name in cached if reads(inner.text, name)]
     body.add(f'{name} = cache["{name}"]' for name in read)
     body.append(inner)
@@ -58,7 +64,7 @@ def backward_body(
 
 def _gradient(program: PlainProgram, variable: Variable) -> str:
     number = program.gradients.get(variable)
-    return "" if number is None else program.names[number]
+    return "" if number is None else program.backward_names[number]
 
 
 def head_bodies(
@@ -80,7 +86,9 @@ def _by_form(
         names = dict(function.names)
         printer = NumpyPrinter(head.layout, names, shared.constants, shared.helpers)
         _assignments(inner, printer, function.assignments, comments)
-        inner.add([f"return {printer.value(function.result).source}"])
+        named = function.result.number in printer.names
+        result = printer.value(function.result).source
+        inner.add([f"return {result}"] if named else short(printer, function.result, "return "))
         if last:
             body.append(inner)
         else:
@@ -94,8 +102,10 @@ def reads(text: str, name: str) -> bool:
     return re.search(rf"(?<![\w\".]){re.escape(name)}(?![\w\"])", code) is not None
 
 
-def _printer(network: Network, program: PlainProgram, shared: Shared) -> NumpyPrinter:
-    names = dict(program.names)
+def _printer(
+    network: Network, program: PlainProgram, given: Mapping[int, str], shared: Shared
+) -> NumpyPrinter:
+    names = dict(given)
     parameters = {p.variable.name for p in network.parameters}
     for number, name in names.items():
         if name in parameters and number in program.inputs:
@@ -114,11 +124,32 @@ def _assignments(
 
 def _statements(printer: NumpyPrinter, assignment: Assignment) -> list[str]:
     value, name = assignment.value, assignment.name
+    printer.names[value.number] = name
     if value.operation not in ("put", "add_at"):
-        return [f"{name} = {printer.computed(value).source}"]
+        return short(printer, value, f"{name} = ")
     base = printer.value(value.operands[0])
     fresh = value.operands[0].number not in printer.names
     start = base.source if fresh else f"{base.source}.copy()"
     sign = "=" if value.operation == "put" else "+="
     new = printer.value(value.operands[2]).source
     return [f"{name} = {start}", f"{name}[{place(printer, value)}] {sign} {new}"]
+
+
+def short(printer: NumpyPrinter, value: Value, start: str, room: int = 80) -> list[str]:
+    """Return the statement ``start value``, its longest parts named first where it is too long."""
+    lines: list[str] = []
+    while len(text := f"{start}{printer.computed(value).source}") > room:
+        parts = _inline(printer, value)
+        if not parts:
+            break
+        part = max(parts, key=lambda o: (len(printer.computed(o).source), -o.number))
+        taken = set(printer.names.values())
+        name = next(n for n in ("t", *(f"t_{k}" for k in range(1, 10**6))) if n not in taken)
+        lines += short(printer, part, f"{name} = ", room)
+        printer.names[part.number] = name
+    return [*lines, text]
+
+
+def _inline(printer: NumpyPrinter, value: Value) -> list[Value]:
+    """Return the operands that are printed in place and worth a name."""
+    return [o for o in value.operands if o.number not in printer.names and o.operation not in FREE]

@@ -34,15 +34,13 @@ def fit(line: str, indent: str = "") -> list[str]:
         return [indent + line]
     opened = _last_bracket(line)
     if opened is None:
-        return _in_parentheses(line, indent)
+        return [indent + line]
     head, body, tail = line[: opened + 1], line[opened + 1 : -1], line[-1]
     inner = indent + "    "
     items = split(body)
     call = bool(re.search(r"[\w)\]]$", line[:opened]))
     if len(inner) + len(body) <= WIDTH and (call or len(items) == 1) and not body.endswith(","):
         return [indent + head, inner + body, indent + tail]
-    if len(items) == 1 and tail == ")" and not body.endswith(","):
-        return [indent + head, *_operators(body, inner), indent + tail]
     return [indent + head, *(p for item in items for p in _item(item, inner)), indent + tail]
 
 
@@ -82,35 +80,3 @@ def _last_bracket(line: str) -> int | None:
             right = before.split(" = ", 1)[-1]
             return position if len(split(right, "+-*/@<>")) <= 1 else None
     return None
-
-
-def _in_parentheses(line: str, indent: str) -> list[str]:
-    target, _, value = line.partition(" = ")
-    if not value:
-        if line.startswith("return "):
-            return [f"{indent}return (", *_operators(line[7:], indent + "    "), f"{indent})"]
-        return [indent + line]
-    inner = indent + "    "
-    return [f"{indent}{target} = (", *_operators(value, inner), f"{indent})"]
-
-
-def _operators(value: str, indent: str) -> list[str]:
-    """Break before the loosest operators outside of brackets."""
-    if len(indent) + len(value) <= WIDTH:
-        return [indent + value]
-    for signs in ((" + ", " - "), (" * ", " / ", " @ ")):
-        places = _places(value, signs)
-        if places:
-            ends = [*places[1:], len(value)]
-            pieces = [value[: places[0]]] + [value[a + 1 : b] for a, b in zip(places, ends, strict=True)]
-            return [p for piece in pieces for p in fit(piece, indent)]
-    return fit(value, indent)
-
-
-def _places(value: str, signs: tuple[str, ...]) -> list[int]:
-    found, depth = [], 0
-    for position, character in enumerate(value):
-        depth += (character in _OPEN) - (character in _CLOSE)
-        if depth == 0 and any(value.startswith(sign, position) for sign in signs):
-            found.append(position)
-    return found

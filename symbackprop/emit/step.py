@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from symbackprop.emit.body import Body
 from symbackprop.emit.comments import Comments
@@ -18,6 +19,9 @@ from symbackprop.numpy_printer import NumpyPrinter
 from symbackprop.statement_printer import section_printer, with_row
 
 _ARENAS = {"float": "floats", "bool": "masks", "index": "places"}
+
+
+_Written = tuple[int, list[str], Variable | None]  # layer, lines, what they compute
 
 
 @dataclass
@@ -105,7 +109,7 @@ class StepWriter:
         head = section.name if any(h.form == section.name for h in self.network.heads) else ""
         printer = section_printer(self.program, section.name, self.inputs, self._names(head))
         printer.constants, printer.helpers = self.shared.constants, self.shared.helpers
-        written: list[tuple[int, list[str], Variable | None]] = []
+        written: list[_Written] = []
         for statement in section.statements:
             lines = printer.statement(statement)
             written.append((statement.owner, lines, self.variables.get(statement.value.number)))
@@ -113,15 +117,28 @@ class StepWriter:
             written.insert(0, (1, ["xT[...] = x.T"], None))
         if head:
             cost = next(h.cost.name for h in self.network.heads if h.form == head)
-            written = [(o, [_renamed(line, section.outputs[cost], "loss") for line in lines], v) for o, lines, v in written]
-        for owner in dict.fromkeys(owner for owner, _, _ in written):
-            own = [(lines, variable) for o, lines, variable in written if o == owner]
-            names = _tokens(line for lines, _ in own for line in lines)
-            label = f"{section.name}{owner}" if owner else section.name
-            self._group(body, label, [n for n in names if self._is_bound(n, head)], seen)
-            for lines, variable in own:
-                remark = self.comments.of(variable)
-                body.add(lines, variable.name if variable else "", remark)
+            old = section.outputs[cost]
+            written = [(o, [_renamed(t, old, "loss") for t in lines], v) for o, lines, v in written]
+        for owner, run in groupby(written, key=lambda entry: 0 if head else entry[0]):
+            self._run(body, section.name, owner, list(run), head, seen)
+
+    def _run(
+        self, body: Body, section: str, owner: int, run: list[_Written], head: str, seen: set[str]
+    ) -> None:
+        """Write statements of one layer: fetch their arrays, then block by block."""
+        names = _tokens(line for _, lines, _ in run for line in lines)
+        label = f"{section}{owner}" if owner else section
+        while label in self.groups:
+            label += "b"
+        self._group(body, label, [n for n in names if self._is_bound(n, head)], seen)
+        pending: list[str] = []
+        for _, lines, variable in run:
+            pending += lines
+            remark = self.comments.of(variable)
+            if remark and variable:
+                body.add(pending, variable.name, remark)
+                pending = []
+        body.add(pending)
 
     def _names(self, head: str) -> dict[str, str]:
         """Return the bindings that a section may add to; a head's own stay apart."""
@@ -162,7 +179,7 @@ class StepWriter:
                 rows = previous[1][0] + 1
                 end = previous[2] + rows * shape[0]
                 place = f"[{previous[2]}:{end}].reshape({rows}, {shape[0]})"
-                common[block] = f"flat{place}"
+                common[block] = f"self.flat{place}"
                 common[f"d{block}"] = f"self.gradient{place}"
             size = 1
             for extent in shape:
@@ -177,10 +194,14 @@ class StepWriter:
         arena = _ARENAS[buffer.kind]
         end = buffer.offset + buffer.per_sample
         self.source.sizes[arena] = max(self.source.sizes.get(arena, 0), end)
-        samples = " * n" if buffer.batched else ""
-        first = f"{buffer.offset}{samples} " if buffer.offset else ""
+        def times(count: int) -> str:
+            return f"{count} * n" if buffer.batched and count > 1 else "n" if buffer.batched else str(count)
+
+        ends = [times(buffer.offset) if buffer.offset else "", times(end)]
+        space = " " if any(" " in text for text in ends) else ""
+        place = f"{space}:{space}".join(ends).lstrip() if ends[0] else f":{space}{ends[1]}"
         shape = ["n" if extent is None else str(extent) for extent in buffer.shape]
-        memory = f"self.{arena}[{first}: {end}{samples}]"
+        memory = f"self.{arena}[{place}]"
         if buffer.ones:
             with_ones = f"{memory}.reshape({int(shape[0]) + 1}, {', '.join(shape[1:])})"
             both = with_row(buffer.name)
@@ -194,12 +215,14 @@ class StepWriter:
         for head in self.bound:
             known = {**self.arrays[""], **self.bound[""]}
             own = {**self.arrays.get(head, {}), **self.bound.get(head, {})}
-            labels = [l for l in self.groups if self._head_of(l) == head]
-            wanted = {name for label in labels for name in self.groups[label]}
+            labels = [label for label in self.groups if self._head_of(label) == head]
+            wanted = {n for label in (labels if head else self.groups) for n in self.groups[label]}
             needed = _closure(wanted, {**known, **own})
-            order = [n for n in {**known, **own} if n in needed and (head == "" or n in own)]
+            apart = {n for n, e in own.items() if head == "" or known.get(n) != e}
+            order = [n for n in {**known, **own} if n in needed and n in apart]
             for name in _sorted(order, {**known, **own}):
-                body.add([f"{name} = {(own if name in own else known)[name]}"])
+                expression = (own if name in own else known)[name]
+                body.add([f"{name} = {expression.replace(', dtype)', ', self.dtype)')}"])
                 if name in self.rows_of_ones:
                     body.add([f"{name}[-1] = 1"])
             for label in labels:
@@ -207,7 +230,7 @@ class StepWriter:
                 body.add([f"self.{label} = ({', '.join(self.groups[label])}{comma})"])
 
     def _head_of(self, label: str) -> str:
-        stem = label.split("_")[0].rstrip("0123456789")
+        stem = label.split("_")[0].rstrip("0123456789b")
         return stem if stem in self.bound else ""
 
 

@@ -176,6 +176,8 @@ class Lowering:
         if end != variable.axes[axis].extent:
             raise refused(Access(variable), "slices that leave gaps")
         whole = Dimension(variable.axes[axis].extent, variable.axes[axis].role)
+        if len(tiles) == 1:
+            return tiles[0].relabel({("tile", 0): axis})
         gone = [("tile", start) for (_, start, _), _, _ in windows]
         return self.graph.node("tile", tiles, gone, axis, [(axis, whole)])
 

@@ -17,7 +17,7 @@ COSTLY = frozenset(
     "exp expm1 log log1p sqrt sin cos tanh erf erfc power contract total largest smallest product "
     "argmax argmin others take".split()
 )
-FREE = frozenset({"input", "literal", "slice"})
+FREE = frozenset({"input", "literal", "slice", "range"})
 IN_PLACE = frozenset({"put", "add_at"})  # statements, not expressions
 
 
@@ -62,10 +62,14 @@ def plain_program(network: Network, derivation: Derivation) -> PlainProgram:
     gradients = {v: lowering.values[v].value for v in wanted}
     forward = reachable(results)
     saved = saved_values(forward, {v.number for v in results}, gradients.values())
+    given = dict(made.names)
     first = made.assign(forward, [*results, *saved])
+    forward_names = made.names
     available = {v.number for v in (*results, *saved)}
     chain = [lowering.values[v.bar()].value for v in kept if v.bar() in lowering.values]
     after = [v for v in reachable(gradients.values(), stop=available) if v.number not in available]
+    kept_names = {n: name for n, name in forward_names.items() if n in available}
+    made.names = {**given, **kept_names}
     second = made.assign(after, [*gradients.values(), *chain])
     return PlainProgram(
         Layout(declared=declare(lowering.values)),
@@ -73,7 +77,8 @@ def plain_program(network: Network, derivation: Derivation) -> PlainProgram:
         second,
         tuple(value.number for value in saved),
         {v: value.number for v, value in gradients.items()},
-        frozenset(v.number for v in lowering.graph.nodes if v.operation == "input"),
+        frozenset(given),
+        forward_names,
         made.names,
     )
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 from symbackprop.lowering.values import Label, Labelled, ValueGraph
 from symbackprop.scalar import ONE, Apply, Expression, Number, apply, number
@@ -86,6 +87,7 @@ def combine(graph: ValueGraph, product: Product, summed: Sequence[Label] = ()) -
             upstream, and must not be given here.
     """
     sign, product = product.negative, product.absolute()
+    product = replace(product, constant=as_quotient(product.constant))
     outer, inner = _partition(product, summed)
     parts = [_group(graph, list(over)) for over in outer]
     if inner:
@@ -95,9 +97,34 @@ def combine(graph: ValueGraph, product: Product, summed: Sequence[Label] = ()) -
     return negated(graph, result) if sign else result
 
 
+def as_quotient(constant: Expression) -> Expression:
+    """Return the constant as one quotient of products, or as a number."""
+    above: list[Expression] = []
+    below: list[Expression] = []
+    rational = Fraction(1)
+    stack = [(constant, False)]
+    while stack:
+        node, inverse = stack.pop()
+        if isinstance(node, Number):
+            rational = rational / node.value if inverse else rational * node.value
+        elif isinstance(node, Apply) and node.function == "multiply":
+            stack.extend((argument, inverse) for argument in reversed(node.arguments))
+        elif isinstance(node, Apply) and node.function == "divide":
+            stack.extend([(node.arguments[1], not inverse), (node.arguments[0], inverse)])
+        else:
+            (below if inverse else above).append(node)
+    if not below:
+        return apply("multiply", number(rational), *above)
+    numerator = apply("multiply", number(rational.numerator), *above)
+    return apply("divide", numerator, apply("multiply", number(rational.denominator), *below))
+
+
 def negated(graph: ValueGraph, value: Labelled) -> Labelled:
-    """Return the negative; of a difference, the difference the other way round."""
+    """Return the negative: of a number a number, of a difference the one the other way round."""
     node = value.value
+    if node.operation == "literal":
+        assert isinstance(node.attribute, Expression)
+        return graph.leaf("literal", apply("multiply", number(-1), node.attribute))
     if node.operation == "subtract":
         left, right = (
             Labelled(operand, tuple(value.labels[k] for k in subscript))
@@ -157,8 +184,10 @@ def _multiply_out(graph: ValueGraph, constant: Expression, parts: list[_Group]) 
     elif constant != ONE:
         above = graph.leaf("literal", constant)
     for part in parts:
-        above = _times(graph, above, part.above)
         below = _times(graph, below, part.below)
+        if above is not None and below is not None:
+            above, below = graph.map("divide", above, below), None
+        above = _times(graph, above, part.above)
         if above is not None and below is not None:
             above, below = graph.map("divide", above, below), None
     if above is None:

@@ -40,7 +40,7 @@ class PlainProgram:
         saved: value numbers that forward puts into the cache, in order.
         gradients: the value of each gradient, by variable.
         inputs: numbers of the values that are given.
-        names: every name by value number.
+        forward_names, backward_names: by value number, in either function.
     """
 
     layout: Layout
@@ -49,7 +49,8 @@ class PlainProgram:
     saved: tuple[int, ...]
     gradients: Mapping[Variable, int]
     inputs: frozenset[int]
-    names: Mapping[int, str]
+    forward_names: Mapping[int, str]
+    backward_names: Mapping[int, str]
 
 
 @dataclass(frozen=True)

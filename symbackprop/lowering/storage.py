@@ -71,8 +71,10 @@ class _Planner:
         self.last_use = self._last_uses()
         self.affine = self._affine_pairs()
         self.heads = [s.name for s in training.sections if s.name not in _COMMON]
+        self.cotangents = self._cotangent_chains()
         self.planned: list[_Planned] = []
         self.places: dict[tuple[str, int, int | None], Key] = {}
+        self.origins: dict[int, int] = {}
         self.inlined = self._inlined()
 
     def program(self) -> ArrayProgram:
@@ -101,6 +103,16 @@ class _Planner:
             for value in section.outputs.values():
                 uses[self.key(section.name, value)] = len(self.order)
         return uses
+
+    def _cotangent_chains(self) -> set[int]:
+        """Return the heads' cotangents and what they are scattered into."""
+        found: set[int] = set()
+        for section in self.training.sections:
+            value = section.outputs.get(self.training.boundary.bar())
+            while value is not None and value.number not in found:
+                found.add(value.number)
+                value = value.operands[0] if value.operation in ("put", "add_at") else None
+        return found
 
     def _share_cotangent(self) -> None:
         """Every head leaves the cotangent of the boundary in one and the same array."""
@@ -204,6 +216,7 @@ class _Planner:
             )
             found = (section, synthetic.number)
             self.places[section, index.number, first] = found
+            self.origins[synthetic.number] = value.number
             self.homes[found] = _Home((None,), "index", position, position)
             self.planned.append(_Planned(section, synthetic, "place"))
         self.homes[found].end = position
@@ -234,8 +247,8 @@ class _Planner:
         for k in candidates:
             operand = value.operands[k]
             key = self.key(section, operand)
-            if len(self.heads) > 1 and section in self.heads and key[0] != section:
-                continue  # the other head may start its cotangent in another forward array
+            if value.number in self.cotangents and operand.number not in self.cotangents:
+                continue  # all heads write their cotangent to the same array, none else
             home = self.homes.get(key)
             if home is None or home.gradient is not None or home.kind != _kind(value):
                 continue
@@ -343,7 +356,7 @@ class _Planner:
             return _unused(own[0].name if own else "t", taken)
         if home.name:
             return home.name
-        source = self.training.sources.of.get(key[1])
+        source = self.training.sources.of.get(self.origins.get(key[1], key[1]))
         named = [v for v in home.variables if not v.symbol.startswith("_")]
         stem = "mask" if home.kind == "bool" else "at" if home.kind == "index" else "t"
         owner = source[1].owner if source else ""
@@ -356,7 +369,8 @@ class _Planner:
         for item in self.planned:
             if item.section != section.name:
                 continue
-            source, variable = self.training.sources.of.get(item.value.number, (None, None))
+            number = self.origins.get(item.value.number, item.value.number)
+            source, variable = self.training.sources.of.get(number, (None, None))
             owner = self.positions.get(variable.owner, 0) if variable else 0
             target = item.copied.name if item.copied else names[item.section, item.value.number]
             place = names[item.place] if item.place else ""
