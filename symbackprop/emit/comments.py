@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
-from symbackprop.equations import Access, Adjoint, Derivation, Equation, Factor, Operand, Term, Variable
+from symbackprop.equations import Access, Adjoint, Derivation, Equation, Factor, Operand, Term, Variable, accesses_of
 from symbackprop.network import Head, Layer, Network
 from symbackprop.scalar import ONE, Slot
 from symbackprop.unicode_printer import adjoint_lines, equation_lines
@@ -30,10 +31,10 @@ class Comments:
         return self.lines.get(variable, "") if variable else ""
 
     def _equations(self, equations: tuple[Equation, ...]) -> None:
-        made = [e for e in equations if e.target.variable.symbol.startswith("_")]
+        made = {e.target.variable: e for e in equations if _is_made(e.target.variable)}
         for equation in equations:
-            if equation not in made:
-                lines = equation_lines([*made, equation])
+            if equation.target.variable not in made:
+                lines = equation_lines([*_made_for(equation, made), equation])
                 self.lines[equation.target.variable] = lines[-1]
 
     def _adjoints(self, adjoints: tuple[Adjoint, ...]) -> None:
@@ -41,10 +42,28 @@ class Comments:
         for adjoint in adjoints:
             seen = replace(adjoint, terms=tuple(_through(term, same) for term in adjoint.terms))
             passed = _passed_on(seen)
-            if adjoint.variable.symbol.startswith("_") and passed is not None:
+            if _is_made(adjoint.variable) and passed is not None:
                 same[adjoint.variable.bar()] = passed
             elif adjoint.terms:
                 self.lines[adjoint.variable.bar()] = "; ".join(adjoint_lines(seen))
+
+
+def _is_made(variable: Variable) -> bool:
+    return variable.symbol.startswith("_")
+
+
+def _made_for(equation: Equation, made: Mapping[Variable, Equation]) -> list[Equation]:
+    """Return the equations that normalising made for this one."""
+    found: dict[Variable, Equation] = {}
+    stack = [equation]
+    while stack:
+        for operand in stack.pop().operands:
+            for access in accesses_of(operand):
+                inner = made.get(access.variable)
+                if inner is not None and access.variable not in found:
+                    found[access.variable] = inner
+                    stack.append(inner)
+    return list(reversed(found.values()))
 
 
 def _written(group: Layer | Head) -> tuple[Equation, ...]:

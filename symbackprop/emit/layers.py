@@ -10,7 +10,7 @@ from symbackprop.emit.body import Body
 from symbackprop.emit.comments import Comments
 from symbackprop.equations import Variable
 from symbackprop.lowering.plain import FREE
-from symbackprop.lowering.program import Assignment, HeadFunction, HeadProgram, PlainProgram
+from symbackprop.lowering.program import Assignment, HeadFunction, HeadProgram, PlainProgram, unused
 from symbackprop.lowering.values import Value
 from symbackprop.network import Network
 from symbackprop.numpy_printer import NumpyPrinter, place
@@ -31,16 +31,17 @@ def forward_body(
     body = Body()
     printer = _printer(network, program, program.forward_names, shared)
     _assignments(body, printer, program.forward, comments)
-    entries = ", ".join(f'"{name}": {name}' for name in cached_names(network, program))
-    body.add([f"cache = {{{entries}}}", f"return {network.output.name}, cache"])
+    cache = cached_names(network, program)
+    entries = ", ".join(f'"{key}": {name}' for key, name in cache.items())
+    body.add([f"cache = {{{entries}}}", f"return {cache[network.output.name]}, cache"])
     return body
 
 
-def cached_names(network: Network, program: PlainProgram) -> list[str]:
-    """Return what forward leaves for backward: x, every z and a, and what is costly."""
-    kept = [v.name for layer in network.layers for v in (layer.preactivation, layer.output) if v]
+def cached_names(network: Network, program: PlainProgram) -> dict[str, str]:
+    """Return what forward leaves for backward, x, every z and a, and what is costly: key to name."""
+    kept = {v.name: program.forward_names[program.results[v]] for v in program.results}
     saved = [program.forward_names[number] for number in program.saved]
-    return list(dict.fromkeys([network.input.name, *kept, *saved]))
+    return {network.input.name: network.input.name, **kept, **{name: name for name in saved}}
 
 
 def backward_body(
@@ -51,7 +52,7 @@ def backward_body(
     printer = _printer(network, program, program.backward_names, shared)
     inner = Body()
     _assignments(inner, printer, program.backward, comments)
-    cached = cached_names(network, program)
+    cached = dict.fromkeys(cached_names(network, program).values())
     read = [name for name in cached if reads(inner.text, name)]
     body.add(f'{name} = cache["{name}"]' for name in read)
     body.append(inner)
@@ -143,8 +144,7 @@ def short(printer: NumpyPrinter, value: Value, start: str, room: int = 80) -> li
         if not parts:
             break
         part = max(parts, key=lambda o: (len(printer.computed(o).source), -o.number))
-        taken = set(printer.names.values())
-        name = next(n for n in ("t", *(f"t_{k}" for k in range(1, 10**6))) if n not in taken)
+        name = unused("t", set(printer.names.values()))
         lines += short(printer, part, f"{name} = ", room)
         printer.names[part.number] = name
     return [*lines, text]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from symbackprop.equations import Adjoint, Derivation, Equation, Variable
 from symbackprop.lowering.layout import Layout, declare
 from symbackprop.lowering.lower import Lowering
-from symbackprop.lowering.program import Assignment, HeadFunction, HeadProgram, PlainProgram
+from symbackprop.lowering.program import Assignment, HeadFunction, HeadProgram, PlainProgram, unused
 from symbackprop.lowering.values import Value, reachable
 from symbackprop.network import Head, Network
 
@@ -76,6 +76,7 @@ def plain_program(network: Network, derivation: Derivation) -> PlainProgram:
         first,
         second,
         tuple(value.number for value in saved),
+        {v: lowering.values[v].value.number for v in kept},
         {v: value.number for v, value in gradients.items()},
         frozenset(given),
         forward_names,
@@ -137,7 +138,7 @@ class _Assignments:
         letter = {"exp": "e", "log": "l", "log1p": "l"}.get(value.operation, "t")
         stem = Variable(letter, variable.owner if variable else "").name
         taken = set(self.names.values()) | {v.name for v in self.variables.values()}
-        return next(name for name in (stem, *(f"{stem}_{k}" for k in range(1, 10**6))) if name not in taken)
+        return unused(stem, taken)
 
 
 def shared(values: Sequence[Value]) -> set[int]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Literal
 
 from symbackprop.equations import Adjoint, Equation, Variable
@@ -11,6 +12,12 @@ from symbackprop.lowering.layout import Layout
 from symbackprop.lowering.values import Value
 
 Kind = Literal["float", "bool", "index"]
+
+
+def unused(stem: str, taken: Container[str]) -> str:
+    """Return the stem, or with the first number that makes a name not taken."""
+    names = (f"{stem}_{k}" if k else stem for k in count())
+    return next(name for name in names if name not in taken)
 
 
 @dataclass(frozen=True)
@@ -38,7 +45,7 @@ class PlainProgram:
     Attributes:
         forward, backward: assignments in order.
         saved: value numbers that forward puts into the cache, in order.
-        gradients: the value of each gradient, by variable.
+        results, gradients: the value of each z and a, and of each gradient, by variable.
         inputs: numbers of the values that are given.
         forward_names, backward_names: by value number, in either function.
     """
@@ -47,6 +54,7 @@ class PlainProgram:
     forward: tuple[Assignment, ...]
     backward: tuple[Assignment, ...]
     saved: tuple[int, ...]
+    results: Mapping[Variable, int]
     gradients: Mapping[Variable, int]
     inputs: frozenset[int]
     forward_names: Mapping[int, str]

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 
 from symbackprop.equations import Role, Variable
 from symbackprop.errors import SymbackpropError
-from symbackprop.lowering.program import ArrayProgram, Buffer, Kind, Section, Statement
+from symbackprop.lowering.program import ArrayProgram, Buffer, Kind, Section, Statement, unused
 from symbackprop.lowering.training import SectionValues, TrainingValues
 from symbackprop.lowering.values import Value
 from symbackprop.network import Network
@@ -353,7 +353,7 @@ class _Planner:
         if home is None:
             outputs = {s.name: s.outputs for s in self.training.sections}[key[0]]
             own = [variable for variable, value in outputs.items() if value.number == key[1]]
-            return _unused(own[0].name if own else "t", taken)
+            return unused(own[0].name if own else "t", taken)
         if home.name:
             return home.name
         source = self.training.sources.of.get(self.origins.get(key[1], key[1]))
@@ -361,7 +361,7 @@ class _Planner:
         stem = "mask" if home.kind == "bool" else "at" if home.kind == "index" else "t"
         owner = source[1].owner if source else ""
         variable = named[-1] if named else Variable(stem, owner)
-        home.name = home.gradient.name if home.gradient else _unused(variable.name, taken)
+        home.name = home.gradient.name if home.gradient else unused(variable.name, taken)
         return home.name
 
     def _section(self, section: SectionValues, names: Mapping[Key, str]) -> Section:
@@ -426,7 +426,3 @@ def _kind(value: Value) -> Kind:
 def _known(extent: object) -> int:
     assert isinstance(extent, int)
     return extent
-
-
-def _unused(stem: str, taken: set[str]) -> str:
-    return next(n for n in (stem, *(f"{stem}_{k}" for k in range(1, 10**6))) if n not in taken)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from symbackprop.equations import Derivation, Equation, Variable, accesses_of
+from symbackprop.equations import Adjoint, Derivation, Variable
 from symbackprop.lowering.layout import Layout, declare
 from symbackprop.lowering.lower import Lowering
 from symbackprop.lowering.plain import FREE, Sources, lower_layers
@@ -86,9 +86,7 @@ def training_values(
         names = {**lowering.values, **names}
     lowering.unit = {}
     lowering.input(boundary.bar())
-    upstream = _upstream(body.equations, boundary) - {boundary}
-    before = tuple(a for a in body.adjoints if a.variable in upstream)
-    lower_layers(lowering, Derivation((), before), sources)
+    lower_layers(lowering, Derivation((), _before(body.adjoints, boundary)), sources)
     outputs.append(("backward", _gradients(lowering, learned)))
     cotangent = lowering.full(network.input.bar())
     if penalties:
@@ -165,20 +163,10 @@ def _sections(
     return (first, *sections)
 
 
-def _upstream(equations: Sequence[Equation], variable: Variable) -> set[Variable]:
-    """Return the variable and all that it is computed from."""
-    reads = {
-        equation.target.variable: {a.variable for o in equation.operands for a in accesses_of(o)}
-        for equation in equations
-    }
-    found: set[Variable] = set()
-    stack = [variable]
-    while stack:
-        current = stack.pop()
-        if current not in found:
-            found.add(current)
-            stack.extend(reads.get(current, ()))
-    return found
+def _before(adjoints: Sequence[Adjoint], boundary: Variable) -> tuple[Adjoint, ...]:
+    """Return the adjoints that follow from the boundary's: those later in reverse order."""
+    order = [adjoint.variable for adjoint in adjoints]
+    return tuple(adjoints[order.index(boundary) + 1 :] if boundary in order else adjoints)
 
 
 def _mean_only(derivation: Derivation) -> bool:
