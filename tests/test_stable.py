@@ -17,6 +17,7 @@ from symbackprop.calculus import stable
 from symbackprop.calculus.partials import partial
 from symbackprop.calculus.stable import assembly, balance, complements, logarithms, region
 from symbackprop.calculus.stable import stable_form as form
+from symbackprop.calculus.stable.polynomials import used
 from symbackprop.scalar import Apply, Slot, apply, number, slots, walk
 
 # --- the table of exact forms: a few roundings, whatever the condition number ---
@@ -49,6 +50,7 @@ FLAT = {
     "Gaussian log gap": ("log(1 - exp(-z**2))", (2.0**-10, 2.0**-5, 0.25, 0.5, 0.75)),
     "upper tail": ("1 - erf(z)", (0.0, 0.5, 1.0, 2.0, 4.0, -3.0)),
     "sinh": ("(exp(z) - exp(-z)) / 2", tuple(x for x in Z if abs(x) < 60)),
+    "a limit near 0": ("eps / (1 + exp(-z)) - (1 - eps) / (1 + exp(z))", Z),
     "exponentials that cancel": ("exp(z) * exp(-z)", Z),
 }
 
@@ -187,14 +189,62 @@ def test_each_exponential_once():
 
 def test_order_of_summands():
     """The polynomial first, then what is exponentially small."""
-    z, y = Slot(0), Slot(1)
+    z = Slot(0)
     decay = apply("exp", apply("negative", apply("abs", z)))
-    assert form(expression("log(1 + exp(z)) - y * z")) == apply(
+    assert form(expression("log(1 + exp(z)) - 2 * z")) == apply(
         "add",
         apply("maximum", z, number(0)),
-        apply("negative", apply("multiply", y, z)),
+        apply("negative", apply("multiply", number(2), z)),
         apply("log1p", decay),
     )
+
+
+def test_a_loss_and_its_derivative_share_the_step():
+    """max(z, 0) - y*z is z*(H - y), and H - y is a coefficient of the derivative."""
+    loss = expression("log(1 + exp(z)) - y * z")
+    z, y = Slot(0), Slot(1)
+    step = apply("greater", z, number(0))
+    height = apply("add", step, apply("negative", y))
+    decay = apply("exp", apply("negative", apply("abs", z)))
+    log = apply("log1p", decay)
+    assert form(loss) == apply("add", apply("multiply", z, height), log)
+    far = apply("add", number(1), apply("negative", y), apply("negative", step))
+    above = apply("add", height, apply("multiply", far, decay))
+    assert form(partial(loss, 0)) == apply("divide", above, apply("add", number(1), decay))
+
+
+STEPS = (
+    "log(1 + exp(z)) - y * z",
+    "-log(1 + exp(z)) + z * y",
+    "log(1 + exp(-z)) + y * z",
+    "3 * log(1 + exp(2 * z)) / 4 - y * z",
+    "1 / (1 + exp(z)) * (y - 1) + y / (1 + exp(-z))",
+    "1 / (1 + exp(-z)) - y",
+)
+
+
+@pytest.mark.parametrize("text", STEPS)
+@pytest.mark.parametrize("labels", [LABELS, (1e-20, 1 - 2.0**-24, 2.0**-20, -3.0, 1e20)])
+def test_steps(text, labels):
+    """Whatever the label: what is written with a step is as exact as with P and Q."""
+    whole = expression(text, "none")
+    for each in (whole, partial(whole, 0)):
+        check(each, [Z, labels], units=8.0, conditioned=labels is not LABELS)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(1 + w * y) / (1 + exp(-z)) - y",
+        "1 / (1 + exp(-z)) - y**2",
+        "1 / (1 + exp(-z)) - y + w",
+    ],
+)
+def test_no_step_where_a_coefficient_would_cancel(text):
+    """The two coefficients do not differ by a number, or are known better than that."""
+    functions = {n.function for n in walk(form(expression(text))) if isinstance(n, Apply)}
+    assert "copysign" in functions
+    assert "greater" not in functions
 
 
 def test_tanh_survives_where_it_is_alone():
@@ -285,6 +335,7 @@ FAULTS = {
         "log where positive",
     ),
     "no cancelling": (complements, "_cancels", lambda *_: False, "exponentials that cancel"),
+    "steps on one side": (assembly, "_is_step", lambda _, c: not used(c), "a limit near 0"),
     "wrong common exponent": (region, "_common", lambda unit, _: unit, "softplus, doubled"),
 }
 

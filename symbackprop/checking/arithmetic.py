@@ -51,6 +51,11 @@ def _sign(a: Any) -> Any:
     return a if a == 0 or is_nan(a) else a / abs(a)
 
 
+def _truth(compare: Callable[[Any, Any], Any]) -> Callable[[Any, Any], bool]:
+    """Return the comparison as Python's truth value, which counts as 0 or 1; NumPy's does not."""
+    return lambda a, b: bool(compare(a, b))
+
+
 # What holds for numbers of any kind.
 _COMMON: dict[str, Callable[..., Any]] = {
     "add": added,
@@ -64,12 +69,12 @@ _COMMON: dict[str, Callable[..., Any]] = {
     "sign": _sign,
     "maximum": maximum,
     "minimum": minimum,
-    "greater": operator.gt,
-    "greater_equal": operator.ge,
-    "less": operator.lt,
-    "less_equal": operator.le,
-    "equal": operator.eq,
-    "not_equal": operator.ne,
+    "greater": _truth(operator.gt),
+    "greater_equal": _truth(operator.ge),
+    "less": _truth(operator.lt),
+    "less_equal": _truth(operator.le),
+    "equal": _truth(operator.eq),
+    "not_equal": _truth(operator.ne),
     "logical_and": lambda a, b: bool(a) and bool(b),
     "logical_or": lambda a, b: bool(a) or bool(b),
     "logical_not": operator.not_,

@@ -2,7 +2,7 @@
 
 With e, P and Q of ``balance``, a factor of degree d in E, times Q**d, is homogeneous in P
 and Q: the same polynomial in e if it is palindromic, and 1 - e with the sign of u if it is
-E - 1.
+E - 1. With the step H = [u > 0], P is H + (1 - H)*e and max(u, 0) is u*H.
 """
 
 from __future__ import annotations
@@ -145,6 +145,9 @@ class Assembly:
             special = self._symmetric(inside[0], factor)
             if special is not None:
                 return special, 1
+            stepped = self._stepped(inside[0], factor)
+            if stepped is not None:
+                return stepped
         return without_sign(self._homogeneous(inside, factor))
 
     def _expm1(self, factor: Polynomial) -> Expression | None:
@@ -167,6 +170,31 @@ class Assembly:
         if factor == generator(base.position) - 1:
             return apply("copysign", apply("expm1", apply("negative", apply("abs", u))), u)
         return None
+
+    def _stepped(self, base: Base, factor: Polynomial) -> tuple[Expression, int] | None:
+        """Write (m + c)*P + m*Q as (c*H + m) + ((m + c) - c*H)*e, in fewer operations.
+
+        c*H + m is one of the two coefficients. Where H is 1, what (m + c) - c rounds off is
+        small against m + c, to which it is added.
+        """
+        parts = coefficients(factor, base.position)
+        if len(parts) != 2:
+            return None
+        u = self.exponent(base)
+        for (m, other), side in ((parts, "greater"), (parts[::-1], "less")):
+            if _is_step(m, other - m):
+                jump, near, sign = self._step(m, other - m, apply(side, u, ZERO))
+                far = apply("add", self.times(sign * other, []), apply("negative", jump))
+                return apply("add", near, apply("multiply", far, decay(u))), sign
+        return None
+
+    def _step(
+        self, m: Polynomial, c: Polynomial, step: Expression
+    ) -> tuple[Expression, Expression, int]:
+        """Return c*H and c*H + m with the sign that makes c positive, and that sign."""
+        sign = 1 if c.LC > 0 else -1
+        jump = product(sign * rational(c.LC), [step], [])
+        return jump, apply("add", jump, self.times(sign * m, [])), sign
 
     def _homogeneous(self, inside: list[Base], factor: Polynomial) -> Expression:
         positions = [base.position for base in inside]
@@ -226,7 +254,10 @@ class Assembly:
     def _hinge(
         self, polynomial: Polynomial, position: int, line: Polynomial, u: Expression
     ) -> tuple[Polynomial, list[Expression]]:
-        """Write A*max(u, 0) + C*u with as few terms as can be: |u| and min(u, 0) are two."""
+        """Write A*max(u, 0) + C*u with as few terms as can be: |u| and min(u, 0) are two.
+
+        u*(A*H + C) shares its sum with the derivative.
+        """
         rest, slope = coefficients(polynomial, position)
         rest, linear = _divided(rest, line)
         maximum = self.region.trees[position][1]
@@ -237,6 +268,10 @@ class Assembly:
         if linear and len(slope + linear) < len(slope):
             low = self.times(linear, [apply("minimum", u, ZERO)])
             return rest, [self.times(slope + linear, [maximum]), low]
+        for m, c, side in ((linear, slope, "greater"), (slope + linear, -slope, "less")):
+            if _is_step(m, c) and not set(used(m)) & set(used(line)):
+                _, height, sign = self._step(m, c, apply(side, u, ZERO))
+                return rest, [product(Fraction(sign), [u, height], [])]
         low_terms = [self.times(linear, [u])] if linear else []
         return rest, [self.times(slope, [maximum]), *low_terms]
 
@@ -256,6 +291,13 @@ def is_mixed(region: Region, parts: Factored) -> bool:
         len([base for base in region.bases_of(factor) if not base.bounded]) > 1
         for factor, _ in parts.powers
         if not is_monomial(factor)
+    )
+
+
+def _is_step(m: Polynomial, c: Polynomial) -> bool:
+    """Whether m is a product, c a number, and m + c no better known as a product."""
+    return (
+        len(m) == len(c) == 1 and bool(used(m)) and not used(c) and len(factored(m + c).powers) == 1
     )
 
 
