@@ -21,12 +21,14 @@ from symbackprop.emit.header import (
     shape,
     tables,
     target_forms,
+    value_target,
 )
 from symbackprop.emit.layers import Shared, backward_body, forward_body, head_bodies, reads
 from symbackprop.emit.optimizer import OptimizerSource, optimizer_source
 from symbackprop.emit.step import StepSource, StepWriter
 from symbackprop.equations import Derivation, Equation, Variable, accesses_of
 from symbackprop.errors import SymbackpropError
+from symbackprop.lowering.masks import join_masks
 from symbackprop.lowering.plain import head_program, plain_program
 from symbackprop.lowering.storage import plan_storage
 from symbackprop.lowering.training import training_values
@@ -113,7 +115,7 @@ class _Writer:
             for equations in self.network.penalties
         ]
         training = training_values(self.network, layers, fused, penalties)
-        program = plan_storage(self.network, training)
+        program = join_masks(plan_storage(self.network, training))
         return StepWriter(self.network, program, training, comments, self.shared).write()
 
     def text(self) -> str:
@@ -136,6 +138,8 @@ class _Writer:
             "output_shape": shape_text(shape(network.output)),
             "input_check": check_text(network.input),
             "output_check": check_text(network.output),
+            "input_extents": ", ".join(map(str, shape(network.input)[1:])),
+            "value_target": value_target(network),
             "input_example": repr((3, *shape(network.input)[1:])),
             "loss": "",
             "loss_name": network.loss or "",
@@ -150,13 +154,14 @@ class _Writer:
             "arenas": [],
             "binding": "",
             "input_gradient": "",
-            "standard_modules": ["functools", "math", "operator"] if self.step else ["math"],
+            "standard_modules": ["functools", "math"] if self.step else ["math"],
             "equations": self.optimizer.equations,
             "moments": self.optimizer.moments,
-            "moment_names": repr(self.optimizer.moments),
+            "moment_names": quoted(self.optimizer.moments),
             "counts": self.optimizer.counts,
             "arguments": ", ".join(self.optimizer.arguments),
             "scratch": self.optimizer.scratch,
+            "scratch_names": [f"t{k + 1}" for k in range(self.optimizer.scratch)],
         }
         for name, body in bodies.items():
             key = {"loss_and_gradients": "step", "_step": "step_of_update"}.get(name, name)
@@ -188,6 +193,12 @@ class _Writer:
                 elif variable:
                     found.append(Location(variable, function, start + line, start + line))
         return tuple(found)
+
+
+def quoted(names: Sequence[str]) -> str:
+    """Return a tuple of strings as source."""
+    inside = ", ".join(f'"{name}"' for name in names)
+    return f"({inside},)" if len(names) == 1 else f"({inside})"
 
 
 def _penalized(equations: Sequence[Equation]) -> Variable:

@@ -120,3 +120,9 @@ def example_targets(network: Network) -> str:
     return ", ".join(drawn)
 
 
+
+
+def value_target(network: Network) -> str:
+    """Return the extents of one sample of a target of values, or nothing where there is none."""
+    found = [head.target for head in network.heads if head.form == "values"]
+    return ", ".join(map(str, shape(found[0])[1:])) if found else ""

@@ -113,9 +113,9 @@ class _Writer:
             elif free:
                 out = free.pop()
             else:
-                out, made = f"scratch[{made}]", made + 1
+                out, made = f"t{made + 1}", made + 1
             printer.names[value.number] = out
-            lines.append(f"np.{value.operation}({', '.join(texts)}, out={out})")
+            lines.append(f"np.{value.operation}({', '.join(texts)}, {out})")
         self.used = max(self.used, made)
         return lines
 

@@ -82,7 +82,7 @@ class StepWriter:
         if self.program.scaled:
             share = self._bind("", "share", "np.array(1 / n, dtype)")
             self._group(body, "mean", [share, "gradient"], seen)
-            body.add([f"np.multiply(gradient, {share}, out=gradient)"], remark="the mean's 1/N")
+            body.add([f"np.multiply(gradient, {share}, gradient)"], remark="the mean's 1/N")
         if "penalty" in sections:
             self._section(body, sections["penalty"], seen)
             body.add([f"loss += {name}" for name in self._penalty_costs(sections["penalty"])])
@@ -113,6 +113,9 @@ class StepWriter:
         for statement in section.statements:
             lines = printer.statement(statement)
             written.append((statement.owner, lines, self.variables.get(statement.value.number)))
+        if printer.aliases:
+            aliases = [f"{name} = {view}" for name, view in printer.aliases.items()]
+            written.insert(0, (written[0][0], aliases, None))
         if section.name == "forward" and self.program.layout.batch_last:
             written.insert(0, (1, ["xT[...] = x.T"], None))
         if head:

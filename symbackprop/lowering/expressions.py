@@ -2,7 +2,7 @@
 
 The shapes that NumPy runs fast are chosen here: integer powers by multiplication,
 half-integer ones by ``sqrt``, differences for sums of negatives, masks for
-``where(c, 1, 0)``, one ``copysign`` for ``-abs(u)``.
+``where(c, 1, 0)``.
 """
 
 from __future__ import annotations
@@ -107,14 +107,6 @@ def add_signed(graph: ValueGraph, signed: list[tuple[bool, Labelled]]) -> Labell
     return total
 
 
-def _negative(graph: ValueGraph, expression: Apply, operands: Sequence[Labelled]) -> Labelled:
-    inner = expression.arguments[0]
-    if isinstance(inner, Apply) and inner.function == "abs":
-        argument = evaluate(graph, inner.arguments[0], operands)
-        return graph.map("copysign", argument, graph.leaf("literal", number(-1)))
-    return _product(graph, expression, operands)
-
-
 def _where(graph: ValueGraph, expression: Apply, operands: Sequence[Labelled]) -> Labelled:
     condition, yes, no = expression.arguments
     if {yes, no} == {ZERO, ONE}:
@@ -156,7 +148,7 @@ _RULES: dict[str, Callable[[ValueGraph, Apply, Sequence[Labelled]], Labelled]] =
     "multiply": _product,
     "divide": _product,
     "power": _power,
-    "negative": _negative,
+    "negative": _product,
     "where": _where,
     "maximum": _extreme,
     "minimum": _extreme,

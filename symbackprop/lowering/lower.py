@@ -73,7 +73,13 @@ class Lowering:
 
     def _total(self, equation: Equation, operands: Sequence[Labelled]) -> Labelled:
         if not equation.excluding:
-            return self._sum(factors(self.graph, equation.function, operands), equation.reduced)
+            constants, parts = _logarithms(equation) or ([], [equation.function])
+            sums = [
+                (False, self._sum(factors(self.graph, part, operands), equation.reduced))
+                for part in parts
+            ]
+            scale = Product(apply("multiply", *constants)) if constants else Product()
+            return combine(self.graph, scale.times(add_signed(self.graph, sums)))
         value = evaluate(self.graph, equation.function, operands)
         for index, excluded in equation.excluding:
             axis = value.labels.index(index)
@@ -231,3 +237,26 @@ def _operand(operand: Operand, names: Mapping[Index, IndexExpression]) -> Operan
     new = renamed(operand, names)
     assert isinstance(new, Access | Index)
     return new
+
+
+def _logarithms(equation: Equation) -> tuple[list[Expression], list[Expression]] | None:
+    """Split a full sum at its log1p summands: what is left may be a dot product.
+
+    Only there: other summands may cancel, element by element, and must meet there.
+
+    Returns:
+        Constant factors, and the summands; None where there is nothing to split.
+    """
+    constants: list[Expression] = []
+    function = equation.function
+    while isinstance(function, Apply) and function.function == "multiply":
+        constants.extend(a for a in function.arguments if not slots(a))
+        rest = [a for a in function.arguments if slots(a)]
+        if len(rest) != 1 or len(rest) == len(function.arguments):
+            return None
+        function = rest[0]
+    if equation.free or not (isinstance(function, Apply) and function.function == "add"):
+        return None
+    small = [a for a in function.arguments if isinstance(a, Apply) and a.function == "log1p"]
+    others = [a for a in function.arguments if a not in small]
+    return (constants, [apply("add", *others), *small]) if small and others else None
