@@ -28,6 +28,7 @@ FLAT = {
     "its slope": ("exp(-z) / (1 + exp(-z))**2", Z),
     "its curvature": ("exp(-z) * (exp(-z) - 1) / (1 + exp(-z))**3", Z),
     "slope of tanh": ("1 - tanh(z)**2", Z),
+    "slope of tanh in a sum": ("z / 10**40 + 1 - tanh(z)**2", Z),
     "curvature of tanh": ("-2 * tanh(z) * (1 - tanh(z)**2)", Z),
     "softplus": ("log(1 + exp(z))", Z),
     "softplus, doubled": ("log(exp(2 * z) + 2 * exp(z) + 1)", Z),
@@ -117,6 +118,7 @@ def test_real_powers(text):
         "z * (1 + tanh(z + y)) / 2",
         "(1 - tanh(z)**2) * y",
         "z * sign(z) / (1 + abs(z))",
+        "z * y + 1 - tanh(z)**2",
     ],
 )
 def test_equations_of_users(text):
@@ -247,6 +249,11 @@ def test_no_step_where_a_coefficient_would_cancel(text):
     assert "greater" not in functions
 
 
+def test_a_slope_of_tanh_in_a_sum_keeps_its_digits():
+    whole = expression("y * tanh(z) + 1 - tanh(z)**2 + 2 * tanh(y) - 2")
+    check(whole, [(1e-30, -1e-30, 1e-3, 30.0), (30.0, -30.0, 0.01, 0.0)], units=16.0)
+
+
 def test_tanh_survives_where_it_is_alone():
     whole = expression("z - tanh(z)")
     assert form(partial(whole, 0)) == expression("tanh(z)**2")
@@ -335,6 +342,7 @@ FAULTS = {
         "log where positive",
     ),
     "no cancelling": (complements, "_cancels", lambda *_: False, "exponentials that cancel"),
+    "no tanh apart": (stable, "_apart", lambda _, q: [q.above], "slope of tanh in a sum"),
     "steps on one side": (assembly, "_is_step", lambda _, c: not used(c), "a limit near 0"),
     "wrong common exponent": (region, "_common", lambda unit, _: unit, "softplus, doubled"),
 }

@@ -6,12 +6,21 @@ never at the name of an activation or a loss; equations that users write get the
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
+from symbackprop.calculus.stable.assembly import by_exponents, written
 from symbackprop.calculus.stable.complements import assembled
 from symbackprop.calculus.stable.guards import guarded
 from symbackprop.calculus.stable.logarithms import log_of, logarithm
-from symbackprop.calculus.stable.polynomials import Quotient, constant, generator, used
+from symbackprop.calculus.stable.polynomials import (
+    RING,
+    Polynomial,
+    Quotient,
+    constant,
+    generator,
+    used,
+)
 from symbackprop.calculus.stable.readers import READERS
 from symbackprop.calculus.stable.region import Region, TooManyGeneratorsError
 from symbackprop.scalar import Apply, Expression, apply, number, walk
@@ -58,6 +67,10 @@ def _by_identity(expression: Apply, nonpositive: frozenset[Expression]) -> Expre
         quotient = region.read(expression)
         if _tanh_to_expand(region, quotient):
             quotient = region.read(expression)
+        parts = [Quotient(part, quotient.below) for part in _apart(region, quotient)]
+        if len(parts) > 1:
+            terms = (stable_form(written(region, part), nonpositive) for part in parts)
+            return apply("add", *terms)
         return assembled(region, quotient)
     except TooManyGeneratorsError:
         return None
@@ -78,9 +91,38 @@ def _tanh_to_expand(region: Region, quotient: Quotient) -> bool:
 
 
 def _vanishes_at_one(quotient: Quotient, position: int) -> bool:
-    polynomials = (quotient.above, quotient.below)
+    return any(_vanishes(p, position) for p in (quotient.above, quotient.below))
+
+
+def _vanishes(polynomial: Polynomial, position: int) -> bool:
     limits = (constant(1), constant(-1))
-    return any(not p.compose(generator(position), limit) for p in polynomials for limit in limits)
+    return any(not polynomial.compose(generator(position), limit) for limit in limits)
+
+
+def _apart(region: Region, quotient: Quotient) -> list[Polynomial]:
+    """Split the numerator: what multiplies a tanh that cancels against 1 stands alone.
+
+    By exponentials throughout, the rest would lose its digits where the tanh is small.
+    """
+    if region.bases_of(quotient.above, quotient.below):
+        return [quotient.above]
+    parts = [quotient.above]
+    for position in used(quotient.above):
+        if position in region.tanh_arguments:
+            part = _vanishing(parts[0], position)
+            parts = [parts[0] - part, *parts[1:], part]
+    return [part for part in parts if part]
+
+
+def _vanishing(polynomial: Polynomial, position: int) -> Polynomial:
+    """Return the terms whose sum, by powers of the other generators, is 0 at 1 or at -1."""
+    others = [k for k in used(polynomial) if k != position]
+    result = RING.zero
+    for exponents, factor in by_exponents(polynomial, others):
+        if _vanishes(factor, position):
+            powers = zip(others, exponents, strict=True)
+            result += math.prod((generator(k) ** n for k, n in powers), start=factor)
+    return result
 
 
 def _rebuilt(node: Expression, nonpositive: frozenset[Expression]) -> Expression:

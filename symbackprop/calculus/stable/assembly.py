@@ -200,7 +200,7 @@ class Assembly:
         positions = [base.position for base in inside]
         degrees = [degree(factor, position) for position in positions]
         terms: list[Expression] = []
-        for exponents, part in _by_exponents(factor, positions):
+        for exponents, part in by_exponents(factor, positions):
             trees: list[Expression] = []
             for base, k, d in zip(inside, exponents, degrees, strict=True):
                 trees.extend(balanced(self.exponent(base), k, d - k))
@@ -276,6 +276,11 @@ class Assembly:
         return rest, [self.times(slope, [maximum]), *low_terms]
 
 
+def written(region: Region, quotient: Quotient) -> Expression:
+    """Return the quotient, in lowest terms, as an expression."""
+    return Assembly(region, cancelled(quotient)).expression()
+
+
 def is_complement(region: Region, factor: Polynomial) -> bool:
     """Whether the factor is E - 1 for some base."""
     bases = region.bases_of(factor)
@@ -318,7 +323,7 @@ def _laurent(whole: Polynomial, position: int, power: int, inverse: Polynomial) 
     return result
 
 
-def _by_exponents(
+def by_exponents(
     polynomial: Polynomial, positions: list[int]
 ) -> list[tuple[tuple[int, ...], Polynomial]]:
     """Group the terms by their exponents of some generators, highest first."""

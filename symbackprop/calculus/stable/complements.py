@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from symbackprop.calculus.stable.assembly import Assembly, is_complement, is_mixed
+from symbackprop.calculus.stable.assembly import is_complement, is_mixed, written
 from symbackprop.calculus.stable.polynomials import (
     RING,
     Quotient,
@@ -33,7 +33,7 @@ def assembled(region: Region, quotient: Quotient) -> Expression | None:
     )
     if not applies or is_mixed(region, parts):
         return None
-    return Assembly(region, parts).expression()
+    return written(region, shifted)
 
 
 def _cancels(region: Region, quotient: Quotient) -> bool:
