@@ -46,7 +46,7 @@ Formula = Number | Named | Reference | Reduce | Call
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """One equation of a definition; ``held``: written ``m = held(...)``, a constant to the calculus."""
+    """One equation; ``held``, as in ``m = held(...)``, makes it a constant to the calculus."""
 
     target: Reference
     value: Formula

@@ -140,17 +140,18 @@ class NumpyPrinter:
         if expression.function in ("add", "multiply"):
             sign, level = _INFIX[expression.function]
             return Text(f" {sign} ".join(text.within(level) for text in texts), level)
-        if expression.function == "divide":
-            return Text(f"{texts[0].within(_TERM)} / {texts[1].within(_UNARY)}", _TERM)
-        if expression.function == "power":
-            return Text(f"{texts[0].within(_ATOM)} ** {texts[1].within(_UNARY)}", _TERM)
-        if expression.function == "negative":
-            return Text(f"-{texts[0].within(_UNARY)}", _UNARY)
-        if expression.function == "abs":
-            return Text(f"abs({texts[0].source})")
-        if expression.function in ("maximum", "minimum"):
-            return Text(f"{expression.function[:3]}({texts[0].source}, {texts[1].source})")
-        return Text(f"math.{expression.function}({texts[0].source})")
+        writer = _SCALARS.get(expression.function)
+        return writer(texts) if writer else Text(f"math.{expression.function}({texts[0].source})")
+
+
+_SCALARS: Mapping[str, Callable[[list[Text]], Text]] = {
+    "divide": lambda t: Text(f"{t[0].within(_TERM)} / {t[1].within(_UNARY)}", _TERM),
+    "power": lambda t: Text(f"{t[0].within(_ATOM)} ** {t[1].within(_UNARY)}", _TERM),
+    "negative": lambda t: Text(f"-{t[0].within(_UNARY)}", _UNARY),
+    "abs": lambda t: Text(f"abs({t[0].source})"),
+    "maximum": lambda t: Text(f"max({t[0].source}, {t[1].source})"),
+    "minimum": lambda t: Text(f"min({t[0].source}, {t[1].source})"),
+}
 
 
 def rational(value: Fraction) -> Text:
@@ -170,7 +171,13 @@ def constant_name(expression: Expression) -> str:
     words = {"divide": "OVER", "multiply": "TIMES", "add": "PLUS", "power": "TO"}
     if isinstance(expression, Number):
         text = rational(expression.value).source
-        return text.replace(" / ", "_OVER_").replace(".", "_").replace("-", "MINUS_").replace("+", "").upper()
+        return (
+            text.replace(" / ", "_OVER_")
+            .replace(".", "_")
+            .replace("-", "MINUS_")
+            .replace("+", "")
+            .upper()
+        )
     if isinstance(expression, Named):
         return expression.name.upper()
     assert isinstance(expression, Apply)
@@ -206,7 +213,14 @@ def _number(printer: NumpyPrinter, value: Value) -> Text:
     return Text(f"{printer.operand(value, 0).within(_ATOM)}.astype(dtype)")
 
 
-_METHODS = {"total": "sum", "largest": "max", "smallest": "min", "product": "prod", "argmax": "argmax", "argmin": "argmin"}
+_METHODS = {
+    "total": "sum",
+    "largest": "max",
+    "smallest": "min",
+    "product": "prod",
+    "argmax": "argmax",
+    "argmin": "argmin",
+}
 
 
 def _reduction(printer: NumpyPrinter, value: Value) -> Text:
@@ -286,7 +300,7 @@ def _take(printer: NumpyPrinter, value: Value) -> Text:
 
 
 def place(printer: NumpyPrinter, value: Value) -> str:
-    """Return the subscript of a take, put or add_at: an index array for every axis that it shares."""
+    """Return the subscript of a take, put or add_at: an index array for each shared axis."""
     base, index = value.operands[:2]
     shared = [d for d in value.subscripts[1] if d in value.subscripts[0]]
     parts = []
@@ -327,7 +341,9 @@ def _tile(printer: NumpyPrinter, value: Value) -> Text:
 
 
 def _broadcast(printer: NumpyPrinter, value: Value) -> Text:
-    shape = ", ".join(printer.extent(value.axes[axis].extent) for axis in printer.layout.order(value))
+    shape = ", ".join(
+        printer.extent(value.axes[axis].extent) for axis in printer.layout.order(value)
+    )
     shape = f"({shape},)" if value.rank == 1 else f"({shape})"
     text = printer.operand(value, 0)
     if value.operands[0].operation == "literal":

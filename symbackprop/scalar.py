@@ -10,9 +10,11 @@ SymPy to differentiate and back; nothing else in the project needs SymPy.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from math import prod
 
 # How many arguments each function takes; None is two or more.
 ARITY: dict[str, int | None] = {
@@ -100,16 +102,18 @@ def apply(function: str, *arguments: Expression) -> Expression:
     """
     if function in ("add", "multiply"):
         return _fold_associative(function, arguments)
-    if all(isinstance(a, Number) for a in arguments):
-        folded = _fold_numbers(function, [a.value for a in arguments if isinstance(a, Number)])
+    numbers = [a.value for a in arguments if isinstance(a, Number)]
+    if len(numbers) == len(arguments) and function in _ARITHMETIC:
+        folded = _ARITHMETIC[function](*numbers)
         if folded is not None:
-            return Number(folded)
+            return Number(Fraction(folded))
+    return _fold_neutral(function, arguments)
+
+
+def _fold_neutral(function: str, arguments: tuple[Expression, ...]) -> Expression:
     first = arguments[0]
-    if function == "divide" and arguments[1] == ONE:
-        return first
-    if function == "divide" and first == ZERO:
-        return ZERO
-    if function == "power" and arguments[1] == ONE:
+    by_one = function in ("divide", "power") and arguments[1] == ONE
+    if by_one or (function == "divide" and first == ZERO):
         return first
     if function == "negative" and isinstance(first, Apply) and first.function == "negative":
         return first.arguments[0]
@@ -127,9 +131,7 @@ def _fold_associative(function: str, arguments: tuple[Expression, ...]) -> Expre
     kept = [argument for argument in flat if argument != neutral]
     numbers = [argument.value for argument in kept if isinstance(argument, Number)]
     if len(numbers) > 1:
-        total = Fraction(0) if function == "add" else Fraction(1)
-        for value in numbers:
-            total = total + value if function == "add" else total * value
+        total = sum(numbers, Fraction(0)) if function == "add" else prod(numbers, start=Fraction(1))
         rest = [argument for argument in kept if not isinstance(argument, Number)]
         front = [] if Number(total) == neutral else [Number(total)]
         kept = [*front, *rest] if function == "multiply" else [*rest, *front]
@@ -138,22 +140,36 @@ def _fold_associative(function: str, arguments: tuple[Expression, ...]) -> Expre
     return kept[0] if len(kept) == 1 else Apply(function, tuple(kept))
 
 
-def _fold_numbers(function: str, values: list[Fraction]) -> Fraction | None:
-    if function == "negative":
-        return -values[0]
-    if function == "abs":
-        return abs(values[0])
-    if function == "divide" and values[1] != 0:
-        return values[0] / values[1]
-    if function in ("floor_divide", "remainder") and values[1] != 0:
-        quotient = values[0] // values[1]
-        return Fraction(quotient) if function == "floor_divide" else values[0] - quotient * values[1]
-    if function in ("maximum", "minimum"):
-        return max(values) if function == "maximum" else min(values)
-    if function == "power" and values[1].denominator == 1 and abs(values[1]) <= 64:
-        if values[0] != 0 or values[1] >= 0:
-            return Fraction(values[0] ** int(values[1]))
-    return None
+def _divide(above: Fraction, below: Fraction) -> Fraction | None:
+    return above / below if below else None
+
+
+def _floor_divide(above: Fraction, below: Fraction) -> int | None:
+    return above // below if below else None
+
+
+def _remainder(above: Fraction, below: Fraction) -> Fraction | None:
+    return above % below if below else None
+
+
+def _power(base: Fraction, exponent: Fraction) -> Fraction | None:
+    """Whole powers only, and small ones: others are no rational, or too long a one."""
+    if exponent.denominator != 1 or abs(exponent) > 64 or (base == 0 and exponent < 0):
+        return None
+    return Fraction(base ** int(exponent))
+
+
+# Exact arithmetic on rationals; None where the result is none.
+_ARITHMETIC: dict[str, Callable[..., Fraction | int | None]] = {
+    "negative": operator.neg,
+    "abs": abs,
+    "divide": _divide,
+    "floor_divide": _floor_divide,
+    "remainder": _remainder,
+    "power": _power,
+    "maximum": max,
+    "minimum": min,
+}
 
 
 def walk(expression: Expression) -> Iterator[Expression]:

@@ -69,7 +69,7 @@ class StatementPrinter(NumpyPrinter):
         if name is None or name.group() == source:
             return source
         rest = source[name.end() :]
-        if name.group() in self.given:
+        if name.group() in self.given or name.group() in self.aliases:
             return self._alias(name.group(), rest)
         suffixes = {".T": "_T", "[:, None]": "_column", ".reshape(-1)": "_flat"}
         if rest not in suffixes and not rest.startswith(("[", ".transpose")):
@@ -156,7 +156,7 @@ class StatementPrinter(NumpyPrinter):
         return [f"np.{ufunc}({', '.join([*texts, out])})"]
 
     def _ufunc_operand(self, value: Value, k: int) -> str:
-        """Compare narrow arrays with an array of zeros, which NumPy does faster than with a number."""
+        """Compare narrow arrays with zeros, which NumPy does faster than with a number."""
         operand = value.operands[k]
         zero = operand.operation == "literal" and operand.attribute == Number(Fraction(0))
         if zero and self.batch_last and value.operation in ("maximum", "minimum"):

@@ -36,7 +36,14 @@ _RELATIONS = {
     "logical_and": "and",
     "logical_or": "or",
 }
-_REDUCTIONS = {"total": "Σ", "product": "Π", "largest": "max", "smallest": "min", "argmax": "argmax", "argmin": "argmin"}
+_REDUCTIONS = {
+    "total": "Σ",
+    "product": "Π",
+    "largest": "max",
+    "smallest": "min",
+    "argmax": "argmax",
+    "argmin": "argmin",
+}
 _NAMES = {"pi": "π", "maximum": "max", "minimum": "min"}
 _GREEK = {
     name: chr(code)

@@ -1,6 +1,6 @@
 """From a network to the text of its NumPy module.
 
-    network -> derivations (calculus) -> programs (lowering) -> bodies -> frames -> text
+network -> derivations (calculus) -> programs (lowering) -> bodies -> frames -> text
 """
 
 from __future__ import annotations
@@ -183,7 +183,7 @@ class _Writer:
 
     def locations(self, text: str) -> tuple[Location, ...]:
         """Return where the module computes each variable."""
-        found = []
+        found: list[Location] = []
         for function, body in self.bodies.items():
             start = text[: text.index(body.text)].count("\n") + 1
             for line, variable in enumerate(body.computes):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from symbackprop.definition import Optimizer
 from symbackprop.emit.body import Body
 from symbackprop.equations import Index, Variable
-from symbackprop.formula import Call, Formula
+from symbackprop.formula import Call, Formula, Reduce
 from symbackprop.formula_reader import read_equation
 from symbackprop.lowering.expressions import evaluate
 from symbackprop.lowering.layout import Layout
@@ -128,8 +128,8 @@ def _expression(
     if isinstance(formula, Call):
         arguments = (_expression(a, slots, constants) for a in formula.arguments)
         return apply(formula.function, *arguments)
-    assert not hasattr(formula, "body")
-    name = formula.name  # type: ignore[union-attr]
+    assert not isinstance(formula, Reduce)
+    name = formula.name
     if name in slots:
         return slots[name]
     value = constants[name]

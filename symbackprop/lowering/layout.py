@@ -13,8 +13,24 @@ from dataclasses import dataclass, field
 from symbackprop.equations import Role, Variable
 from symbackprop.lowering.values import Labelled, Value
 
-_BATCH_FIRST = (Role.BATCH, Role.TIME, Role.SPACE, Role.KERNEL, Role.FEATURE, Role.CHANNEL, Role.PHASE)
-_BATCH_LAST = (Role.TIME, Role.FEATURE, Role.CHANNEL, Role.KERNEL, Role.PHASE, Role.SPACE, Role.BATCH)
+_BATCH_FIRST = (
+    Role.BATCH,
+    Role.TIME,
+    Role.SPACE,
+    Role.KERNEL,
+    Role.FEATURE,
+    Role.CHANNEL,
+    Role.PHASE,
+)
+_BATCH_LAST = (
+    Role.TIME,
+    Role.FEATURE,
+    Role.CHANNEL,
+    Role.KERNEL,
+    Role.PHASE,
+    Role.SPACE,
+    Role.BATCH,
+)
 
 
 @dataclass(frozen=True)
@@ -25,7 +41,7 @@ class Layout:
         batch_last: samples innermost.
         declared: for values that are some variable's, the declared position of each axis;
             axes of one role keep their declared order.
-        given: numbers of values that users hand in or get back: in declared order whatever the layout.
+        given: numbers of values that users hand in or get back, in declared order always.
     """
 
     batch_last: bool = False
@@ -40,7 +56,10 @@ class Layout:
         if value.number in self.given or not has_batch:
             return tuple(sorted(range(value.rank), key=lambda axis: positions[axis]))
         return tuple(
-            sorted(range(value.rank), key=lambda axis: (roles.index(value.axes[axis].role), positions[axis]))
+            sorted(
+                range(value.rank),
+                key=lambda axis: (roles.index(value.axes[axis].role), positions[axis]),
+            )
         )
 
 
@@ -49,5 +68,7 @@ def declare(values: Mapping[Variable, Labelled]) -> dict[int, tuple[int, ...]]:
     found: dict[int, tuple[int, ...]] = {}
     for labelled in values.values():
         if all(isinstance(label, int) for label in labelled.labels):
-            found.setdefault(labelled.value.number, tuple(int(str(label)) for label in labelled.labels))
+            found.setdefault(
+                labelled.value.number, tuple(int(str(label)) for label in labelled.labels)
+            )
     return found

@@ -74,7 +74,9 @@ def _joined(
     joint = replace(
         compare, operation="masks", target=masks.name, place=f"{hidden.name} {active.name}", owner=0
     )
-    rest = tuple(s for s in backward.statements if s.target not in sources or s.operation != "greater")
+    rest = tuple(
+        s for s in backward.statements if s.target not in sources or s.operation != "greater"
+    )
     sections = tuple(
         replace(s, statements=(joint, *rest)) if s is backward else s for s in program.sections
     )

@@ -1,10 +1,10 @@
 """The training path: forward, loss and last activation together, backward, as sections.
 
-    forward    everything up to the last pre-activation, and what heads and backward share of it
-    values,    one head for each form of the target: the loss and the cotangent of
-    indices    the last pre-activation
-    backward   gradients of all parameters from that cotangent
-    penalty    what penalties add to them
+forward    everything up to the last pre-activation, and what heads and backward share of it
+values,    one head for each form of the target: the loss and the cotangent of
+indices    the last pre-activation
+backward   gradients of all parameters from that cotangent
+penalty    what penalties add to them
 """
 
 from __future__ import annotations
@@ -82,7 +82,9 @@ def training_values(
     names = dict(lowering.values)
     for head, derivation in heads:
         lowering.unit = {BATCH: ONE} if scaled else {}
-        outputs.append((head.form, _head(lowering, head, derivation, [boundary, *learned], sources)))
+        outputs.append(
+            (head.form, _head(lowering, head, derivation, [boundary, *learned], sources))
+        )
         names = {**lowering.values, **names}
     lowering.unit = {}
     lowering.input(boundary.bar())
