@@ -9,6 +9,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -17,6 +18,7 @@ from symbackprop.catalog import CATALOG, look_up
 from symbackprop.errors import SymbackpropError, allowed
 from symbackprop.notation import load
 from symbackprop.notation.uses import read_loss
+from symbackprop.small import small_instance
 
 if TYPE_CHECKING:
     from symbackprop.checking.report import GradientReport
@@ -37,6 +39,9 @@ __all__ = [
 Source = str | Path | Architecture
 Progress = Callable[[str], None]
 BatchReduction = Literal["mean", "sum"]
+# Beyond so many parameters the check takes random directions; a small instance of every kind
+# of layer is then checked entry by entry besides.
+LARGE = 1000
 REDUCTIONS: tuple[BatchReduction, ...] = ("mean", "sum")
 
 
@@ -82,6 +87,13 @@ def build(
     """
     from symbackprop.build import build_network
 
+    return build_network(_architecture(source, loss, reduction))
+
+
+def _architecture(
+    source: Source, loss: str | None, reduction: BatchReduction | None
+) -> Architecture:
+    """Return the architecture with the loss and the reduction that were asked for."""
     architecture = source if isinstance(source, Architecture) else load(source)
     if loss is not None:
         losses = CATALOG.with_definitions(architecture.definitions).losses
@@ -90,7 +102,7 @@ def build(
         if reduction not in REDUCTIONS:
             raise SymbackpropError(f"reduction: {allowed(reduction, REDUCTIONS)}")
         architecture = replace(architecture, reduction=reduction)
-    return build_network(architecture)
+    return architecture
 
 
 def derive(
@@ -153,18 +165,40 @@ def generate_checked(
     """
     look_up(CATALOG.optimizers, optimizer, "optimizer")
     progress("reading")
-    network = build(source, loss=loss, reduction=reduction)
+    architecture = _architecture(source, loss, reduction)
+    text, network = _emitted(architecture, optimizer, progress)
+    report = _checked(text, network, progress)
+    if report.passed and _weights(network) > LARGE:
+        small = small_instance(architecture)
+        progress("checking a small instance of every kind of layer")
+        of_kinds = _checked(*_emitted(small, optimizer, _silent), _silent)
+        report = report if of_kinds.passed else of_kinds
+    return text, report
+
+
+def _emitted(architecture: Architecture, optimizer: str, progress: Progress) -> tuple[str, Network]:
+    from symbackprop.build import build_network
+
+    network = build_network(architecture)
     from symbackprop.emit import generate as emit
 
     progress("deriving")
-    text = emit(network, optimizer=optimizer).text
-    progress("checking")
+    return emit(network, optimizer=optimizer).text, network
+
+
+def _checked(text: str, network: Network, progress: Progress) -> GradientReport:
     from symbackprop.numeric import check_module
 
+    progress("checking")
     with tempfile.TemporaryDirectory(prefix="symbackprop-") as folder:
         module = Path(folder, "module.py")
         module.write_text(text, encoding="utf-8", newline="\n")
-        return text, check_module(module, architecture=network)
+        return check_module(module, architecture=network)
+
+
+def _weights(network: Network) -> int:
+    extents = ([a.extent for a in p.variable.axes] for p in network.parameters)
+    return sum(prod(e for e in shape if isinstance(e, int)) for shape in extents)
 
 
 def check(

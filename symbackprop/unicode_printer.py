@@ -227,6 +227,9 @@ def _extent(extent: Extent) -> str:
 
 
 def _enclosed(text: _Text, least: int) -> str:
+    """Return the text, in parentheses where it binds too loosely; a condition as [a > b]."""
+    if text[1] == _COMPARISON:
+        return f"[{text[0]}]"
     return text[0] if text[1] >= least else f"({text[0]})"
 
 

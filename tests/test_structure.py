@@ -44,6 +44,7 @@ checking reference numeric
 show
 writing
 progress
+small
 api
 cli
 __main__

@@ -47,7 +47,7 @@ def test_a_bound_index_is_renamed_where_its_name_is_taken() -> None:
         apply("add", Slot(0), Slot(1)),
         (Access(T, (BATCH, own)), Access(B, (own,))),
     )
-    assert equation_lines([INNER, reader]) == ["z1[n, j] = Σ_j′ W1[j′, j] x[n, j′] + b1[j]"]
+    assert equation_lines([INNER, reader]) == ["z1[n, j] = Σ_i W1[i, j] x[n, i] + b1[j]"]
 
 
 def test_a_reduction_as_a_factor_or_a_body_has_parentheses() -> None:
@@ -112,7 +112,7 @@ A, C = Named("a"), Named("c")
         ),
         (
             apply("logical_and", apply("less", A, C), apply("less", C, number(1))),
-            "(a < c) and (c < 1)",
+            "[a < c] and [c < 1]",
         ),
     ],
 )

@@ -1,0 +1,53 @@
+"""The small instance that stands for a large network in the check."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from symbackprop import api
+from symbackprop.notation import load
+from symbackprop.small import small_instance
+
+
+def widths(text: str) -> list[tuple[str, int]]:
+    layers = small_instance(load(text)).layers
+    return [
+        (layer.activation.name if layer.activation else "", layer.fields["units"])
+        for layer in layers
+    ]
+
+
+def test_each_kind_stands_once_and_is_narrow() -> None:
+    found = widths("784-128x3:relu-64:tanh-32:relu-10:softmax")
+    assert found == [("relu", 5), ("tanh", 3), ("softmax", 10)]
+
+
+def test_the_last_layer_stays() -> None:
+    assert widths("784-300:sigmoid") == [("sigmoid", 300)]
+
+
+def test_a_fault_that_only_the_small_instance_shows_is_reported(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The whole module passes; the gradients of the small one are off by a factor."""
+    checked = api._checked
+
+    def faulty(text: str, network, progress):
+        small = len(text) and network.input.axes[1].extent == 5
+        wrong = text.replace("dW1 = x.T @ dz1", "dW1 = 2 * x.T @ dz1") if small else text
+        return checked(wrong, network, progress)
+
+    monkeypatch.setattr(api, "_checked", faulty)
+    _, report = api.generate_checked("40-30:relu-3:sigmoid", loss="binary_cross_entropy")
+    assert not report.passed
+
+
+def test_a_large_network_passes(tmp_path: Path) -> None:
+    stages: list[str] = []
+    _, report = api.generate_checked(
+        "40-30:relu-3:sigmoid", loss="binary_cross_entropy", progress=stages.append
+    )
+    assert report.passed
+    assert stages[-1] == "checking a small instance of every kind of layer"
