@@ -13,7 +13,7 @@ _OPEN, _CLOSE = "([{", ")]}"
 def comment(text: str, indent: str = "") -> list[str]:
     """Return the text as comment lines."""
     wrapped = textwrap.wrap(
-        text, WIDTH - len(indent) - 4, break_long_words=False, break_on_hyphens=False
+        text, WIDTH - len(indent) - 6, break_long_words=False, break_on_hyphens=False
     )
     return [f"{indent}# {line}" if k == 0 else f"{indent}#     {line}" for k, line in enumerate(wrapped)]
 

@@ -1,0 +1,108 @@
+"""Emission: the source map, line breaking, optimizers' statements, what a module refuses."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from symbackprop import api
+from symbackprop.catalog import CATALOG
+from symbackprop.definition import Optimizer
+from symbackprop.emit import Emitted, generate
+from symbackprop.emit.lines import WIDTH, comment, fit
+from symbackprop.emit.optimizer import optimizer_source
+from symbackprop.errors import SymbackpropError
+
+
+@pytest.fixture(scope="module")
+def circles() -> Emitted:
+    return generate(api.build("2-4:relu-3:relu-1:sigmoid", loss="binary_cross_entropy"))
+
+
+def test_the_source_map_leads_to_the_lines_of_each_variable(circles: Emitted) -> None:
+    lines = circles.text.splitlines()
+    found = {(m.function, m.variable): lines[m.first - 1 : m.last] for m in circles.source_map}
+    assert found["forward", "z1"][-1].strip().startswith("z1 = x @ ")
+    assert found["backward", "dW2"][-1].strip() == "dW2 = a1.T @ dz2"
+    assert "out=a2" in found["loss_and_gradients", "a2"][-1]
+    assert found["_step", "w"][-1].strip().startswith("np.subtract(w")
+
+
+def test_the_source_map_covers_every_layer_both_ways(circles: Emitted) -> None:
+    computed = {location.variable for location in circles.source_map}
+    for layer in "123":
+        assert {f"z{layer}", f"a{layer}", f"dW{layer}", f"dz{layer}"} <= computed
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "x = f(" + ", ".join(f"argument_{k}" for k in range(12)) + ")",
+        "cache = {" + ", ".join(f'"z{k}": z{k}' for k in range(12)) + "}",
+        "value = function_name(inner_function(" + "a" * 40 + ", " + "b" * 40 + "), c)",
+        "values = (" + ", ".join("name" * 5 for _ in range(5)) + ")",
+        "short = f(a, b)",
+    ],
+)
+def test_long_lines_break_as_the_formatter_breaks_them(statement: str) -> None:
+    ruff = shutil.which("ruff", path=str(sys.prefix) + "/bin") or shutil.which("ruff")
+    if ruff is None:
+        pytest.skip("ruff is not installed")
+    text = "\n".join(["def f():", *fit(statement, "    ")]) + "\n"
+    assert max(map(len, text.splitlines())) <= WIDTH
+    done = subprocess.run(
+        [ruff, "format", "--isolated", "-"], input=text, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == text
+
+
+def test_comments_wrap() -> None:
+    lines = comment("word " * 40, "    ")
+    assert len(lines) > 1
+    assert all(line.startswith("    # ") and len(line) <= WIDTH for line in lines)
+
+
+def test_an_optimizer_is_its_equations() -> None:
+    """One that the catalogue does not have: nothing but equations is needed."""
+    nesterov = Optimizer(
+        name="nesterov",
+        equations=("v = momentum * v + g", "w = w - eta * (g + momentum * v)"),
+        constants={"momentum": 0.5},
+        moments=("v",),
+    )
+    source = optimizer_source(nesterov)
+    import numpy as np
+
+    def step(w: list[float], g: list[float], v: list[float], eta: float) -> None:
+        scratch = np.empty((source.scratch, 1))
+        names = {"w": w, "g": g, "v": v, "eta": eta, "np": np}
+        names |= {f"t{k + 1}": row for k, row in enumerate(scratch)}
+        exec(source.body.text.replace("    ", ""), names)  # our own output
+
+    w, g, v = np.array([1.0]), np.array([0.5]), np.array([0.2])
+    step(w, g, v, 0.1)
+    assert v == pytest.approx([0.6], rel=1e-15)
+    assert w == pytest.approx([1 - 0.1 * (0.5 + 0.5 * 0.6)], rel=1e-15)
+
+
+@pytest.mark.parametrize("name", sorted(CATALOG.optimizers))
+def test_update_rules_name_their_equations(name: str) -> None:
+    network = api.build("2-1:sigmoid", loss="binary_cross_entropy")
+    text = generate(network, optimizer=name).text
+    for equation in CATALOG.optimizers[name].equations:
+        assert f"# {equation}" in text
+
+
+@pytest.mark.parametrize(
+    ("architecture", "message"),
+    [
+        ("2-3:f_1-1:sigmoid", "f_1 is left open"),
+        ("n_0-3:relu-1:sigmoid", "the size n_0 is left open"),
+    ],
+)
+def test_what_is_left_open_is_refused(architecture: str, message: str) -> None:
+    with pytest.raises(SymbackpropError, match=message):
+        generate(api.build(architecture))
