@@ -11,20 +11,24 @@ Sections are planned as if they ran one after the other; of the heads only one d
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from symbackprop.equations import Role, Variable
 from symbackprop.errors import SymbackpropError
+from symbackprop.lowering.affine import AffineBlocks, affine_blocks
+from symbackprop.lowering.arena import Tenant, lay_out
 from symbackprop.lowering.program import ArrayProgram, Buffer, Kind, Section, Statement, unused
 from symbackprop.lowering.training import SectionValues, TrainingValues
 from symbackprop.lowering.values import Value
 from symbackprop.network import Network
 
-_OUT_OF_PLACE = frozenset(
-    "contract total largest smallest product argmax argmin take others tile broadcast number place "
-    "erf erfc range slice".split()
-)
+# fmt: off
+_OUT_OF_PLACE = frozenset([
+    "contract", "total", "largest", "smallest", "product", "argmax", "argmin", "take", "others",
+    "tile", "broadcast", "number", "place", "erf", "erfc", "range", "slice", "clip",
+])
+# fmt: on
 _LOOK_UPS = frozenset({"take", "put", "add_at"})
 _COMMON = ("forward", "backward", "penalty")  # sections that always run
 Key = tuple[str, int]
@@ -54,14 +58,22 @@ class _Planned:
     place: Key | None = None
 
 
-def plan_storage(network: Network, training: TrainingValues) -> ArrayProgram:
-    """Return the training step with a place for every value."""
-    return _Planner(network, training).program()
+def plan_storage(
+    network: Network, training: TrainingValues, runs: Sequence[range] = ()
+) -> ArrayProgram:
+    """Return the training step with a place for every value.
+
+    Args:
+        network: what is trained.
+        training: the values of a step.
+        runs: positions of equal layers; their arrays lie at regular distances.
+    """
+    return _Planner(network, training, runs).program()
 
 
 class _Planner:
-    def __init__(self, network: Network, training: TrainingValues) -> None:
-        self.network = network
+    def __init__(self, network: Network, training: TrainingValues, runs: Sequence[range]) -> None:
+        self.network, self.runs = network, runs
         self.training = training
         self.layout = training.layout
         self.positions = {layer.owner: layer.position for layer in network.layers}
@@ -69,7 +81,14 @@ class _Planner:
         self.order = [(s.name, v) for s in training.sections for v in s.values]
         self.own = {s.name: {v.number for v in s.values} for s in training.sections}
         self.last_use = self._last_uses()
-        self.affine = self._affine_pairs()
+        learned = [p.variable for p in network.parameters]
+        narrow = self.layout.batch_last
+        self.affine = affine_blocks(training.sections, learned) if narrow else AffineBlocks()
+        self.learned = {variable.bar() for variable in learned}
+        self.outputs: dict[Key, list[Variable]] = {}
+        for part in training.sections:
+            for variable, value in part.outputs.items():
+                self.outputs.setdefault((part.name, value.number), []).append(variable)
         self.heads = [s.name for s in training.sections if s.name not in _COMMON]
         self.cotangents = self._cotangent_chains()
         self.planned: list[_Planned] = []
@@ -86,7 +105,7 @@ class _Planner:
         names = self._names()
         buffers = self._arena()
         sections = tuple(self._section(section, names) for section in self.training.sections)
-        fused = bool(self.affine)
+        fused = bool(self.affine.totals)
         return ArrayProgram(self.layout, sections, buffers, names, self.training.scaled, fused)
 
     def key(self, section: str, value: Value) -> Key:
@@ -99,9 +118,9 @@ class _Planner:
             for operand in value.operands:
                 for held in _through_views(operand):
                     uses[self.key(section, held)] = position
-        for section in self.training.sections:
-            for value in section.outputs.values():
-                uses[self.key(section.name, value)] = len(self.order)
+        for part in self.training.sections:
+            for value in part.outputs.values():
+                uses[self.key(part.name, value)] = len(self.order)
         return uses
 
     def _cotangent_chains(self) -> set[int]:
@@ -124,7 +143,10 @@ class _Planner:
         ]
         homes = [self.homes[key] for key in keys]
         for home in homes[1:]:
-            homes[0].start, homes[0].end = min(homes[0].start, home.start), max(homes[0].end, home.end)
+            homes[0].start, homes[0].end = (
+                min(homes[0].start, home.start),
+                max(homes[0].end, home.end),
+            )
             for key, other in self.homes.items():
                 if other is home:
                     self.homes[key] = homes[0]
@@ -153,15 +175,20 @@ class _Planner:
             return
         for value in {v.number: v for _, step in self.order for v in step.operands}.values():
             if value.operation == "input" and value.variable == self.network.input:
-                end = max(self.last_use.get((s.name, value.number), 0) for s in self.training.sections)
-                home = _Home(self._shape(value), "float", -1, max(end, self.last_use.get(("forward", value.number), 0)))
+                end = max(
+                    self.last_use.get((s.name, value.number), 0) for s in self.training.sections
+                )
+                home = _Home(
+                    self._shape(value),
+                    "float",
+                    -1,
+                    max(end, self.last_use.get(("forward", value.number), 0)),
+                )
                 home.name = "xT"
                 self.homes["forward", value.number] = home
-        for (_, product), (source, _) in self.affine.items():
-            home = self.homes.get(("forward", source))
-            if home is not None:
-                home.ones = True
-            assert product
+        for source in self.affine.sources:
+            if ("forward", source) in self.homes:
+                self.homes["forward", source].ones = True
 
     def _shape(self, value: Value) -> tuple[int | None, ...]:
         extents = []
@@ -171,7 +198,7 @@ class _Planner:
         return tuple(extents)
 
     def _plan(self, position: int, section: str, value: Value) -> None:
-        if value.number in self.absorbed or value.number in self.inlined:
+        if value.number in self.affine.absorbed or value.number in self.inlined:
             return
         if value.rank == 0:
             self.planned.append(_Planned(section, value, value.operation))
@@ -179,20 +206,22 @@ class _Planner:
         place = self._place(position, section, value) if value.operation in _LOOK_UPS else None
         key = (section, value.number)
         operation = self._operation(value)
-        gradients = [v for v in self._outputs(section, value) if v.adjoint and self._is_learned(v)]
+        gradients = [v for v in self.outputs.get((section, value.number), []) if v in self.learned]
         reused = None if gradients else self._reusable(position, section, value)
         if reused is not None:
             home = self.homes[self.key(section, value.operands[reused])]
             home.end = max(home.end, self.last_use.get(key, position))
         else:
-            home = _Home(self._shape(value), _kind(value), position, self.last_use.get(key, position))
+            home = _Home(
+                self._shape(value), _kind(value), position, self.last_use.get(key, position)
+            )
             home.gradient = gradients[0] if gradients else None
-        home.ones = home.ones or value.number in self.sources_with_ones
+        home.ones = home.ones or value.number in self.affine.sources
         self.homes[key] = home
         variable = self.training.variables.get(value.number)
         if variable is not None:
             home.variables.append(variable)
-        home.variables.extend(self._outputs(section, value))
+        home.variables.extend(self.outputs.get((section, value.number), []))
         self.planned.append(_Planned(section, value, operation, reused, None, place))
         for other in gradients[1:]:
             self.planned.append(_Planned(section, value, "copy", None, other))
@@ -223,22 +252,15 @@ class _Planner:
         return found
 
     def _operation(self, value: Value) -> str:
-        if value.number in {total for total, _ in self.affine}:
+        if value.number in self.affine.totals:
             return "affine"
-        if value.number in self.block_gradients:
+        if value.number in self.affine.gradients:
             return "affine_gradient"
         return value.operation
 
-    def _outputs(self, section: str, value: Value) -> list[Variable]:
-        found = next(s for s in self.training.sections if s.name == section).outputs
-        return [variable for variable, output in found.items() if output is value]
-
-    def _is_learned(self, variable: Variable) -> bool:
-        return any(p.variable.bar() == variable for p in self.network.parameters)
-
     def _reusable(self, position: int, section: str, value: Value) -> int | None:
         """Return the operand that dies here and has the result's very shape."""
-        if value.operation in _OUT_OF_PLACE or value.number in {total for total, _ in self.affine}:
+        if value.operation in _OUT_OF_PLACE or value.number in self.affine.totals:
             return None
         candidates = {"where": [2], "put": [0], "add_at": [0]}.get(
             value.operation, range(len(value.operands))
@@ -254,82 +276,35 @@ class _Planner:
                 continue
             dies = self.last_use.get(key) == position and operand.operation != "input"
             same = operand.rank == value.rank and sorted(value.subscripts[k]) == list(identity)
-            order = [value.subscripts[k][axis] for axis in self.layout.order(operand)] if same else []
+            order = (
+                [value.subscripts[k][axis] for axis in self.layout.order(operand)] if same else []
+            )
             others = [o for j, o in enumerate(value.operands) if j != k and o is not operand]
             aliased = any(
-                self.homes.get(self.key(section, held)) is home for o in others for held in _through_views(o)
+                self.homes.get(self.key(section, held)) is home
+                for o in others
+                for held in _through_views(o)
             )
             if dies and same and order == list(self.layout.order(value)) and not aliased:
                 return k
         return None
 
-    def _affine_pairs(self) -> dict[tuple[int, int], tuple[int, tuple[Variable, Variable]]]:
-        """Find ``contract(W, x) + b`` with W and b neighbours, where a row of ones can carry b.
-
-        Returns:
-            (number of the sum, number of the product) to (number of x, (W, b)). Sets
-            ``absorbed``, ``sources_with_ones`` and ``block_gradients`` besides.
-        """
-        self.absorbed: set[int] = set()
-        self.sources_with_ones: set[int] = set()
-        self.block_gradients: dict[int, tuple[Variable, Variable]] = {}
-        found: dict[tuple[int, int], tuple[int, tuple[Variable, Variable]]] = {}
-        if not self.layout.batch_last:
-            return found
-        learned = [p.variable for p in self.network.parameters]
-        uses: dict[int, int] = {}
-        for _, value in self.order:
-            for operand in value.operands:
-                uses[operand.number] = uses.get(operand.number, 0) + 1
-        for _, value in self.order:
-            match = _affine(value)
-            if match is None or uses[match.product.number] > 1 or match.bias not in learned:
-                continue
-            place = learned.index(match.bias)
-            if place == 0 or learned[place - 1] != match.weight:
-                continue
-            found[value.number, match.product.number] = (match.source.number, (match.weight, match.bias))
-            self.absorbed.add(match.product.number)
-            self.sources_with_ones.add(match.source.number)
-        if found:
-            self._pair_gradients({pair for _, pair in found.values()})
-        return found
-
-    def _pair_gradients(self, pairs: set[tuple[Variable, Variable]]) -> None:
-        """A bias's gradient comes with its weights' where both sum the same cotangent."""
-        outputs: dict[Variable, Value] = {}
-        for section in self.training.sections:
-            if section.name != "penalty":
-                outputs |= dict(section.outputs)
-        for weight, bias in pairs:
-            product, total = outputs.get(weight.bar()), outputs.get(bias.bar())
-            if product is None or total is None or product.operation != "contract":
-                continue
-            if total.operation == "total" and total.operands[0] in product.operands:
-                self.absorbed.add(total.number)
-                self.block_gradients[product.number] = (weight, bias)
-
     def _arena(self) -> tuple[Buffer, ...]:
-        """Give every array the lowest place that is free for its whole life."""
-        buffers: list[Buffer] = []
-        placed: dict[tuple[Kind, bool], list[tuple[int, int, _Home]]] = {}
-        homes = list({id(home): home for home in self.homes.values() if not home.gradient}.values())
-        for home in sorted(homes, key=lambda home: (not home.ones, home.start)):
-            buffer = Buffer(home.name, home.shape, home.kind, 0, home.ones, self._section_of(home))
-            taken = placed.setdefault((home.kind, buffer.batched), [])
-            size = buffer.per_sample
-            offset = 0
-            for start, end, other in sorted(taken, key=lambda entry: entry[:2]):
-                apart = other.end < home.start or home.end < other.start
-                if (other.ones or home.ones or not apart) and start < offset + size and offset < end:
-                    offset = end
-            taken.append((offset, offset + size, home))
-            buffers.append(replace(buffer, offset=offset))
-        return tuple(buffers)
+        """Return every array with a place for its whole life."""
+        found: dict[int, tuple[_Home, dict[str, None]]] = {}
+        for (section, _), home in self.homes.items():
+            if not home.gradient:
+                found.setdefault(id(home), (home, {}))[1][section] = None
+        tenants = []
+        for home, sections in found.values():
+            owner = self._owner(home, list(sections))
+            buffer = Buffer(home.name, home.shape, home.kind, 0, home.ones, owner)
+            tenants.append(Tenant(buffer, home.start, home.end))
+        return lay_out(tenants, self.runs)
 
-    def _section_of(self, home: _Home) -> str:
-        sections = [key[0] for key, other in self.homes.items() if other is home]
-        common = len(set(sections)) > 1 or sections[0] in _COMMON
+    def _owner(self, home: _Home, sections: list[str]) -> str:
+        """Return the head whose own the array is, or nothing."""
+        common = len(sections) > 1 or sections[0] in _COMMON
         return "" if common or home.name == self.training.boundary.bar().name else sections[0]
 
     def _names(self) -> dict[Key, str]:
@@ -339,20 +314,19 @@ class _Planner:
         names: dict[Key, str] = {}
         taken = {name: set[str]() for name in (*_COMMON, *self.heads)}
         scalars = {(i.section, i.value.number): None for i in self.planned if i.value.rank == 0}
-        for section in taken:
+        for section, own in taken.items():
             used = fixed.union(*(taken[name] for name in (*_COMMON, section)))
             for key, home in {**self.homes, **scalars}.items():
                 if key[0] == section:
                     name = self._name(key, home, used)
                     used.add(name)
-                    taken[section].add(name)
+                    own.add(name)
                     names[key] = name
         return names
 
     def _name(self, key: Key, home: _Home | None, taken: set[str]) -> str:
         if home is None:
-            outputs = {s.name: s.outputs for s in self.training.sections}[key[0]]
-            own = [variable for variable, value in outputs.items() if value.number == key[1]]
+            own = self.outputs.get(key, [])
             return unused(own[0].name if own else "t", taken)
         if home.name:
             return home.name
@@ -379,35 +353,9 @@ class _Planner:
             )
         outputs = {}
         for variable, value in section.outputs.items():
-            if value.number not in self.absorbed or value.rank == 0:
+            if value.number not in self.affine.absorbed or value.rank == 0:
                 outputs[variable.name] = names.get(self.key(section.name, value), "")
         return Section(section.name, tuple(statements), outputs)
-
-
-@dataclass(frozen=True)
-class _Affine:
-    product: Value
-    source: Value
-    weight: Variable
-    bias: Variable
-
-
-def _affine(value: Value) -> _Affine | None:
-    """Match ``contract(W, x) + b`` with W a matrix of parameters and b its bias."""
-    if value.operation != "add" or len(value.operands) != 2:
-        return None
-    product, bias = value.operands
-    if product.operation != "contract" or bias.operation != "input" or bias.rank != 1:
-        return None
-    weights = [o for o in product.operands if o.operation == "input" and not _batched(o)]
-    sources = [o for o in product.operands if o not in weights]
-    if len(weights) != 1 or weights[0].rank != 2 or len(sources) != 1 or sources[0].rank != 2:
-        return None
-    return _Affine(product, sources[0], weights[0].variable, bias.variable)
-
-
-def _batched(value: Value) -> bool:
-    return any(axis.role is Role.BATCH for axis in value.axes)
 
 
 def _through_views(value: Value) -> Iterable[Value]:
@@ -420,7 +368,7 @@ def _through_views(value: Value) -> Iterable[Value]:
 def _kind(value: Value) -> Kind:
     if value.boolean:
         return "bool"
-    return "index" if value.operation in ("argmax", "argmin", "place", "range") else "float"
+    return "index" if value.operation in ("argmax", "argmin", "place", "range", "clip") else "float"
 
 
 def _known(extent: object) -> int:

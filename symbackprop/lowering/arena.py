@@ -1,0 +1,95 @@
+"""Where the arrays of a step lie: one allocation of each kind, shared by lifetime.
+
+Arrays of a run of equal layers are placed as one: one after the other where all of them are
+alive together, else turn by turn in as few places as their lives allow. A loop over the layers
+then finds each by arithmetic.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
+
+from symbackprop.lowering.program import Buffer, Kind
+from symbackprop.lowering.runs import numbered
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """An array and the statements, first and last, between which it is alive."""
+
+    buffer: Buffer
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, order=True)
+class _Taken:
+    offset: int
+    stop: int
+    start: int
+    end: int
+    ones: bool
+
+
+def lay_out(tenants: Sequence[Tenant], runs: Sequence[range]) -> tuple[Buffer, ...]:
+    """Give every array the lowest place that is free for its whole life.
+
+    Args:
+        tenants: arrays without an offset yet.
+        runs: positions of equal layers, whose arrays of the same name belong together.
+    """
+    placed: dict[tuple[Kind, bool], list[_Taken]] = {}
+    buffers = []
+    for group in _groups(tenants, runs):
+        first = group[0].buffer
+        slots = _slots(group)
+        size = first.per_sample
+        taken = placed.setdefault((first.kind, first.batched), [])
+        start, end = min(t.start for t in group), max(t.end for t in group)
+        offset = _lowest(taken, _Taken(0, slots * size, start, end, first.ones))
+        insort(taken, _Taken(offset, offset + slots * size, start, end, first.ones))
+        for k, tenant in enumerate(group):
+            buffers.append(replace(tenant.buffer, offset=offset + k % slots * size))
+    return tuple(buffers)
+
+
+def _groups(tenants: Sequence[Tenant], runs: Sequence[range]) -> list[list[Tenant]]:
+    """Return arrays that are placed together; a run's in the order of its layers."""
+    groups: dict[Hashable, list[Tenant]] = {}
+    for tenant in sorted(tenants, key=lambda t: (not t.buffer.ones, t.start)):
+        buffer = tenant.buffer
+        parts = numbered(buffer.name)
+        run = next((r for r in runs if parts and parts.layer in r), None)
+        key: Hashable = buffer.name, buffer.section
+        if parts and run and not buffer.section:
+            key = (parts.symbol, parts.suffix, run, buffer.shape, buffer.kind, buffer.ones)
+        groups.setdefault(key, []).append(tenant)
+    return [sorted(group, key=_layer) for group in groups.values()]
+
+
+def _layer(tenant: Tenant) -> int:
+    parts = numbered(tenant.buffer.name)
+    return parts.layer if parts else 0
+
+
+def _slots(group: Sequence[Tenant]) -> int:
+    """Return how many places arrays need that take turns, layer by layer."""
+    ordered = sorted(group, key=lambda tenant: tenant.start)
+    slots = last = 0
+    for k, tenant in enumerate(ordered):
+        while last < len(ordered) and ordered[last].start <= tenant.end:
+            last += 1
+        slots = max(slots, last - k)
+    return slots
+
+
+def _lowest(taken: Sequence[_Taken], wanted: _Taken) -> int:
+    offset = 0
+    for other in taken:
+        apart = other.end < wanted.start or wanted.end < other.start
+        shared = not (other.ones or wanted.ones) and apart
+        if not shared and other.offset < offset + wanted.stop and offset < other.stop:
+            offset = other.stop
+    return offset

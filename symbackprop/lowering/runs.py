@@ -1,0 +1,72 @@
+"""Runs of equal layers: what may share one loop, and names that carry a layer's number."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Iterable
+from itertools import groupby
+from typing import NamedTuple
+
+from symbackprop.equations import Role, Variable
+from symbackprop.network import Layer, Network
+
+SHORTEST_RUN = 4  # fewer layers read better one by one
+_NUMBERED = re.compile(r"([A-Za-z]+)(\d+)((?:_\w+)?)")
+
+
+class Numbered(NamedTuple):
+    """A name of one layer's: ``a4_and_1`` is symbol a, layer 4, suffix _and_1."""
+
+    symbol: str
+    layer: int
+    suffix: str
+
+    @property
+    def name(self) -> str:
+        """The name itself."""
+        return f"{self.symbol}{self.layer}{self.suffix}"
+
+    @property
+    def stem(self) -> str:
+        """The name without its suffix."""
+        return f"{self.symbol}{self.layer}"
+
+
+def numbered(name: str) -> Numbered | None:
+    """Split a name into symbol, layer and suffix, if it looks like a layer's."""
+    match = _NUMBERED.fullmatch(name)
+    return Numbered(match[1], int(match[2]), match[3]) if match else None
+
+
+def equal_layers(network: Network, shortest: int = SHORTEST_RUN) -> list[range]:
+    """Return the positions of consecutive layers of equal kind, sizes and parameters.
+
+    Layers named by the user stand alone.
+
+    Args:
+        network: what the layers are of.
+        shortest: runs of fewer layers are left out.
+    """
+    keys = [(layer.position, _likeness(layer)) for layer in network.layers]
+    return consecutive(keys, shortest)
+
+
+def consecutive(layers: Iterable[tuple[int, Hashable]], shortest: int) -> list[range]:
+    """Return runs of consecutive layers whose keys are equal and not None."""
+    found = []
+    for key, entries in groupby(layers, key=lambda entry: entry[1]):
+        positions = [position for position, _ in entries]
+        if key is not None and len(positions) >= shortest:
+            found.append(range(positions[0], positions[-1] + 1))
+    return found
+
+
+def _likeness(layer: Layer) -> Hashable:
+    if layer.owner != str(layer.position):
+        return None
+    arrays = tuple((a.variable.symbol, _shape(a.variable), a.initial) for a in layer.parameters)
+    return (layer.kind, _shape(layer.input), _shape(layer.output), arrays)
+
+
+def _shape(variable: Variable) -> tuple[Hashable, ...]:
+    return tuple(None if axis.role is Role.BATCH else axis.extent for axis in variable.axes)
