@@ -183,7 +183,7 @@ def _contract(printer: StatementPrinter, statement: Statement) -> list[str]:
     if plan is None:
         text = printer.computed(value).source
         return [f"{text[:-1]}, out={statement.target})"]
-    return [f"{plan[0].within(5)}.dot({plan[1].source}, out={statement.target})"]
+    return [f"{plan[0].within(5)}.dot({plan[1].source}, {statement.target})"]
 
 
 def _total(printer: StatementPrinter, statement: Statement) -> list[str]:
@@ -196,7 +196,7 @@ def _total(printer: StatementPrinter, statement: Statement) -> list[str]:
         return [f"np.add.reduce({text}, axis={axes}, out={statement.target})"]
     ones = printer.ones(operand, gone[0])
     pair = (text, ones) if order.index(gone[0]) == 1 else (ones, text)
-    return [f"{pair[0]}.dot({pair[1]}, out={statement.target})"]
+    return [f"{pair[0]}.dot({pair[1]}, {statement.target})"]
 
 
 def _extreme(printer: StatementPrinter, statement: Statement) -> list[str]:
@@ -230,7 +230,7 @@ def _affine(printer: StatementPrinter, statement: Statement) -> list[str]:
     product = statement.value.operands[0]
     weight, source = weight_and_source(product)
     block = printer.bind(f"{block_name(weight)}_T", f"{block_name(weight)}.T")
-    return [f"{block}.dot({with_row(printer.value(source).source)}, out={statement.target})"]
+    return [f"{block}.dot({with_row(printer.value(source).source)}, {statement.target})"]
 
 
 def _affine_gradient(printer: StatementPrinter, statement: Statement) -> list[str]:
@@ -239,7 +239,7 @@ def _affine_gradient(printer: StatementPrinter, statement: Statement) -> list[st
     cotangent = next(o for o in value.operands if o is not source)
     transposed = printer.view(f"{printer.value(cotangent).source}.T")
     block = "d" + re.sub(r"^dW", "Wb", statement.target)
-    return [f"{with_row(printer.value(source).source)}.dot({transposed}, out={block})"]
+    return [f"{with_row(printer.value(source).source)}.dot({transposed}, {block})"]
 
 
 def weight_and_source(product: Value) -> tuple[Value, Value]:
@@ -321,6 +321,7 @@ _STATEMENTS: Mapping[str, Callable[[StatementPrinter, Statement], list[str]]] = 
     "place": _place,
     "masks": _masks,
     "take": _take,
+    "clip": _tile,
     "put": _put,
     "add_at": _put,
     "tile": _tile,
