@@ -91,6 +91,7 @@ def training_values(
     lower_layers(lowering, Derivation((), _before(body.adjoints, boundary)), sources)
     outputs.append(("backward", _gradients(lowering, learned)))
     cotangent = lowering.full(network.input.bar())
+    names = {**lowering.values, **names}
     if penalties:
         outputs.append(("penalty", _penalties(lowering, penalties, sources)))
     names = {**lowering.values, **names}
