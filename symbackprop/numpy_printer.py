@@ -134,7 +134,7 @@ class NumpyPrinter:
         if isinstance(expression, Number):
             return rational(expression.value)
         if isinstance(expression, Named):
-            return Text({"N": "n", "pi": "math.pi"}[expression.name])
+            return Text({"N": "n", "pi": "math.pi", "inf": "math.inf"}[expression.name])
         assert isinstance(expression, Apply)
         texts = [self._scalar(argument) for argument in expression.arguments]
         if expression.function in ("add", "multiply"):
@@ -230,10 +230,12 @@ def _reduction(printer: NumpyPrinter, value: Value) -> Text:
     axes = sorted(order.index(axis) for axis in summed)
     text = printer.value(operand)
     method = _METHODS[value.operation]
-    if len(axes) == operand.rank:
-        argument = ""
-    else:
-        argument = f"axis={axes[0]}" if len(axes) == 1 else f"axis=({', '.join(map(str, axes))})"
+    arguments = []
+    if len(axes) < operand.rank:
+        arguments.append(f"axis={axes[0]}" if len(axes) == 1 else f"axis={tuple(axes)}")
+    if operand.boolean:
+        arguments.append("dtype=dtype")
+    argument = ", ".join(arguments)
     if text.binds < _ATOM:
         return Text(f"np.{method}({text.source}{', ' if argument else ''}{argument})")
     return Text(f"{text.source}.{method}({argument})")
@@ -318,6 +320,11 @@ def place(printer: NumpyPrinter, value: Value) -> str:
     return ", ".join(parts)
 
 
+def _clip(printer: NumpyPrinter, value: Value) -> Text:
+    assert isinstance(value.attribute, int)
+    return Text(f"np.clip({printer.operand(value, 0).source}, 0, {value.attribute - 1})")
+
+
 def _slice(printer: NumpyPrinter, value: Value) -> Text:
     assert isinstance(value.attribute, tuple)
     axis, start, extent = value.attribute
@@ -362,6 +369,7 @@ _SPECIAL: Mapping[str, Callable[[NumpyPrinter, Value], Text]] = {
     "contract": _contract,
     "others": _others,
     "take": _take,
+    "clip": _clip,
     "slice": _slice,
     "tile": _tile,
     "broadcast": _broadcast,

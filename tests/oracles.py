@@ -91,7 +91,8 @@ class _Exactly(ast.NodeTransformer):
 
     def visit_BinOp(self, node):
         self.generic_visit(node)
-        if isinstance(node.op, ast.Div | ast.Pow) and isinstance(node.left, ast.Constant):
+        left = node.left.operand if isinstance(node.left, ast.UnaryOp) else node.left
+        if isinstance(node.op, ast.Div | ast.Pow) and isinstance(left, ast.Constant):
             node.left = ast.Call(ast.Name("_decimal", ast.Load()), [node.left], [])
         return node
 

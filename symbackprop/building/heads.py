@@ -132,7 +132,14 @@ def _head(form: Literal["values", "indices"], loss: Loss, scope: Scope, reductio
     else:
         equations = _within(equations, loss, names)
         equations += _over_batch(equations[-1].target, reduction, names)
-    return Head(form, scope.variables["y"], tuple(equations), equations[-1].target.variable)
+    ignored = scope.numbers.get("ignore_index") if form == "indices" else None
+    return Head(
+        form,
+        scope.variables["y"],
+        tuple(equations),
+        equations[-1].target.variable,
+        int(ignored.value) if isinstance(ignored, Number) else None,
+    )
 
 
 def _weights(text: str, scope: Scope, names: Names) -> tuple[Equation, ...]:

@@ -101,8 +101,11 @@ def target_forms(network: Network) -> list[dict[str, object]]:
         if head.form == "indices":
             classes = network.output.axes[-1].extent
             assert isinstance(classes, int)
-            entry["last"] = classes - 1
+            entry["last"] = str(classes - 1)
             entry["range"] = f"0 <= y.min() and y.max() < {classes}"
+            if head.ignored is not None and not 0 <= head.ignored < classes:
+                entry["last"] = f"{classes - 1} or {head.ignored}"
+                entry["range"] = f"((0 <= y) & (y < {classes}) | (y == {head.ignored})).all()"
         forms.append(entry)
     return forms
 

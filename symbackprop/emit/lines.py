@@ -41,6 +41,8 @@ def fit(line: str, indent: str = "") -> list[str]:
     call = bool(re.search(r"[\w)\]]$", line[:opened]))
     if len(inner) + len(body) <= WIDTH and (call or len(items) == 1) and not body.endswith(","):
         return [indent + head, inner + body, indent + tail]
+    if len(items) == 1 and not call and tail == ")":  # a comma would make it a tuple
+        return [indent + head, *fit(body, inner), indent + tail]
     return [indent + head, *(p for item in items for p in _item(item, inner)), indent + tail]
 
 

@@ -9,7 +9,7 @@ What has no array form yet is refused by name rather than computed by a slow det
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from symbackprop.equations import (
@@ -20,10 +20,12 @@ from symbackprop.equations import (
     IndexExpression,
     Operand,
     Variable,
+    accesses_of,
     indices_of,
 )
 from symbackprop.errors import SymbackpropError
 from symbackprop.lowering.values import Dimension, Label, Labelled, ValueGraph
+from symbackprop.scalar import ZERO, Apply, Expression, Named
 
 
 def read(graph: ValueGraph, values: Mapping[Variable, Labelled], operand: Operand) -> Labelled:
@@ -35,7 +37,11 @@ def read(graph: ValueGraph, values: Mapping[Variable, Labelled], operand: Operan
     bare: dict[Label, Label] = {}
     for position, expression in enumerate(operand.indices):
         axis = operand.variable.axes[position]
-        if isinstance(expression, Index) and expression.extent == axis.extent and position in base.labels:
+        if (
+            isinstance(expression, Index)
+            and expression.extent == axis.extent
+            and position in base.labels
+        ):
             if expression in bare.values():
                 raise refused(operand, "a diagonal")
             bare[position] = expression
@@ -44,19 +50,48 @@ def read(graph: ValueGraph, values: Mapping[Variable, Labelled], operand: Operan
         if position not in result.labels:
             continue
         if isinstance(expression, Access):
-            result = _take(graph, result, position, read(graph, values, expression))
+            index = read(graph, values, expression)
+            result = _take(graph, result, position, index, operand.fill)
         else:
             result = _slice(graph, result, position, *window(operand, expression))
     return result
 
 
-def _take(graph: ValueGraph, base: Labelled, position: Label, index: Labelled) -> Labelled:
+def _take(
+    graph: ValueGraph, base: Labelled, position: Label, index: Labelled, fill: str | None
+) -> Labelled:
     """Return base at ``index`` along one axis; labels that both have go together."""
     axis = base.labels.index(position)
-    return graph.node("take", [base, index], [position], axis)
+    if fill is None:
+        return graph.node("take", [base, index], [position], axis)
+    index, inside = inside_only(graph, index, base.value.axes[axis].extent)
+    taken = graph.node("take", [base, index], [position], axis)
+    return graph.map("where", inside, taken, graph.leaf("literal", _FILLS[fill]))
 
 
-def _slice(graph: ValueGraph, base: Labelled, position: Label, index: Index | None, start: int) -> Labelled:
+_FILLS: Mapping[str, Expression] = {
+    "zero": ZERO,
+    "-inf": Apply("negative", (Named("inf"),)),
+    "inf": Named("inf"),
+}
+
+
+def inside_only(graph: ValueGraph, index: Labelled, extent: Extent) -> tuple[Labelled, Labelled]:
+    """Return the index, moved to the nearest place inside, and whether it was there already."""
+    moved = graph.node("clip", [index], attribute=extent)
+    return moved, graph.map("equal", index, moved)
+
+
+def guarded_lookups(operand: Operand) -> Iterator[Access]:
+    """Yield the look-ups in the operand that may lie outside what they look up."""
+    for access in accesses_of(operand):
+        if access.fill is not None:
+            yield from (index for index in access.indices if isinstance(index, Access))
+
+
+def _slice(
+    graph: ValueGraph, base: Labelled, position: Label, index: Index | None, start: int
+) -> Labelled:
     axis = base.labels.index(position)
     if index is None:
         return graph.node("slice", [base], [position], (axis, start, None))
@@ -118,7 +153,9 @@ def place(target: Access) -> Place:
     names: dict[Label, Label] = {}
     lookup: tuple[int, Access] | None = None
     found: tuple[int, int, Extent] | None = None
-    for position, (expression, axis) in enumerate(zip(target.indices, target.variable.axes, strict=True)):
+    for position, (expression, axis) in enumerate(
+        zip(target.indices, target.variable.axes, strict=True)
+    ):
         if isinstance(expression, Access):
             if lookup or found:
                 raise refused(target, "two look-ups in one access")

@@ -1,7 +1,7 @@
 """Equations and adjoints to values: what is computed, before when and where.
 
-    Equation  ->  a Value for its target
-    Adjoint   ->  the sum of its Terms as one Value, scatters and slices included
+Equation  ->  a Value for its target
+Adjoint   ->  the sum of its Terms as one Value, scatters and slices included
 """
 
 from __future__ import annotations
@@ -21,8 +21,13 @@ from symbackprop.equations import (
     extent_expression,
     renamed,
 )
-from symbackprop.errors import SymbackpropError
-from symbackprop.lowering.accesses import Place, place, read, refused
+from symbackprop.lowering.accesses import (
+    Place,
+    inside_only,
+    place,
+    read,
+    refused,
+)
 from symbackprop.lowering.expressions import add_signed, evaluate, factors
 from symbackprop.lowering.products import Product, combine, negated
 from symbackprop.lowering.values import Dimension, Label, Labelled, ValueGraph
@@ -37,14 +42,17 @@ class Lowering:
         graph: where values are made.
         values: the value of each variable so far, its axes labelled by position.
         definitions: the equation of each variable lowered here.
-        scale: constants that stand for 1 while adjoints are lowered (the mean's 1/N, where it
+        unit: constants that stand for 1 while adjoints are lowered (the mean's 1/N, where it
             moves to the gradients).
+        loose: indices that may lie outside what they look up (an ignored class): such a place
+            is neither read nor written.
     """
 
     graph: ValueGraph = field(default_factory=ValueGraph)
     values: dict[Variable, Labelled] = field(default_factory=dict)
     definitions: dict[Variable, Equation] = field(default_factory=dict)
     unit: dict[Expression, Expression] = field(default_factory=dict)
+    loose: set[Variable] = field(default_factory=set)
 
     def input(self, variable: Variable) -> Labelled:
         """Make the variable known as an array that is given."""
@@ -67,6 +75,8 @@ class Lowering:
             return evaluate(self.graph, equation.function, operands)
         if equation.reduction == "total":
             return self._total(equation, operands)
+        if equation.excluding:
+            raise refused(equation.target, f"the {equation.reduction} of all but one")
         value = evaluate(self.graph, equation.function, operands)
         value = self.broadcast(value, [(r, Dimension(r.extent, r.role)) for r in equation.reduced])
         return self.graph.node(equation.reduction, [value], equation.reduced)
@@ -86,20 +96,37 @@ class Lowering:
             if isinstance(excluded, Index):
                 others = self.graph.node("others", [value], attribute=axis)
                 return others.relabel({index: excluded})
-            value = self._put(value, axis, self._index_array(excluded), self.graph.leaf("literal", ZERO))
+            assert isinstance(excluded, Access)
+            value = self._put(value, axis, excluded, self.graph.leaf("literal", ZERO))
         return self.graph.node("total", [value], equation.reduced)
 
-    def _index_array(self, expression: IndexExpression) -> Labelled:
-        if not isinstance(expression, Access):
-            raise SymbackpropError("a summand is excluded by an index that is not looked up")
-        return read(self.graph, self.values, expression)
-
-    def _put(self, base: Labelled, axis: int, index: Labelled, value: Labelled) -> Labelled:
-        return self.graph.node("put", [base, index, value], attribute=axis)
+    def _put(
+        self,
+        base: Labelled,
+        axis: int,
+        access: Access,
+        value: Labelled,
+        names: Mapping[Label, Label] | None = None,
+        operation: str = "put",
+    ) -> Labelled:
+        """Write (or add) the value at looked-up places, where they lie inside."""
+        index = read(self.graph, self.values, access).relabel(names or {})
+        if access.variable in self.loose:
+            index, inside = inside_only(self.graph, index, base.value.axes[axis].extent)
+            if operation == "put":
+                kept = self.graph.node("take", [base, index], [base.labels[axis]], axis)
+            else:
+                kept = self.graph.leaf("literal", ZERO)
+            value = self.graph.map("where", inside, value, kept)
+        return self.graph.node(operation, [base, index, value], attribute=axis)
 
     def _sum(self, product: Product, summed: Iterable[Index]) -> Labelled:
         """Sum the product; an index that no factor reads counts how often it is added."""
-        over = {label for value in (*product.numerators, *product.denominators) for label in value.labels}
+        over = {
+            label
+            for value in (*product.numerators, *product.denominators)
+            for label in value.labels
+        }
         for index in summed:
             if index not in over:
                 product = product.scaled(extent_expression(index.extent), False)
@@ -138,16 +165,41 @@ class Lowering:
         """Lower one adjoint: the sum of its terms."""
         variable = adjoint.variable.bar()
         parts = [(term, place(term.target)) for term in adjoint.terms]
-        dense = [self._term(term, where) for term, where in parts if not (where.lookup or where.window)]
-        windows = [(where.window, *self._term(term, where)) for term, where in parts if where.window]
+        dense = [p for p in parts if not (p[1].lookup or p[1].window)]
+        alone = any(term.assigned for term, _ in parts)  # what others exclude is overwritten
+        summands = [self._term(*p) for p in dense if alone or not p[0].excluding]
+        if not alone:
+            summands += self._all_but_one(variable, [p for p in dense if p[0].excluding])
+        if any(t.excluding and (w.lookup or w.window) for t, w in parts):
+            raise refused(Access(variable), "slices or look-ups of all but one")
+        windows = [
+            (where.window, *self._term(term, where)) for term, where in parts if where.window
+        ]
         if windows:
-            dense.append((False, self._tile(variable, windows)))
-        scattered = [(term, where) for term, where in parts if where.lookup]
-        value = add_signed(self.graph, dense) if dense else self.graph.leaf("literal", ZERO)
-        for term, where in scattered:
-            value = self._scatter(variable, value, term, where)
+            summands.append((False, self._tile(variable, windows)))
+        value = add_signed(self.graph, summands) if summands else self.graph.leaf("literal", ZERO)
+        for term, where in parts:
+            if where.lookup:
+                value = self._scatter(variable, value, term, where)
         self.values[variable] = value
         return value
+
+    def _all_but_one(
+        self, variable: Variable, parts: Sequence[tuple[Term, Place]]
+    ) -> list[tuple[bool, Labelled]]:
+        """Lower terms that skip one place: all places, then 0 at that one."""
+        found: list[tuple[bool, Labelled]] = []
+        for term, where in parts:
+            minus, value = self._term(term, where)
+            value = self.broadcast(value, self._axes(variable))
+            for index, excluded in term.excluding:
+                if not isinstance(excluded, Access) or index not in where.names:
+                    raise refused(term.target, "a total of all but one over an index of its own")
+                axis = value.labels.index(where.names[index])
+                zero = self.graph.leaf("literal", ZERO)
+                value = self._put(value, axis, excluded, zero, where.names)
+            found.append((minus, value))
+        return found
 
     def _term(self, term: Term, where: Place) -> tuple[bool, Labelled]:
         """Return (subtracted, value by the target's axis positions)."""
@@ -175,7 +227,9 @@ class Lowering:
                 raise refused(Access(variable), "slices that overlap or leave gaps")
             end = start + extent
             part = Dimension(extent, variable.axes[axis].role)
-            rest = [(k, Dimension(a.extent, a.role)) for k, a in enumerate(variable.axes) if k != axis]
+            rest = [
+                (k, Dimension(a.extent, a.role)) for k, a in enumerate(variable.axes) if k != axis
+            ]
             signed = negated(self.graph, value) if minus else value
             full = self.broadcast(signed, [*rest, (axis, part)])
             tiles.append(full.relabel({axis: ("tile", start)}))
@@ -190,12 +244,11 @@ class Lowering:
     def _scatter(self, variable: Variable, base: Labelled, term: Term, where: Place) -> Labelled:
         assert where.lookup is not None
         axis, access = where.lookup
-        index = read(self.graph, self.values, access).relabel(where.names)
         minus, value = self._term(term, where)
         value = negated(self.graph, value) if minus else value
         base = self.broadcast(base, self._axes(variable))
         operation = "put" if term.assigned else "add_at"
-        return self.graph.node(operation, [base, index, value], attribute=base.labels.index(axis))
+        return self._put(base, base.labels.index(axis), access, value, where.names, operation)
 
     def _axes(self, variable: Variable) -> list[tuple[Label, Dimension]]:
         return [(k, Dimension(axis.extent, axis.role)) for k, axis in enumerate(variable.axes)]
@@ -224,13 +277,14 @@ def _scaled_slot(function: Expression) -> tuple[list[Expression], int] | None:
         if function.function == "divide" and not slots(function.arguments[1]):
             constants.append(apply("divide", ONE, function.arguments[1]))
             function = function.arguments[0]
-        elif function.function == "multiply" and sum(bool(slots(a)) for a in function.arguments) == 1:
+        elif (
+            function.function == "multiply" and sum(bool(slots(a)) for a in function.arguments) == 1
+        ):
             constants.extend(a for a in function.arguments if not slots(a))
             function = next(a for a in function.arguments if slots(a))
         else:
             return None
     return (constants, function.position) if isinstance(function, Slot) else None
-
 
 
 def _operand(operand: Operand, names: Mapping[Index, IndexExpression]) -> Operand:

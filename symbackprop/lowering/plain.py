@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from symbackprop.equations import Adjoint, Derivation, Equation, Variable
+from symbackprop.lowering.accesses import guarded_lookups
 from symbackprop.lowering.layout import Layout, declare
 from symbackprop.lowering.lower import Lowering
 from symbackprop.lowering.program import Assignment, HeadFunction, HeadProgram, PlainProgram, unused
@@ -27,7 +28,9 @@ class Sources:
 
     of: dict[int, tuple[Equation | Adjoint, Variable]] = field(default_factory=dict)
 
-    def note(self, lowering: Lowering, made_from: int, source: Equation | Adjoint, variable: Variable) -> None:
+    def note(
+        self, lowering: Lowering, made_from: int, source: Equation | Adjoint, variable: Variable
+    ) -> None:
         """Attribute all nodes made since ``made_from`` to the source."""
         for node in lowering.graph.nodes[made_from:]:
             self.of[node.number] = (source, variable)
@@ -35,6 +38,9 @@ class Sources:
 
 def lower_layers(lowering: Lowering, derivation: Derivation, sources: Sources) -> None:
     """Lower every equation and adjoint of the derivation in order."""
+    for equation in derivation.equations:
+        for operand in equation.operands:
+            lowering.loose.update(access.variable for access in guarded_lookups(operand))
     for equation in derivation.equations:
         start = len(lowering.graph.nodes)
         lowering.equation(equation)
@@ -48,7 +54,11 @@ def lower_layers(lowering: Lowering, derivation: Derivation, sources: Sources) -
 def plain_program(network: Network, derivation: Derivation) -> PlainProgram:
     """Lower the derivation of all layers, given the cotangent of the output."""
     lowering, sources = Lowering(), Sources()
-    for variable in (network.input, *(p.variable for p in network.parameters), network.output.bar()):
+    for variable in (
+        network.input,
+        *(p.variable for p in network.parameters),
+        network.output.bar(),
+    ):
         lowering.input(variable)
     lower_layers(lowering, derivation, sources)
     kept = [v for layer in network.layers for v in (layer.preactivation, layer.output) if v]
@@ -121,7 +131,9 @@ class _Assignments:
         chosen = {value.number for value in named} | shared(values)
         assignments = []
         for value in values:
-            if value.operation not in FREE and (value.number in chosen or value.operation in IN_PLACE):
+            if value.operation not in FREE and (
+                value.number in chosen or value.operation in IN_PLACE
+            ):
                 assignments.append(self._assignment(value))
         return tuple(assignments)
 
@@ -150,7 +162,9 @@ def shared(values: Sequence[Value]) -> set[int]:
     return {number for number, count in uses.items() if count > 1}
 
 
-def saved_values(forward: Sequence[Value], results: set[int], gradients: Iterable[Value]) -> list[Value]:
+def saved_values(
+    forward: Sequence[Value], results: set[int], gradients: Iterable[Value]
+) -> list[Value]:
     """Return the forward values, beside the results, that backward would pay to compute again."""
     computed = {value.number for value in forward}
     found: dict[int, Value] = {}

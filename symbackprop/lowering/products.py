@@ -124,7 +124,7 @@ def negated(graph: ValueGraph, value: Labelled) -> Labelled:
     node = value.value
     if node.operation == "literal":
         assert isinstance(node.attribute, Expression)
-        return graph.leaf("literal", apply("multiply", number(-1), node.attribute))
+        return graph.leaf("literal", as_quotient(apply("multiply", number(-1), node.attribute)))
     if node.operation == "subtract":
         left, right = (
             Labelled(operand, tuple(value.labels[k] for k in subscript))
@@ -197,7 +197,11 @@ def _multiply_out(graph: ValueGraph, constant: Expression, parts: list[_Group]) 
 
 def _divisor(constant: Expression) -> Expression | None:
     """Return c of the constant 1 / c."""
-    if isinstance(constant, Apply) and constant.function == "divide" and constant.arguments[0] == ONE:
+    if (
+        isinstance(constant, Apply)
+        and constant.function == "divide"
+        and constant.arguments[0] == ONE
+    ):
         return constant.arguments[1]
     return None
 
@@ -206,7 +210,11 @@ def _times(graph: ValueGraph, left: Labelled | None, right: Labelled | None) -> 
     """Multiply, the operand with more labels first."""
     if left is None or right is None:
         return left or right
-    return graph.map("multiply", right, left) if len(right.labels) >= len(left.labels) else graph.map("multiply", left, right)
+    return (
+        graph.map("multiply", right, left)
+        if len(right.labels) >= len(left.labels)
+        else graph.map("multiply", left, right)
+    )
 
 
 def _reduce(graph: ValueGraph, groups: list[_Factors], summed: Sequence[Label]) -> Labelled:
@@ -219,11 +227,15 @@ def _reduce(graph: ValueGraph, groups: list[_Factors], summed: Sequence[Label]) 
             ((i, j) for i in range(len(values)) for j in range(i + 1, len(values))),
             key=lambda pair: (len({*values[pair[0]].labels, *values[pair[1]].labels}), pair),
         )
-        others = {label for k, value in enumerate(values) if k not in (i, j) for label in value.labels}
-        gone = [s for s in summed if s in {*values[i].labels, *values[j].labels} and s not in others]
+        others = {
+            label for k, value in enumerate(values) if k not in (i, j) for label in value.labels
+        }
+        gone = [
+            s for s in summed if s in {*values[i].labels, *values[j].labels} and s not in others
+        ]
         pair = [values[i], values[j]]
         both = all(s in value.labels for s in gone for value in pair)
-        joint = graph.node("contract", pair, gone) if gone and both else _pair(graph, pair, gone)
+        joint = graph.contract(pair, gone) if gone and both else _pair(graph, pair, gone)
         values = [value for k, value in enumerate(values) if k not in (i, j)] + [joint]
     left = [s for s in summed if s in values[0].labels]
     return graph.node("total", values, left) if left else values[0]
@@ -237,7 +249,7 @@ def _sum_group(graph: ValueGraph, members: _Factors, summed: Sequence[Label]) ->
     values = sorted((value for value, _ in members), key=lambda value: value.value.boolean)
     first = _fold(graph, values[:-1])
     assert first is not None
-    return graph.node("contract", [first, values[-1]], over)
+    return graph.contract([first, values[-1]], over)
 
 
 def _pair(graph: ValueGraph, pair: list[Labelled], gone: list[Label]) -> Labelled:
@@ -248,12 +260,14 @@ def _pair(graph: ValueGraph, pair: list[Labelled], gone: list[Label]) -> Labelle
         reduced.append(graph.node("total", [value], alone) if alone else value)
     shared = [s for s in gone if all(s in value.labels for value in pair)]
     if shared:
-        return graph.node("contract", reduced, shared)
+        return graph.contract(reduced, shared)
     return graph.map("multiply", *sorted(reduced, key=lambda value: -len(value.labels)))
 
 
 def _quotient(graph: ValueGraph, members: _Factors) -> Labelled:
     group = _group(graph, members)
     if group.above is None or group.below is None:
-        return group.above or graph.map("divide", graph.leaf("literal", ONE), *[b for b in [group.below] if b])
+        return group.above or graph.map(
+            "divide", graph.leaf("literal", ONE), *[b for b in [group.below] if b]
+        )
     return graph.map("divide", group.above, group.below)

@@ -138,11 +138,13 @@ def _penalties(
 ) -> dict[Variable, Value]:
     """Add each penalty's gradient to the parameter's, in place, and collect what it costs."""
     found: dict[Variable, Value] = {}
+    gradients: dict[Variable, Labelled] = {}
     for parameter, derivation in penalties:
-        gradient = lowering.input(parameter.bar())
+        gradient = gradients.get(parameter) or lowering.input(parameter.bar())
         start = len(lowering.graph.nodes)
         lower_layers(lowering, derivation, sources)
         added = lowering.graph.map("add", gradient, lowering.values[parameter.bar()])
+        gradients[parameter] = added
         sources.note(lowering, start, derivation.adjoints[-1], parameter.bar())
         cost = derivation.equations[-1].target.variable
         found[cost] = lowering.values[cost].value

@@ -10,7 +10,7 @@ of the reuse of forward values by the backward pass.
 Operations: ``input``, ``literal``, ``size``; the scalar functions (maps); ``contract`` (a sum
 of products of two operands), ``total``, ``largest``, ``smallest``, ``product``, ``argmax``,
 ``argmin``; ``cumulative_others`` (the total over all but one's own place); ``take``, ``put``,
-``add_at``; ``slice`` and ``tile`` (slices side by side).
+``add_at``; ``clip`` (an index moved to the nearest place inside); ``slice`` and ``tile`` (slices side by side).
 """
 
 from __future__ import annotations
@@ -59,10 +59,21 @@ class Value:
         return self.dimensions[: self.rank]
 
     @property
+    def integer(self) -> bool:
+        """Whether it holds positions."""
+        if self.operation == "input":
+            return self.variable.integer
+        return self.operation in POSITIONS
+
+    @property
     def variable(self) -> Variable:
         """The variable of an ``input``."""
         assert isinstance(self.attribute, Variable)
         return self.attribute
+
+
+# Operations whose results are positions, as integers.
+POSITIONS = frozenset({"range", "argmax", "argmin", "clip"})
 
 
 class Labelled(NamedTuple):
@@ -76,7 +87,7 @@ class Labelled(NamedTuple):
         return Labelled(self.value, tuple(names.get(label, label) for label in self.labels))
 
 
-_TRUTH = frozenset(
+TRUTH = frozenset(
     {
         "greater",
         "greater_equal",
@@ -112,18 +123,26 @@ class ValueGraph:
         """Return the operation applied elementwise, over the union of the operands' labels.
 
         Truth values may stand as factors of a product (0 or 1) and as conditions; elsewhere
-        they are made numbers first.
+        they, and integers but in comparisons, are made numbers of the network's dtype first.
         """
-        truths = [operand.value.boolean for operand in operands]
-        if operation == "multiply" and all(truths):
+        if operation == "multiply" and all(operand.value.boolean for operand in operands):
             operation = "logical_and"
-        if operation not in _TRUTH and operation != "number" and any(truths):
+        if operation not in TRUTH and operation != "number":
             kept = {"multiply": range(len(operands)), "where": range(1)}.get(operation, range(0))
             operands = tuple(
-                self.map("number", o) if o.value.boolean and k not in kept else o
+                self.map("number", o)
+                if o.value.integer or (o.value.boolean and k not in kept)
+                else o
                 for k, o in enumerate(operands)
             )
         return self.node(operation, operands)
+
+    def contract(self, pair: Sequence[Labelled], summed: Iterable[Label]) -> Labelled:
+        """Return the sum of products of two operands, one of which holds numbers."""
+        first, second = pair
+        if all(operand.value.boolean for operand in pair):
+            first = self.map("number", first)
+        return self.node("contract", [first, second], summed)
 
     def known(self, operation: str, *operands: Labelled) -> Labelled | None:
         """Return the map if it has been made already."""
@@ -148,7 +167,15 @@ class ValueGraph:
         if value is None:
             _, numbers, subscripts, dimensions, rank, _ = key
             assert len(numbers) == len(operands)
-            value = self._add(key, operation, tuple(o.value for o in operands), subscripts, dimensions, rank, attribute)
+            value = self._add(
+                key,
+                operation,
+                tuple(o.value for o in operands),
+                subscripts,
+                dimensions,
+                rank,
+                attribute,
+            )
         return Labelled(value, labels)
 
     def _key(
@@ -158,7 +185,12 @@ class ValueGraph:
         summed: tuple[Label, ...],
         attribute: Hashable,
         extra: Sequence[tuple[Label, Dimension]] = (),
-    ) -> tuple[tuple[str, tuple[int, ...], tuple[tuple[int, ...], ...], tuple[Dimension, ...], int, Hashable], tuple[Label, ...]]:
+    ) -> tuple[
+        tuple[
+            str, tuple[int, ...], tuple[tuple[int, ...], ...], tuple[Dimension, ...], int, Hashable
+        ],
+        tuple[Label, ...],
+    ]:
         found: dict[Label, Dimension] = {}
         for operand in operands:
             for label, dimension in zip(operand.labels, operand.value.axes, strict=True):
@@ -181,7 +213,14 @@ class ValueGraph:
         rank: int,
         attribute: Hashable,
     ) -> Value:
-        key = (operation, tuple(o.number for o in operands), subscripts, dimensions, rank, attribute)
+        key = (
+            operation,
+            tuple(o.number for o in operands),
+            subscripts,
+            dimensions,
+            rank,
+            attribute,
+        )
         known = self._known.get(key)
         return known or self._add(key, operation, operands, subscripts, dimensions, rank, attribute)
 
@@ -196,7 +235,14 @@ class ValueGraph:
         attribute: Hashable,
     ) -> Value:
         value = Value(
-            len(self.nodes), operation, operands, subscripts, dimensions, rank, attribute, operation in _TRUTH
+            len(self.nodes),
+            operation,
+            operands,
+            subscripts,
+            dimensions,
+            rank,
+            attribute,
+            operation in TRUTH,
         )
         self.nodes.append(value)
         self._known[key] = value
