@@ -11,7 +11,17 @@ from collections.abc import Callable, Sequence
 
 from symbackprop.lowering.products import Product, combine, negated
 from symbackprop.lowering.values import Labelled, ValueGraph
-from symbackprop.scalar import COMPARISONS, ONE, ZERO, Apply, Expression, Number, Slot, number, slots
+from symbackprop.scalar import (
+    COMPARISONS,
+    ONE,
+    ZERO,
+    Apply,
+    Expression,
+    Number,
+    Slot,
+    number,
+    slots,
+)
 
 _OPPOSITE = {
     "greater": "less_equal",
@@ -72,7 +82,11 @@ def _power_factors(node: Expression) -> list[tuple[Expression, bool]] | None:
     if not (isinstance(node, Apply) and node.function == "power"):
         return None
     base, exponent = node.arguments
-    if not isinstance(exponent, Number) or (2 * exponent.value).denominator != 1 or abs(exponent.value) > 8:
+    if (
+        not isinstance(exponent, Number)
+        or (2 * exponent.value).denominator != 1
+        or abs(exponent.value) > 8
+    ):
         return None
     whole, half = divmod(abs(2 * exponent.value), 2)
     roots: list[Expression] = [Apply("sqrt", (base,))] if half else []
@@ -140,7 +154,9 @@ def _extreme(graph: ValueGraph, expression: Apply, operands: Sequence[Labelled])
     """Write the constant second, as NumPy's users do; which one wins a tie changes no value."""
     left, right = expression.arguments
     pair = (right, left) if not slots(left) else (left, right)
-    return graph.map(expression.function, *(evaluate(graph, argument, operands) for argument in pair))
+    return graph.map(
+        expression.function, *(evaluate(graph, argument, operands) for argument in pair)
+    )
 
 
 _RULES: dict[str, Callable[[ValueGraph, Apply, Sequence[Labelled]], Labelled]] = {
@@ -154,5 +170,3 @@ _RULES: dict[str, Callable[[ValueGraph, Apply, Sequence[Labelled]], Labelled]] =
     "minimum": _extreme,
     **dict.fromkeys(COMPARISONS, _comparison),
 }
-
-

@@ -91,27 +91,28 @@ class Lowering:
             scale = Product(apply("multiply", *constants)) if constants else Product()
             return combine(self.graph, scale.times(add_signed(self.graph, sums)))
         value = evaluate(self.graph, equation.function, operands)
+        value = self.broadcast(value, [(r, Dimension(r.extent, r.role)) for r in equation.reduced])
         for index, excluded in equation.excluding:
             axis = value.labels.index(index)
             if isinstance(excluded, Index):
                 others = self.graph.node("others", [value], attribute=axis)
                 return others.relabel({index: excluded})
             assert isinstance(excluded, Access)
-            value = self._put(value, axis, excluded, self.graph.leaf("literal", ZERO))
+            left_out = read(self.graph, self.values, excluded)
+            value = self._put(value, axis, left_out, self.graph.leaf("literal", ZERO))
         return self.graph.node("total", [value], equation.reduced)
 
     def _put(
         self,
         base: Labelled,
         axis: int,
-        access: Access,
+        index: Labelled,
         value: Labelled,
-        names: Mapping[Label, Label] | None = None,
         operation: str = "put",
     ) -> Labelled:
         """Write (or add) the value at looked-up places, where they lie inside."""
-        index = read(self.graph, self.values, access).relabel(names or {})
-        if access.variable in self.loose:
+        base = self.broadcast(base, list(zip(index.labels, index.value.axes, strict=True)))
+        if index.value.operation == "input" and index.value.variable in self.loose:
             index, inside = inside_only(self.graph, index, base.value.axes[axis].extent)
             if operation == "put":
                 kept = self.graph.node("take", [base, index], [base.labels[axis]], axis)
@@ -148,7 +149,7 @@ class Lowering:
         return equation
 
     def _summand(self, equation: Equation) -> tuple[list[Expression], Access, Equation] | None:
-        """Return (constant factors, access, definition) where the function is one access, scaled."""
+        """Return (constants, access, definition) where the function is one access, scaled."""
         split = _scaled_slot(equation.function)
         if split is None or equation.reduction not in (None, "total") or equation.excluding:
             return None
@@ -197,7 +198,8 @@ class Lowering:
                     raise refused(term.target, "a total of all but one over an index of its own")
                 axis = value.labels.index(where.names[index])
                 zero = self.graph.leaf("literal", ZERO)
-                value = self._put(value, axis, excluded, zero, where.names)
+                skipped = read(self.graph, self.values, excluded).relabel(where.names)
+                value = self._put(value, axis, skipped, zero)
             found.append((minus, value))
         return found
 
@@ -216,7 +218,7 @@ class Lowering:
         return substitute(constant, self.unit)
 
     def _tile(
-        self, variable: Variable, windows: list[tuple[tuple[int, int, object], bool, Labelled]]
+        self, variable: Variable, windows: Sequence[tuple[tuple[int, int, Extent], bool, Labelled]]
     ) -> Labelled:
         """Set slices that cover an axis exactly side by side."""
         windows = sorted(windows, key=lambda entry: entry[0][1])
@@ -248,7 +250,8 @@ class Lowering:
         value = negated(self.graph, value) if minus else value
         base = self.broadcast(base, self._axes(variable))
         operation = "put" if term.assigned else "add_at"
-        return self._put(base, base.labels.index(axis), access, value, where.names, operation)
+        index = read(self.graph, self.values, access).relabel(where.names)
+        return self._put(base, base.labels.index(axis), index, value, operation)
 
     def _axes(self, variable: Variable) -> list[tuple[Label, Dimension]]:
         return [(k, Dimension(axis.extent, axis.role)) for k, axis in enumerate(variable.axes)]

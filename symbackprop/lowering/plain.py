@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from symbackprop.equations import Adjoint, Derivation, Equation, Variable
 from symbackprop.lowering.accesses import guarded_lookups
+from symbackprop.lowering.checker import check_values
 from symbackprop.lowering.layout import Layout, declare
 from symbackprop.lowering.lower import Lowering
 from symbackprop.lowering.program import Assignment, HeadFunction, HeadProgram, PlainProgram, unused
@@ -16,7 +17,7 @@ from symbackprop.network import Head, Network
 # Worth keeping from forward to backward; everything else is cheaper to compute again.
 COSTLY = frozenset(
     "exp expm1 log log1p sqrt sin cos tanh erf erfc power contract total largest smallest product "
-    "argmax argmin others take".split()
+    "argmax argmin others take".split()  # noqa: SIM905
 )
 FREE = frozenset({"input", "literal", "slice", "range"})
 IN_PLACE = frozenset({"put", "add_at"})  # statements, not expressions
@@ -66,6 +67,7 @@ def plain_program(network: Network, derivation: Derivation) -> PlainProgram:
     wanted = [v.bar() for v in learned if v.bar() in lowering.values]
     for variable in (*kept, *wanted):
         lowering.values[variable] = lowering.full(variable)
+    check_values(lowering.graph.nodes)
     made = _Assignments(network, lowering, sources)
     made.names[lowering.values[network.output.bar()].value.number] = "d_output"
     results = [lowering.values[v].value for v in kept]
@@ -100,11 +102,13 @@ def head_program(network: Network, head: Head, derivation: Derivation) -> HeadPr
     for variable in (network.output, head.target):
         lowering.input(variable)
     lower_layers(lowering, derivation, sources)
+    results = (lowering.values[head.cost].value, lowering.full(network.output.bar()).value)
+    check_values(lowering.graph.nodes)
     made = _Assignments(network, lowering, sources)
     made.names[lowering.values[network.output].value.number] = "output"
     given = dict(made.names)
     functions = []
-    for result in (lowering.values[head.cost].value, lowering.full(network.output.bar()).value):
+    for result in results:
         made.names = dict(given)
         assignments = made.assign(reachable([result]), [])
         functions.append(HeadFunction(assignments, result, made.names))

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from symbackprop.equations import Adjoint, Derivation, Variable
+from symbackprop.lowering.checker import check_values
 from symbackprop.lowering.layout import Layout, declare
 from symbackprop.lowering.lower import Lowering
 from symbackprop.lowering.plain import FREE, Sources, lower_layers
@@ -95,6 +96,7 @@ def training_values(
     if penalties:
         outputs.append(("penalty", _penalties(lowering, penalties, sources)))
     names = {**lowering.values, **names}
+    check_values(lowering.graph.nodes)
     targets = {head.target for head, _ in heads}
     given = {
         value.number

@@ -9,8 +9,9 @@ of the reuse of forward values by the backward pass.
 
 Operations: ``input``, ``literal``, ``size``; the scalar functions (maps); ``contract`` (a sum
 of products of two operands), ``total``, ``largest``, ``smallest``, ``product``, ``argmax``,
-``argmin``; ``cumulative_others`` (the total over all but one's own place); ``take``, ``put``,
-``add_at``; ``clip`` (an index moved to the nearest place inside); ``slice`` and ``tile`` (slices side by side).
+``argmin``; ``others`` (the total over all but one's own place); ``take``, ``put``, ``add_at``;
+``clip`` (an index moved to the nearest place inside); ``range``; ``slice`` and ``tile`` (slices
+side by side).
 """
 
 from __future__ import annotations
@@ -102,22 +103,33 @@ TRUTH = frozenset(
 )
 
 
+class _Key(NamedTuple):
+    """All that tells two values apart."""
+
+    operation: str
+    operands: tuple[Value, ...] = ()
+    subscripts: tuple[tuple[int, ...], ...] = ()
+    dimensions: tuple[Dimension, ...] = ()
+    rank: int = 0
+    attribute: Hashable = None
+
+
 @dataclass
 class ValueGraph:
     """Makes values, each distinct one once."""
 
     nodes: list[Value] = field(default_factory=list)
-    _known: dict[Hashable, Value] = field(default_factory=dict)
+    _known: dict[_Key, Value] = field(default_factory=dict)
 
     def input(self, variable: Variable) -> Labelled:
         """Return the array of a variable, its axes labelled by position."""
-        dimensions = tuple(Dimension(axis.extent, axis.role) for axis in variable.axes)
-        value = self._intern("input", (), (), dimensions, len(dimensions), variable)
-        return Labelled(value, tuple(range(value.rank)))
+        axes = tuple(Dimension(axis.extent, axis.role) for axis in variable.axes)
+        key = _Key("input", dimensions=axes, rank=len(axes), attribute=variable)
+        return Labelled(self._value(key), tuple(range(len(axes))))
 
     def leaf(self, operation: str, attribute: Hashable) -> Labelled:
         """Return a number: a ``literal`` or a ``size``."""
-        return Labelled(self._intern(operation, (), (), (), 0, attribute), ())
+        return Labelled(self._value(_Key(operation, attribute=attribute)), ())
 
     def map(self, operation: str, *operands: Labelled) -> Labelled:
         """Return the operation applied elementwise, over the union of the operands' labels.
@@ -146,7 +158,7 @@ class ValueGraph:
 
     def known(self, operation: str, *operands: Labelled) -> Labelled | None:
         """Return the map if it has been made already."""
-        key, labels = self._key(operation, operands, (), None)
+        key, labels = _key(operation, operands)
         value = self._known.get(key)
         return None if value is None else Labelled(value, labels)
 
@@ -162,91 +174,38 @@ class ValueGraph:
 
         ``extra`` adds dimensions that no operand has (a scatter's target axis).
         """
-        key, labels = self._key(operation, operands, tuple(summed), attribute, extra)
+        key, labels = _key(operation, operands, tuple(summed), attribute, extra)
+        return Labelled(self._value(key), labels)
+
+    def _value(self, key: _Key) -> Value:
         value = self._known.get(key)
         if value is None:
-            _, numbers, subscripts, dimensions, rank, _ = key
-            assert len(numbers) == len(operands)
-            value = self._add(
-                key,
-                operation,
-                tuple(o.value for o in operands),
-                subscripts,
-                dimensions,
-                rank,
-                attribute,
-            )
-        return Labelled(value, labels)
-
-    def _key(
-        self,
-        operation: str,
-        operands: Sequence[Labelled],
-        summed: tuple[Label, ...],
-        attribute: Hashable,
-        extra: Sequence[tuple[Label, Dimension]] = (),
-    ) -> tuple[
-        tuple[
-            str, tuple[int, ...], tuple[tuple[int, ...], ...], tuple[Dimension, ...], int, Hashable
-        ],
-        tuple[Label, ...],
-    ]:
-        found: dict[Label, Dimension] = {}
-        for operand in operands:
-            for label, dimension in zip(operand.labels, operand.value.axes, strict=True):
-                found.setdefault(label, dimension)
-        for label, dimension in extra:
-            found.setdefault(label, dimension)
-        kept = tuple(label for label in found if label not in summed)
-        place = {label: k for k, label in enumerate((*kept, *(s for s in summed if s in found)))}
-        subscripts = tuple(tuple(place[label] for label in o.labels) for o in operands)
-        dimensions = tuple(found[label] for label in place)
-        numbers = tuple(o.value.number for o in operands)
-        return (operation, numbers, subscripts, dimensions, len(kept), attribute), kept
-
-    def _intern(
-        self,
-        operation: str,
-        operands: tuple[Value, ...],
-        subscripts: tuple[tuple[int, ...], ...],
-        dimensions: tuple[Dimension, ...],
-        rank: int,
-        attribute: Hashable,
-    ) -> Value:
-        key = (
-            operation,
-            tuple(o.number for o in operands),
-            subscripts,
-            dimensions,
-            rank,
-            attribute,
-        )
-        known = self._known.get(key)
-        return known or self._add(key, operation, operands, subscripts, dimensions, rank, attribute)
-
-    def _add(
-        self,
-        key: Hashable,
-        operation: str,
-        operands: tuple[Value, ...],
-        subscripts: tuple[tuple[int, ...], ...],
-        dimensions: tuple[Dimension, ...],
-        rank: int,
-        attribute: Hashable,
-    ) -> Value:
-        value = Value(
-            len(self.nodes),
-            operation,
-            operands,
-            subscripts,
-            dimensions,
-            rank,
-            attribute,
-            operation in TRUTH,
-        )
-        self.nodes.append(value)
-        self._known[key] = value
+            value = Value(len(self.nodes), *key, boolean=key.operation in TRUTH)
+            self.nodes.append(value)
+            self._known[key] = value
         return value
+
+
+def _key(
+    operation: str,
+    operands: Sequence[Labelled],
+    summed: tuple[Label, ...] = (),
+    attribute: Hashable = None,
+    extra: Sequence[tuple[Label, Dimension]] = (),
+) -> tuple[_Key, tuple[Label, ...]]:
+    """Number the dimensions by first appearance; return the key and the result's labels."""
+    found: dict[Label, Dimension] = {}
+    for operand in operands:
+        for label, dimension in zip(operand.labels, operand.value.axes, strict=True):
+            found.setdefault(label, dimension)
+    for label, dimension in extra:
+        found.setdefault(label, dimension)
+    kept = tuple(label for label in found if label not in summed)
+    place = {label: k for k, label in enumerate((*kept, *(s for s in summed if s in found)))}
+    subscripts = tuple(tuple(place[label] for label in o.labels) for o in operands)
+    dimensions = tuple(found[label] for label in place)
+    values = tuple(operand.value for operand in operands)
+    return _Key(operation, values, subscripts, dimensions, len(kept), attribute), kept
 
 
 def reachable(outputs: Iterable[Value], stop: Collection[int] = ()) -> list[Value]:

@@ -1,0 +1,296 @@
+"""What lowering must keep, checked after each of its stages.
+
+values   every operand is made before it is read, ranks and extents agree, truth values and
+         positions stand only where they may
+program  simulated statement by statement: what is read has been written, and nothing has
+         been written over it since; rows of ones stay
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from symbackprop.lowering.program import ArrayProgram, Buffer, Section, Statement
+from symbackprop.lowering.values import TRUTH, Value
+from symbackprop.scalar import ARITY
+
+_MAPS = frozenset(ARITY) | {"subtract", "square", "number"}
+_REDUCTIONS = frozenset({"total", "largest", "smallest", "product", "argmax", "argmin"})
+_TAKES_TRUTH: Mapping[str, Callable[[int], bool]] = {
+    **dict.fromkeys([*TRUTH, "number", "multiply", "total", "contract"], lambda _: True),
+    "where": lambda position: position == 0,
+}
+_TAKES_POSITIONS: Mapping[str, Callable[[int], bool]] = {
+    **dict.fromkeys([*TRUTH, "number", "clip", "place"], lambda _: True),
+    **dict.fromkeys(["take", "put", "add_at"], lambda position: position == 1),
+}
+_COMMON = ("forward", "backward", "penalty")
+
+
+class LoweringError(Exception):
+    """A stage of lowering broke what the next one relies on: a bug, not bad input."""
+
+
+def check_values(values: Sequence[Value]) -> None:
+    """Check nodes of a value graph, given in the order in which they were made.
+
+    Raises:
+        LoweringError: which node breaks which rule.
+    """
+    for value in values:
+        for rule, holds in _RULES.items():
+            if not holds(value):
+                raise LoweringError(f"value {value.number} ({value.operation}): {rule}")
+
+
+def _extents_agree(value: Value) -> bool:
+    return all(
+        value.dimensions[dimension].extent == axis.extent
+        for operand, subscript in zip(value.operands, value.subscripts, strict=True)
+        for dimension, axis in zip(subscript, operand.axes, strict=True)
+    )
+
+
+def _allowed(value: Value, table: Mapping[str, Callable[[int], bool]], position: int) -> bool:
+    rule = table.get(value.operation)
+    return rule is not None and rule(position)
+
+
+def _is_complete(value: Value) -> bool:
+    read = {dimension for subscript in value.subscripts for dimension in subscript}
+    whole = read == set(range(len(value.dimensions)))
+    if value.operation in _MAPS:
+        return whole and value.rank == len(value.dimensions)
+    if value.operation == "contract" or value.operation in _REDUCTIONS:
+        count = 2 if value.operation == "contract" else 1
+        return whole and value.rank < len(value.dimensions) and len(value.operands) == count
+    return True
+
+
+_RULES: Mapping[str, Callable[[Value], bool]] = {
+    "an operand is made later": lambda v: all(o.number < v.number for o in v.operands),
+    "the rank exceeds the dimensions": lambda v: 0 <= v.rank <= len(v.dimensions),
+    "an operand's axes are not its subscript": lambda v: (
+        [o.rank for o in v.operands] == [*map(len, v.subscripts)]
+    ),
+    "a subscript names one dimension twice": lambda v: all(
+        len(set(subscript)) == len(subscript) for subscript in v.subscripts
+    ),
+    "a subscript is no dimension": lambda v: all(
+        0 <= d < len(v.dimensions) for subscript in v.subscripts for d in subscript
+    ),
+    "extents differ along a dimension": _extents_agree,
+    "dimensions do not fit the operation": _is_complete,
+    "truth values where numbers must stand": lambda v: all(
+        not o.boolean or _allowed(v, _TAKES_TRUTH, k) for k, o in enumerate(v.operands)
+    ),
+    "positions where numbers must stand": lambda v: all(
+        not o.integer or _allowed(v, _TAKES_POSITIONS, k) for k, o in enumerate(v.operands)
+    ),
+    "truth values must come from comparisons": lambda v: v.boolean == (v.operation in TRUTH),
+}
+
+
+def check_program(program: ArrayProgram, afterwards: Iterable[Value] = ()) -> None:
+    """Run the storage plan without numbers, once for each form of the target.
+
+    Args:
+        program: what is about to be printed.
+        afterwards: values that are computed from what a step leaves behind.
+
+    Raises:
+        LoweringError: which statement reads what is not there, or writes where it reads.
+    """
+    heads = [section.name for section in program.sections if section.name not in _COMMON]
+    for head in heads or [""]:
+        run = _Run(program)
+        sections = [s for s in program.sections if s.name in (*_COMMON, head)]
+        for section in sections:
+            run.section(section)
+        run.afterwards(sections[-1].name, afterwards)
+
+
+@dataclass
+class _Memory:
+    """Which value lies where, by intervals of elements."""
+
+    taken: list[tuple[int, int, object]] = field(default_factory=list)
+
+    def write(self, start: int, stop: int, holder: object) -> None:
+        first = bisect_right(self.taken, start, key=lambda entry: entry[1])
+        last = bisect_left(self.taken, stop, key=lambda entry: entry[0])
+        cut = self.taken[first:last]
+        self.taken[first:last] = []
+        if start == stop:
+            return
+        for left, right, other in cut:
+            if left < start:
+                insort(self.taken, (left, start, other), key=lambda entry: entry[0])
+            if right > stop:
+                insort(self.taken, (stop, right, other), key=lambda entry: entry[0])
+        insort(self.taken, (start, stop, holder), key=lambda entry: entry[0])
+
+    def holder(self, start: int, stop: int) -> object:
+        """Return what lies in the whole interval, or None."""
+        first = bisect_right(self.taken, start, key=lambda entry: entry[1])
+        found = self.taken[first] if first < len(self.taken) else None
+        return found[2] if found and found[0] <= start and stop <= found[1] else None
+
+
+class _Run:
+    """One step: sections in order, with what every array holds."""
+
+    def __init__(self, program: ArrayProgram) -> None:
+        self.program = program
+        self.memory: dict[tuple[str, bool], _Memory] = {}
+        self.buffers: dict[str, Buffer] = {}
+        self.apart: dict[str, object] = {}  # arrays and numbers outside of the arenas
+        self.names: dict[int, str] = {}
+        for buffer in program.buffers:
+            if buffer.ones:
+                start, stop = _rows(buffer)
+                self._arena(buffer).write(stop, stop + (stop - start) // _known(buffer), "ones")
+        self._enter("")
+
+    def section(self, section: Section) -> None:
+        """Run the section's statements; afterwards its outputs and the rows of ones are there."""
+        self._enter(section.name)
+        for statement in section.statements:
+            self._statement(section, statement)
+        for name, array in section.outputs.items():
+            buffer = self.buffers.get(array)
+            if buffer is not None:
+                self.apart[name] = self._arena(buffer).holder(*_rows(buffer))
+        for buffer in self.program.buffers:
+            if buffer.ones and buffer.section in ("", section.name):
+                start, stop = _rows(buffer)
+                row = (stop - start) // _known(buffer)
+                if self._arena(buffer).holder(stop, stop + row) != "ones":
+                    raise LoweringError(f"{section.name}: the row of ones of {buffer.name} is lost")
+
+    def afterwards(self, section: str, values: Iterable[Value]) -> None:
+        """Read what is computed last."""
+        self._enter("backward")
+        for value in values:
+            for operand in value.operands:
+                self._read(f"after {section}", operand)
+
+    def _enter(self, section: str) -> None:
+        visible = ("", section)
+        self.buffers = {b.name: b for b in self.program.buffers if b.section in visible}
+        numbered = self.program.names.items()
+        self.names = {
+            number: name
+            for part in ("forward", section)
+            for (owner, number), name in numbered
+            if owner == part
+        }
+
+    def _arena(self, buffer: Buffer) -> _Memory:
+        return self.memory.setdefault((buffer.kind, buffer.batched), _Memory())
+
+    def _statement(self, section: Section, statement: Statement) -> None:
+        place = f"{section.name}: {statement.target} = {statement.operation}"
+        if statement.operation == "masks":
+            self._masks(section, statement)
+            return
+        for k, operand in enumerate(statement.value.operands):
+            for value in self._read(place, operand):
+                self._apart_from_target(place, statement, k, value)
+        if statement.operation in ("take", "put", "add_at"):
+            held = [n for n, name in self.names.items() if name == statement.place]
+            if not any(self._holds(number, statement.place) for number in held):
+                raise LoweringError(f"{place} goes by {statement.place}, which is not there")
+        self._write(statement.target, statement.value.number)
+
+    def _masks(self, section: Section, statement: Statement) -> None:
+        """All masks at once: each lies in the target's memory, under a name of its own."""
+        target = self.buffers[statement.target]
+        start, stop = _rows(target)
+        read = {o.number: o for s in section.statements for o in s.value.operands}
+        for number, name in self.names.items():
+            buffer, value = self.buffers.get(name), read.get(number)
+            if buffer is None or value is None or value.operation != "greater":
+                continue
+            same = (buffer.kind, buffer.batched) == (target.kind, target.batched)
+            if same and start <= buffer.offset and _rows(buffer)[1] <= stop:
+                self._read(f"{section.name}: {name}", value.operands[0])
+                self._write(name, number)
+
+    def _write(self, target: str, number: int) -> None:
+        buffer = self.buffers.get(target)
+        if buffer is None:
+            self.apart[target] = number
+        else:
+            self._arena(buffer).write(*_rows(buffer), number)
+
+    def _holds(self, number: object, name: str) -> bool:
+        buffer = self.buffers.get(name)
+        if buffer is None:
+            return self.apart.get(name) == number
+        return self._arena(buffer).holder(*_rows(buffer)) == number
+
+    def _read(self, place: str, value: Value) -> list[Value]:
+        """Check that all that the value is printed from is there; return the stored ones."""
+        found = []
+        stack = [value]
+        while stack:
+            value = stack.pop()
+            name = self.names.get(value.number)
+            if name is None and value.operation != "input":
+                stack.extend(value.operands)
+                continue
+            found.append(value)
+            if name is None:
+                name = value.variable.name
+                given = name not in self.buffers
+                present = given or self._holds(self.apart.get(name), name)
+            else:
+                present = self._holds(value.number, name) or self._is_given(value, name)
+            if not present:
+                raise LoweringError(f"{place} reads {name}, which is not there or no more")
+        return found
+
+    def _is_given(self, value: Value, name: str) -> bool:
+        """Whether the value is an input that is copied in before the first statement."""
+        if value.operation != "input":
+            return False
+        buffer = self.buffers.get(name)
+        if buffer is None:
+            return True
+        start, stop = _rows(buffer)
+        if self.apart.get(f"given {name}") is not None:
+            return False
+        self.apart[f"given {name}"] = value.number
+        self._arena(buffer).write(start, stop, value.number)
+        return True
+
+    def _apart_from_target(self, place: str, statement: Statement, k: int, value: Value) -> None:
+        """An operand may lie where the result goes only if it is the one that is written over."""
+        target = self.buffers.get(statement.target)
+        name = self.names.get(value.number, "")
+        operand = self.buffers.get(name)
+        if target is None or operand is None or self._arena(target) is not self._arena(operand):
+            return
+        (start, stop), (first, last) = _rows(target), _rows(operand)
+        in_place = statement.reused is not None and (start, stop) == (first, last)
+        same = in_place and value is statement.value.operands[statement.reused or 0]
+        if not same and first < stop and start < last:
+            raise LoweringError(f"{place} writes where it reads operand {k}, {name}")
+
+
+def _rows(buffer: Buffer) -> tuple[int, int]:
+    """Return where the array's own rows start and stop, without a row of ones."""
+    size = buffer.per_sample
+    rows = buffer.shape[0]
+    if buffer.ones and rows is not None:
+        size -= size // (rows + 1)
+    return buffer.offset, buffer.offset + size
+
+
+def _known(buffer: Buffer) -> int:
+    rows = buffer.shape[0]
+    assert rows is not None
+    return rows
