@@ -13,6 +13,7 @@ from symbackprop.equations import (
     Access,
     Adjoint,
     Equation,
+    Extent,
     Index,
     IndexExpression,
     Operand,
