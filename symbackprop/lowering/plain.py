@@ -16,21 +16,8 @@ from symbackprop.network import Head, Network
 
 # Worth keeping from forward to backward; everything else is cheaper to compute again.
 COSTLY = frozenset(
-    [
-        "exp",
-        "expm1",
-        "log",
-        "log1p",
-        "sqrt",
-        "sin",
-        "cos",
-        "tanh",
-        "erf",
-        "erfc",
-        "power",
-        "contract",
-    ]
-    + ["total", "largest", "smallest", "product", "argmax", "argmin", "others", "take"]
+    {"exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tanh", "erf", "erfc", "power"}
+    | {"contract", "total", "largest", "smallest", "product", "argmax", "argmin", "others", "take"}
 )
 FREE = frozenset({"input", "literal", "slice", "range"})
 IN_PLACE = frozenset({"put", "add_at"})  # statements, not expressions
