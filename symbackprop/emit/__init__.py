@@ -28,8 +28,10 @@ from symbackprop.emit.optimizer import OptimizerSource, optimizer_source
 from symbackprop.emit.step import StepSource, StepWriter
 from symbackprop.equations import Derivation, Equation, Variable, accesses_of
 from symbackprop.errors import SymbackpropError
+from symbackprop.lowering.checker import check_program
 from symbackprop.lowering.masks import join_masks
 from symbackprop.lowering.plain import head_program, plain_program
+from symbackprop.lowering.runs import SHORTEST_RUN, equal_layers
 from symbackprop.lowering.storage import plan_storage
 from symbackprop.lowering.training import training_values
 from symbackprop.network import Head, Network
@@ -37,7 +39,10 @@ from symbackprop.network import Head, Network
 
 @dataclass(frozen=True)
 class Location:
-    """Where the module computes one variable: lines count from 1, both ends included."""
+    """Where the module computes one variable: lines count from 1, both ends included.
+
+    A loop over equal layers computes one variable of each: ``variable`` is "z2 to z9" there.
+    """
 
     variable: str
     function: str
@@ -53,14 +58,21 @@ class Emitted:
     source_map: tuple[Location, ...]
 
 
-def generate(network: Network, optimizer: str = "sgd") -> Emitted:
+def generate(
+    network: Network, optimizer: str = "sgd", *, shortest_run: int = SHORTEST_RUN
+) -> Emitted:
     """Return the module of a network, with plain steps or another optimizer of the catalogue.
+
+    Args:
+        network: what the module is of.
+        optimizer: a name of the catalogue's.
+        shortest_run: fewer equal layers than this are written one by one, not as a loop.
 
     Raises:
         SymbackpropError: a function or a size is left open, or something has no array form yet.
     """
     _require_determined(network)
-    writer = _Writer(network, CATALOG.optimizers[optimizer])
+    writer = _Writer(network, CATALOG.optimizers[optimizer], shortest_run)
     text = writer.text()
     return Emitted(text, writer.locations(text))
 
@@ -81,8 +93,9 @@ def _require_determined(network: Network) -> None:
 class _Writer:
     """Derives, lowers and prints each part once, and fills the frames with them."""
 
-    def __init__(self, network: Network, optimizer: Optimizer) -> None:
+    def __init__(self, network: Network, optimizer: Optimizer, shortest_run: int) -> None:
         self.network = network
+        self.equal = equal_layers(network, shortest_run)
         self.shared = Shared({}, set())
         layers = calculus.derive_layers(network)
         plain = plain_program(network, layers)
@@ -90,8 +103,8 @@ class _Writer:
         fused = [(h, calculus.derive_head(network, h, fused=True)) for h in network.heads]
         comments = Comments(network, layers, *(derivation for _, derivation in apart))
         self.bodies: dict[str, Body] = {
-            "forward": forward_body(network, plain, comments, self.shared),
-            "backward": backward_body(network, plain, comments, self.shared),
+            "forward": forward_body(network, plain, comments, self.shared, self.equal),
+            "backward": backward_body(network, plain, comments, self.shared, self.equal),
         }
         self.step: StepSource | None = None
         if network.heads:
@@ -115,8 +128,11 @@ class _Writer:
             for equations in self.network.penalties
         ]
         training = training_values(self.network, layers, fused, penalties)
-        program = join_masks(plan_storage(self.network, training))
-        return StepWriter(self.network, program, training, comments, self.shared).write()
+        program = join_masks(plan_storage(self.network, training, self.equal.runs))
+        check_program(program, [training.input_cotangent.value])
+        return StepWriter(
+            self.network, program, training, comments, self.shared, equal=self.equal
+        ).write()
 
     def text(self) -> str:
         """Return the module."""
@@ -133,7 +149,7 @@ class _Writer:
             "title": f"{network.name}: {network.text}",
             "preamble": preamble(network, __version__),
             "constants": constant_lines(self.shared.constants),
-            "tables": tables(network),
+            "tables": tables(network, self.equal),
             "input_shape": shape_text(shape(network.input)),
             "output_shape": shape_text(shape(network.output)),
             "input_check": check_text(network.input),
@@ -154,7 +170,7 @@ class _Writer:
             "arenas": [],
             "binding": "",
             "input_gradient": "",
-            "standard_modules": ["functools", "math"] if self.step else ["math"],
+            "standard_modules": ["functools", "math", "operator"] if self.step else ["math"],
             "equations": self.optimizer.equations,
             "moments": self.optimizer.moments,
             "moment_names": quoted(self.optimizer.moments),
@@ -175,7 +191,11 @@ class _Writer:
     def _workspace(self, step: StepSource) -> dict[str, object]:
         kinds = {"floats": "self.dtype", "masks": "np.bool_", "places": "np.intp"}
         return {
-            "arenas": [(arena, size, kinds[arena]) for arena, size in step.sizes.items()],
+            "arenas": [
+                (arena, f"{size}" if fixed else f"{size} * batch_size", kinds[kind])
+                for arena, size in step.sizes.items()
+                for _, fixed, kind in [arena.rpartition("fixed_")]
+            ],
             "binding": step.binding.text,
             "input_gradient": step.input_gradient,
             "layout_words": "features by samples" if step.batch_last else "samples by features",

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from symbackprop.emit.lines import block, comment
+from symbackprop.emit.runs import Piece
 
 
 @dataclass
@@ -14,7 +15,8 @@ class Body:
 
     Attributes:
         lines: indented source lines.
-        computes: for each line, the name of the variable that it computes, or "".
+        computes: for each line, the name of the variable that it computes, or "". A line of a
+            loop over layers computes "z2 to z9".
     """
 
     depth: int = 1
@@ -24,9 +26,18 @@ class Body:
     def add(self, statements: Iterable[str], computes: str = "", remark: str = "") -> None:
         """Add statements under a comment."""
         indent = "    " * self.depth
-        written = [*comment(remark, indent), *block(statements, self.depth)] if remark else block(statements, self.depth)
+        written = (
+            [*comment(remark, indent), *block(statements, self.depth)]
+            if remark
+            else block(statements, self.depth)
+        )
         self.lines.extend(written)
         self.computes.extend([computes] * len(written))
+
+    def pieces(self, pieces: Iterable[Piece]) -> None:
+        """Add statements, each piece under its comment."""
+        for piece in pieces:
+            self.add(piece.lines, piece.variable, piece.remark)
 
     def nested(self, header: str, inner: Body) -> None:
         """Add a compound statement."""
@@ -44,7 +55,7 @@ class Body:
         return "\n".join(self.lines)
 
 
-def shape_text(shape: Sequence[int | None | str]) -> str:
+def shape_text(shape: Sequence[int | str | None]) -> str:
     """Return a shape as a tuple's text; the batch is N."""
     parts = ["N" if extent is None else str(extent) for extent in shape]
     return f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"

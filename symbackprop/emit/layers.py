@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from symbackprop.emit.body import Body
 from symbackprop.emit.comments import Comments
+from symbackprop.emit.plain_loops import Kept, in_loops, plain_loops, write_segments
+from symbackprop.emit.runs import Names, Piece, Segment, tokens, variable_names
 from symbackprop.equations import Variable
 from symbackprop.lowering.plain import FREE
 from symbackprop.lowering.program import Assignment, HeadFunction, HeadProgram, PlainProgram, unused
+from symbackprop.lowering.runs import EqualLayers
 from symbackprop.lowering.values import Value
 from symbackprop.network import Network
 from symbackprop.numpy_printer import NumpyPrinter, place
@@ -25,42 +29,64 @@ class Shared:
 
 
 def forward_body(
-    network: Network, program: PlainProgram, comments: Comments, shared: Shared
+    network: Network, program: PlainProgram, comments: Comments, shared: Shared, equal: EqualLayers
 ) -> Body:
     """Return forward: every layer, then the output and the cache."""
-    body = Body()
     printer = _printer(network, program, program.forward_names, shared)
-    _assignments(body, printer, program.forward, comments)
+    segments = _segments(printer, program.forward, comments)
     cache = cached_names(network, program)
-    entries = ", ".join(f'"{key}": {name}' for key, name in cache.items())
-    body.add([f"cache = {{{entries}}}", f"return {cache[network.output.name]}, cache"])
+    names = Names({*variable_names(network), *printer.names.values()})
+    loops = plain_loops(segments, names, equal, Kept("cache", cache, _parameters(network)))
+    body = Body()
+    given = {network.input.name: cache.pop(network.input.name)}
+    if loops:
+        body.add([f"cache = {{{_pairs(given)}}}"])
+    result = cache[network.output.name]
+    rest = {key: name for key, name in cache.items() if not in_loops(loops, key)}
+    write_segments(body, segments, loops, [result, *rest.values()])
+    body.add([f"cache |= {{{_pairs(rest)}}}" if loops else f"cache = {{{_pairs(given | rest)}}}"])
+    body.add([f"return {result}, cache"])
     return body
 
 
 def cached_names(network: Network, program: PlainProgram) -> dict[str, str]:
-    """Return what forward leaves for backward, x, every z and a, and what is costly: key to name."""
+    """Return what forward leaves for backward, key to name: x, every z and a, what is costly."""
     kept = {v.name: program.forward_names[program.results[v]] for v in program.results}
     saved = [program.forward_names[number] for number in program.saved]
     return {network.input.name: network.input.name, **kept, **{name: name for name in saved}}
 
 
 def backward_body(
-    network: Network, program: PlainProgram, comments: Comments, shared: Shared
+    network: Network, program: PlainProgram, comments: Comments, shared: Shared, equal: EqualLayers
 ) -> Body:
     """Return backward: from ∂E/∂output to all gradients."""
-    body = Body()
     printer = _printer(network, program, program.backward_names, shared)
-    inner = Body()
-    _assignments(inner, printer, program.backward, comments)
+    segments = _segments(printer, program.backward, comments)
+    learned = {p.variable.name: p.variable.bar() for p in network.parameters}
+    found = {name: _gradient(program, variable) for name, variable in learned.items()}
+    found["x"] = _gradient(program, network.input.bar())
+    grads = {name: text for name, text in found.items() if text}
     cached = dict.fromkeys(cached_names(network, program).values())
-    read = [name for name in cached if reads(inner.text, name)]
-    body.add(f'{name} = cache["{name}"]' for name in read)
+    names = Names({*variable_names(network), *printer.names.values()})
+    kept = Kept("grads", grads, _parameters(network), frozenset(cached))
+    loops = plain_loops(segments, names, equal, kept)
+    inner = Body()
+    rest = {key: name for key, name in grads.items() if not in_loops(loops, key)}
+    write_segments(inner, segments, loops, rest.values())
+    read = tokens(line for s in segments if not in_loops(loops, s.layer) for line in s.lines)
+    body = Body()
+    body.add(f'{name} = cache["{name}"]' for name in cached if name in read)
+    if loops:
+        body.add(["grads = {}"])
+        inner.add([f"grads |= {{{_pairs(rest)}}}", "return grads"])
+    else:
+        inner.add([f"return {{{_pairs(rest)}}}"])
     body.append(inner)
-    learned = [(p.variable.name, p.variable.bar()) for p in network.parameters]
-    entries = [(name, _gradient(program, v)) for name, v in (*learned, ("x", network.input.bar()))]
-    pairs = ", ".join(f'"{name}": {text}' for name, text in entries if text)
-    body.add([f"return {{{pairs}}}"])
     return body
+
+
+def _pairs(entries: Mapping[str, str]) -> str:
+    return ", ".join(f'"{key}": {name}' for key, name in entries.items())
 
 
 def _gradient(program: PlainProgram, variable: Variable) -> str:
@@ -103,40 +129,65 @@ def reads(text: str, name: str) -> bool:
     return re.search(rf"(?<![\w\".]){re.escape(name)}(?![\w\"])", code) is not None
 
 
+def _parameters(network: Network) -> frozenset[str]:
+    return frozenset(array.variable.name for array in network.parameters)
+
+
 def _printer(
     network: Network, program: PlainProgram, given: Mapping[int, str], shared: Shared
 ) -> NumpyPrinter:
     names = dict(given)
-    parameters = {p.variable.name for p in network.parameters}
+    parameters = _parameters(network)
     for number, name in names.items():
         if name in parameters and number in program.inputs:
             names[number] = f'params["{name}"]'
     return NumpyPrinter(program.layout, names, shared.constants, shared.helpers)
 
 
+def _segments(
+    printer: NumpyPrinter, assignments: Sequence[Assignment], comments: Comments
+) -> list[Segment]:
+    """Return what every layer contributes, in order."""
+    found = []
+    for owner, group in groupby(assignments, key=lambda assignment: assignment.owner):
+        pieces = [_piece(printer, assignment, comments) for assignment in group]
+        found.append(Segment(owner, tuple(pieces)))
+    return found
+
+
+def _piece(printer: NumpyPrinter, assignment: Assignment, comments: Comments) -> Piece:
+    computes = assignment.variable.name if assignment.variable else ""
+    stem = f"t{assignment.owner}" if assignment.owner else "t"
+    lines = _statements(printer, assignment, stem)
+    return Piece(tuple(lines), computes, comments.of(assignment.variable))
+
+
 def _assignments(
     body: Body, printer: NumpyPrinter, assignments: Sequence[Assignment], comments: Comments
 ) -> None:
-    for assignment in assignments:
-        remark = comments.of(assignment.variable)
-        computes = assignment.variable.name if assignment.variable else ""
-        body.add(_statements(printer, assignment), computes, remark)
+    for segment in _segments(printer, assignments, comments):
+        body.pieces(segment.pieces)
 
 
-def _statements(printer: NumpyPrinter, assignment: Assignment) -> list[str]:
+def _statements(printer: NumpyPrinter, assignment: Assignment, stem: str) -> list[str]:
     value, name = assignment.value, assignment.name
     printer.names[value.number] = name
     if value.operation not in ("put", "add_at"):
-        return short(printer, value, f"{name} = ")
-    base = printer.value(value.operands[0])
-    fresh = value.operands[0].number not in printer.names
-    start = base.source if fresh else f"{base.source}.copy()"
-    sign = "=" if value.operation == "put" else "+="
-    new = printer.value(value.operands[2]).source
-    return [f"{name} = {start}", f"{name}[{place(printer, value)}] {sign} {new}"]
+        return short(printer, value, f"{name} = ", stem)
+    base, _, new = value.operands
+    if base.number in printer.names:
+        lines = [f"{name} = {printer.names[base.number]}.copy()"]
+    else:
+        lines = short(printer, base, f"{name} = ", stem)
+    start = f"{name}[{place(printer, value)}] {'=' if value.operation == 'put' else '+='} "
+    if new.number in printer.names:
+        return [*lines, f"{start}{printer.names[new.number]}"]
+    return [*lines, *short(printer, new, start, stem)]
 
 
-def short(printer: NumpyPrinter, value: Value, start: str, room: int = 80) -> list[str]:
+def short(
+    printer: NumpyPrinter, value: Value, start: str, stem: str = "t", room: int = 80
+) -> list[str]:
     """Return the statement ``start value``, its longest parts named first where it is too long."""
     lines: list[str] = []
     while len(text := f"{start}{printer.computed(value).source}") > room:
@@ -144,8 +195,8 @@ def short(printer: NumpyPrinter, value: Value, start: str, room: int = 80) -> li
         if not parts:
             break
         part = max(parts, key=lambda o: (len(printer.computed(o).source), -o.number))
-        name = unused("t", set(printer.names.values()))
-        lines += short(printer, part, f"{name} = ", room)
+        name = unused(stem, set(printer.names.values()))
+        lines += short(printer, part, f"{name} = ", stem, room)
         printer.names[part.number] = name
     return [*lines, text]
 

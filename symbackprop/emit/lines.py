@@ -15,7 +15,9 @@ def comment(text: str, indent: str = "") -> list[str]:
     wrapped = textwrap.wrap(
         text, WIDTH - len(indent) - 6, break_long_words=False, break_on_hyphens=False
     )
-    return [f"{indent}# {line}" if k == 0 else f"{indent}#     {line}" for k, line in enumerate(wrapped)]
+    return [
+        f"{indent}# {line}" if k == 0 else f"{indent}#     {line}" for k, line in enumerate(wrapped)
+    ]
 
 
 def block(lines: Iterable[str], depth: int = 1) -> list[str]:
@@ -28,22 +30,34 @@ def fit(line: str, indent: str = "") -> list[str]:
     """Return the statement as one line, or broken at its last bracket pair."""
     own = line[: len(line) - len(line.lstrip())]
     line, indent = line.lstrip(), indent + own
-    if not line:
-        return [""]
     if len(indent) + len(line) <= WIDTH or line.startswith("#"):
-        return [indent + line]
+        return [indent + line if line else ""]
     opened = _last_bracket(line)
     if opened is None:
         return [indent + line]
     head, body, tail = line[: opened + 1], line[opened + 1 : -1], line[-1]
     inner = indent + "    "
-    items = split(body)
+    clauses = _clauses(body)
+    items = split(body) if len(clauses) == 1 else [body]
     call = bool(re.search(r"[\w)\]]$", line[:opened]))
     if len(inner) + len(body) <= WIDTH and (call or len(items) == 1) and not body.endswith(","):
         return [indent + head, inner + body, indent + tail]
+    if len(clauses) > 1:
+        return [indent + head, *(p for c in clauses for p in fit(c, inner)), indent + tail]
     if len(items) == 1 and not call and tail == ")":  # a comma would make it a tuple
         return [indent + head, *fit(body, inner), indent + tail]
     return [indent + head, *(p for item in items for p in _item(item, inner)), indent + tail]
+
+
+def _clauses(body: str) -> list[str]:
+    """Return a comprehension's element and its ``for`` clauses; other text as it is."""
+    found = [""]
+    for word in split(body, " "):
+        if word == "for":
+            found.append(word)
+        else:
+            found[-1] = f"{found[-1]} {word}".lstrip()
+    return found
 
 
 def _item(item: str, indent: str) -> list[str]:
@@ -79,6 +93,6 @@ def _last_bracket(line: str) -> int | None:
         depth += (line[position] in _CLOSE) - (line[position] in _OPEN)
         if depth == 0:
             before = line[:position]
-            right = before.split(" = ", 1)[-1]
+            right = before.split(" = ", 1)[-1].removeprefix("**")
             return position if len(split(right, "+-*/@<>")) <= 1 else None
     return None

@@ -7,19 +7,32 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 
+from symbackprop.emit.binding import step_binding
 from symbackprop.emit.body import Body
 from symbackprop.emit.comments import Comments
+from symbackprop.emit.families import Families
 from symbackprop.emit.layers import Shared
 from symbackprop.emit.lines import WIDTH
+from symbackprop.emit.runs import (
+    Names,
+    Piece,
+    Relative,
+    Segment,
+    local_names,
+    looped,
+    repeated,
+    tokens,
+    variable_names,
+)
 from symbackprop.equations import Variable
-from symbackprop.lowering.program import ArrayProgram, Buffer, Section
+from symbackprop.lowering.program import ArrayProgram, Section
+from symbackprop.lowering.runs import EqualLayers
 from symbackprop.lowering.training import TrainingValues
 from symbackprop.network import Network
 from symbackprop.numpy_printer import NumpyPrinter
-from symbackprop.statement_printer import section_printer, with_row
+from symbackprop.statement_printer import section_printer
 
-_ARENAS = {"float": "floats", "bool": "masks", "index": "places"}
-
+_RESERVED = frozenset({"k", "n", "x", "y", "loss", "work", "params", "np", "math"})
 
 _Written = tuple[int, list[str], Variable | None]  # layer, lines, what they compute
 
@@ -31,7 +44,7 @@ class StepSource:
     Attributes:
         body: of ``loss_and_gradients``, after the batch has been bound.
         binding: of ``Workspace._bind``.
-        sizes: elements per sample of each arena.
+        sizes: elements of each arena, per sample but for those that hold arrays without samples.
         input_gradient: the expression of ∂E/∂x.
     """
 
@@ -40,6 +53,19 @@ class StepSource:
     sizes: dict[str, int] = field(default_factory=dict)
     batch_last: bool = False
     input_gradient: str = ""
+
+
+@dataclass(frozen=True)
+class Turns:
+    """A run of equal layers in a step.
+
+    Attributes:
+        layers: from first to last.
+        elements: of the arrays that its loops read, the expression for layer k.
+    """
+
+    layers: range
+    elements: Mapping[Relative, str]
 
 
 class StepWriter:
@@ -52,66 +78,100 @@ class StepWriter:
         training: TrainingValues,
         comments: Comments,
         shared: Shared,
+        *,
+        equal: EqualLayers,
     ) -> None:
-        self.network, self.program = network, program
+        self.network, self.program, self.equal = network, program, equal
         self.variables, self.inputs = training.variables, training.inputs
         self.input_cotangent = training.input_cotangent
         self.comments, self.shared = comments, shared
-        self.bound: dict[str, dict[str, str]] = {"": {}}
-        self.groups: dict[str, list[str]] = {}
-        self.rows_of_ones: set[str] = set()
         self.source = StepSource()
-        self.arrays = self._arrays()
+        self.binding = step_binding(network, program)
+        self.sections = {section.name: section for section in program.sections}
+        self.segments = {name: self._printed(self.sections[name]) for name in self._order()}
+        names = (variable_names(network), program.names.values(), self.binding.arrays[""])
+        self.names = Names(name for group in names for name in group)
+        self.taken = {*_RESERVED, *self.binding.of("")}
+        self.loops = self._loops()
 
     def write(self) -> StepSource:
         """Return the step's source."""
         body = self.source.body
-        sections = {section.name: section for section in self.program.sections}
-        heads = [head for head in self.network.heads if head.form in sections]
+        heads = [head for head in self.network.heads if head.form in self.sections]
         seen: set[str] = set()
-        self._section(body, sections["forward"], seen)
+        self._section(body, "forward", seen)
         for k, head in enumerate(heads):
             if len(heads) == 1:
-                self._section(body, sections[head.form], seen)
+                self._section(body, head.form, seen)
             else:
                 inner = Body(depth=2)
-                self._section(inner, sections[head.form], set(seen))
+                self._section(inner, head.form, set(seen))
                 test = f"if y.ndim == {len(head.target.axes)}:" if k == 0 else "else:"
                 body.nested(test, inner)
-        self._section(body, sections["backward"], seen)
+        self._section(body, "backward", seen)
         if self.program.scaled:
-            share = self._bind("", "share", "np.array(1 / n, dtype)")
-            self._group(body, "mean", [share, "gradient"], seen)
-            body.add([f"np.multiply(gradient, {share}, gradient)"], remark="the mean's 1/N")
-        if "penalty" in sections:
-            self._section(body, sections["penalty"], seen)
-            body.add([f"loss += {name}" for name in self._penalty_costs(sections["penalty"])])
-        self._binding()
+            self.binding.names("").setdefault("share", "np.array(1 / n, dtype)")
+            self._group(body, "mean", ["share", "gradient"], seen)
+            body.add(["np.multiply(gradient, share, gradient)"], remark="the mean's 1/N")
+        if "penalty" in self.sections:
+            self._section(body, "penalty", seen)
+        self.source.binding = self.binding.body()
+        self.source.sizes = self.binding.sizes
         self.source.batch_last = self.program.layout.batch_last
         self.source.input_gradient = self._input_gradient()
         return self.source
+
+    def _order(self) -> list[str]:
+        """Return the sections as they run; of the heads only one does."""
+        heads = [head.form for head in self.network.heads if head.form in self.sections]
+        names = ["forward", *heads, "backward", "penalty"]
+        return [name for name in names if name in self.sections]
+
+    def _is_head(self, section: str) -> bool:
+        return any(head.form == section for head in self.network.heads)
+
+    def _loops(self) -> dict[int, Turns]:
+        """Return for every layer of a run what its loops read."""
+        common = [self.segments[name] for name in self._order() if not self._is_head(name)]
+        found: dict[int, Turns] = {}
+        for layers in repeated(self.equal, common, self.names):
+            own = [s for segments in common for s in segments if s.layer == layers[0]]
+            lines = [line for segment in own for line in segment.lines]
+            read = self.names.read(lines, layers[0])
+            arrays = [name for name in read if self.binding.has(name.at(layers[0]), "")]
+            families = Families(self.binding, self.names, layers, arrays)
+            if families.regular and all(n in arrays or not n.offset for n in read):
+                found |= dict.fromkeys(layers, Turns(layers, families.bind()))
+        return found
 
     def _input_gradient(self) -> str:
         """Return ∂E/∂x, which is not computed with the rest, as an expression over what is."""
         printer = section_printer(self.program, "backward", self.inputs, {})
         learned = {p.variable.name for p in self.network.parameters}
-        names = {n: f'params["{name}"]' if name in learned else name for n, name in printer.names.items()}
+        names = {
+            n: f'params["{name}"]' if name in learned else name for n, name in printer.names.items()
+        }
         plain = NumpyPrinter(printer.layout, names, self.shared.constants, self.shared.helpers)
         value, labels = self.input_cotangent
-        text = plain.aligned(value, labels, list(range(value.rank)))
+        positions = [int(str(label)) for label in labels]  # the full value's labels are its axes
+        text = plain.aligned(value, positions, list(range(value.rank)))
         return f"{text.within(4)} / n" if self.program.scaled else text.source
 
-    def _penalty_costs(self, section: Section) -> list[str]:
+    def _penalty_costs(self, section: Section) -> set[str]:
         gradients = {p.variable.bar().name for p in self.network.parameters}
-        return [target for name, target in section.outputs.items() if name not in gradients]
+        return {target for name, target in section.outputs.items() if name not in gradients}
 
-    def _section(self, body: Body, section: Section, seen: set[str]) -> None:
-        head = section.name if any(h.form == section.name for h in self.network.heads) else ""
-        printer = section_printer(self.program, section.name, self.inputs, self._names(head))
+    def _printed(self, section: Section) -> list[Segment]:
+        """Return what every layer contributes to the section; a head is one segment."""
+        head = section.name if self._is_head(section.name) else ""
+        printer = section_printer(self.program, section.name, self.inputs, self.binding.names(head))
         printer.constants, printer.helpers = self.shared.constants, self.shared.helpers
+        costs = self._penalty_costs(section) if section.name == "penalty" else set()
         written: list[_Written] = []
         for statement in section.statements:
             lines = printer.statement(statement)
+            if statement.target in costs:
+                lines.append(f"loss += {statement.target}")
             written.append((statement.owner, lines, self.variables.get(statement.value.number)))
         if printer.aliases:
             aliases = [f"{name} = {view}" for name, view in printer.aliases.items()]
@@ -121,38 +181,68 @@ class StepWriter:
         if head:
             cost = next(h.cost.name for h in self.network.heads if h.form == head)
             old = section.outputs[cost]
-            written = [(o, [_renamed(t, old, "loss") for t in lines], v) for o, lines, v in written]
-        for owner, run in groupby(written, key=lambda entry: 0 if head else entry[0]):
-            self._run(body, section.name, owner, list(run), head, seen)
+            written = [(0, [_renamed(t, old, "loss") for t in lines], v) for _, lines, v in written]
+        groups = groupby(written, key=lambda entry: entry[0])
+        return [Segment(owner, self._pieces(entries)) for owner, entries in groups]
 
-    def _run(
-        self, body: Body, section: str, owner: int, run: list[_Written], head: str, seen: set[str]
-    ) -> None:
-        """Write statements of one layer: fetch their arrays, then block by block."""
-        names = _tokens(line for _, lines, _ in run for line in lines)
-        label = f"{section}{owner}" if owner else section
-        while label in self.groups:
-            label += "b"
-        self._group(body, label, [n for n in names if self._is_bound(n, head)], seen)
+    def _pieces(self, written: Iterable[_Written]) -> tuple[Piece, ...]:
+        """Return statements block by block, each under the comment of what it computes."""
+        pieces: list[Piece] = []
         pending: list[str] = []
-        for _, lines, variable in run:
+        for _, lines, variable in written:
             pending += lines
             remark = self.comments.of(variable)
             if remark and variable:
-                body.add(pending, variable.name, remark)
+                pieces.append(Piece(tuple(pending), variable.name, remark))
                 pending = []
-        body.add(pending)
+        return (*pieces, Piece(tuple(pending)))
 
-    def _names(self, head: str) -> dict[str, str]:
-        """Return the bindings that a section may add to; a head's own stay apart."""
-        return self.bound.setdefault(head, {})
+    def _section(self, body: Body, name: str, seen: set[str]) -> None:
+        """Write a section: layer by layer, equal layers as loops."""
+        head = name if self._is_head(name) else ""
+        before: Turns | None = None
+        for segment in self.segments[name]:
+            turns = self.loops.get(segment.layer)
+            if turns is None:
+                self._segment(body, name, segment, head, seen)
+            elif turns is not before:
+                self._loop(body, name, segment, turns, seen)
+            before = turns
 
-    def _is_bound(self, name: str, head: str) -> bool:
-        return name in self.arrays[""] or name in self.arrays.get(head, {}) or name in self.bound[""] or name in self.bound.get(head, {})
+    def _segment(
+        self, body: Body, section: str, segment: Segment, head: str, seen: set[str]
+    ) -> None:
+        """Write statements of one layer after what fetches their arrays."""
+        label = f"{section}{segment.layer}" if segment.layer else section
+        while label in self.binding.groups:
+            label += "b"
+        names = [name for name in tokens(segment.lines) if self.binding.has(name, head)]
+        self._group(body, label, names, seen)
+        body.pieces(segment.pieces)
 
-    def _bind(self, head: str, name: str, expression: str) -> str:
-        self.bound[head].setdefault(name, expression)
-        return name
+    def _loop(
+        self, body: Body, section: str, segment: Segment, turns: Turns, seen: set[str]
+    ) -> None:
+        """Write a loop over equal layers, the first of which has the segment."""
+        layers = turns.layers if segment.layer == turns.layers[0] else turns.layers[::-1]
+        own = self.names.read(segment.lines, segment.layer)
+        local = local_names(own, self.taken)
+        names = [n for n in tokens(segment.lines) if self.names.relative(n, segment.layer) is None]
+        shared = [name for name in names if self.binding.has(name, "")]
+        self._group(body, f"{section}{segment.layer}", shared, seen)
+        label = f"{section}_{layers[0]}_to_{layers[-1]}"
+        arrays = {local[name]: turns.elements[name] for name in own if name in turns.elements}
+        lines = list(_chunks(list(arrays), label, body.depth + 1))
+        self.binding.turns[label] = (layers, [[arrays[name] for name in line] for line in lines])
+        low, high = sorted((layers[0], layers[-1]))
+        turn = Body(depth=body.depth + 1)
+        targets = [", ".join(line) if len(line) > 1 else f"({line[0]},)" for line in lines]
+        parts = [f"part_{k + 1}" for k in range(len(lines))] if len(lines) > 1 else targets
+        body.add([f"for {', '.join(parts)} in work.{label}:"], remark=f"layers {low} to {high}")
+        if len(lines) > 1:
+            turn.add(f"{line} = {part}" for line, part in zip(targets, parts, strict=True))
+        turn.pieces(looped(segment, self.names, local, layers[-1]))
+        body.append(turn)
 
     def _group(self, body: Body, label: str, names: list[str], seen: set[str]) -> None:
         """Fetch arrays that the statements below read for the first time."""
@@ -160,119 +250,13 @@ class StepWriter:
         seen.update(fresh)
         for k, chunk in enumerate(_chunks(fresh, label, body.depth)):
             attribute = label if k == 0 else f"{label}_{k}"
-            self.groups[attribute] = chunk
+            self.binding.groups[attribute] = chunk
             targets = f"({chunk[0]},)" if len(chunk) == 1 else ", ".join(chunk)
             body.add([f"{targets} = work.{attribute}"])
-
-    def _arrays(self) -> dict[str, dict[str, str]]:
-        """Return, for each head and for all, the arrays by name and how they are bound."""
-        found: dict[str, dict[str, str]] = {"": {}}
-        common = found[""]
-        for parameter in self.network.parameters:
-            name = parameter.variable.name
-            common[name] = f'self.parameters["{name}"]'
-            common[parameter.variable.bar().name] = f'self.gradients["{name}"]'
-        common["gradient"] = "self.gradient"
-        start = 0
-        previous = None
-        for parameter in self.network.parameters:
-            shape = [_number(axis.extent) for axis in parameter.variable.axes]
-            if previous and self.program.fused and len(shape) == 1 and len(previous[1]) == 2 and previous[1][1] == shape[0]:
-                block = re.sub("^W", "Wb", previous[0])
-                rows = previous[1][0] + 1
-                end = previous[2] + rows * shape[0]
-                place = f"[{previous[2]}:{end}].reshape({rows}, {shape[0]})"
-                common[block] = f"self.flat{place}"
-                common[f"d{block}"] = f"self.gradient{place}"
-            size = 1
-            for extent in shape:
-                size *= extent
-            previous = (parameter.variable.name, shape, start)
-            start += size
-        for buffer in self.program.buffers:
-            found.setdefault(buffer.section, {}).update(self._buffer(buffer))
-        return found
-
-    def _buffer(self, buffer: Buffer) -> dict[str, str]:
-        arena = _ARENAS[buffer.kind]
-        end = buffer.offset + buffer.per_sample
-        self.source.sizes[arena] = max(self.source.sizes.get(arena, 0), end)
-        def times(count: int) -> str:
-            return f"{count} * n" if buffer.batched and count > 1 else "n" if buffer.batched else str(count)
-
-        ends = [times(buffer.offset) if buffer.offset else "", times(end)]
-        space = " " if any(" " in text for text in ends) else ""
-        place = f"{space}:{space}".join(ends).lstrip() if ends[0] else f":{space}{ends[1]}"
-        shape = ["n" if extent is None else str(extent) for extent in buffer.shape]
-        memory = f"self.{arena}[{place}]"
-        if buffer.ones:
-            with_ones = f"{memory}.reshape({int(shape[0]) + 1}, {', '.join(shape[1:])})"
-            both = with_row(buffer.name)
-            self.rows_of_ones.add(both)
-            return {both: with_ones, buffer.name: f"{both}[:-1]"}
-        return {buffer.name: memory if len(shape) == 1 else f"{memory}.reshape({', '.join(shape)})"}
-
-    def _binding(self) -> None:
-        """Write what binds the arrays for n samples, those that statements read alone."""
-        body = self.source.binding
-        for head in self.bound:
-            known = {**self.arrays[""], **self.bound[""]}
-            own = {**self.arrays.get(head, {}), **self.bound.get(head, {})}
-            labels = [label for label in self.groups if self._head_of(label) == head]
-            wanted = {n for label in (labels if head else self.groups) for n in self.groups[label]}
-            needed = _closure(wanted, {**known, **own})
-            apart = {n for n, e in own.items() if head == "" or known.get(n) != e}
-            order = [n for n in {**known, **own} if n in needed and n in apart]
-            for name in _sorted(order, {**known, **own}):
-                expression = (own if name in own else known)[name]
-                body.add([f"{name} = {expression.replace(', dtype)', ', self.dtype)')}"])
-                if name in self.rows_of_ones:
-                    body.add([f"{name}[-1] = 1"])
-            for label in labels:
-                comma = "," if len(self.groups[label]) == 1 else ""
-                body.add([f"self.{label} = ({', '.join(self.groups[label])}{comma})"])
-
-    def _head_of(self, label: str) -> str:
-        stem = label.split("_")[0].rstrip("0123456789b")
-        return stem if stem in self.bound else ""
 
 
 def _renamed(line: str, old: str, new: str) -> str:
     return re.sub(rf"\b{old}\b", new, line) if old else line
-
-
-def _tokens(lines: Iterable[str]) -> list[str]:
-    """Return the names in the lines, in order of first appearance, attributes left out."""
-    found: dict[str, None] = {}
-    for line in lines:
-        for match in re.finditer(r"(?<![\w.\"])[A-Za-z_]\w*", line):
-            found[match.group()] = None
-    return list(found)
-
-
-def _closure(wanted: set[str], definitions: Mapping[str, str]) -> set[str]:
-    found: set[str] = set()
-    stack = sorted(wanted)
-    while stack:
-        name = stack.pop()
-        if name in definitions and name not in found:
-            found.add(name)
-            stack.extend(_tokens([definitions[name]]))
-    return found
-
-
-def _sorted(names: list[str], definitions: Mapping[str, str]) -> list[str]:
-    """Return the names, each after those that its definition reads."""
-    done: dict[str, None] = {}
-    stack = list(reversed(names))
-    while stack:
-        name = stack[-1]
-        waiting = [t for t in _tokens([definitions[name]]) if t in names and t not in done]
-        if waiting and name not in done:
-            stack.extend(waiting)
-        else:
-            done[stack.pop()] = None
-    return list(done)
 
 
 def _chunks(names: list[str], label: str, depth: int) -> Iterable[list[str]]:
@@ -286,8 +270,3 @@ def _chunks(names: list[str], label: str, depth: int) -> Iterable[list[str]]:
         chunk.append(name)
     if chunk:
         yield chunk
-
-
-def _number(extent: object) -> int:
-    assert isinstance(extent, int)
-    return extent

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
 from itertools import groupby
 from typing import NamedTuple
 
@@ -38,17 +39,23 @@ def numbered(name: str) -> Numbered | None:
     return Numbered(match[1], int(match[2]), match[3]) if match else None
 
 
-def equal_layers(network: Network, shortest: int = SHORTEST_RUN) -> list[range]:
-    """Return the positions of consecutive layers of equal kind, sizes and parameters.
+@dataclass(frozen=True)
+class EqualLayers:
+    """Positions of consecutive layers of equal kind, sizes and parameters.
 
-    Layers named by the user stand alone.
-
-    Args:
-        network: what the layers are of.
-        shortest: runs of fewer layers are left out.
+    Attributes:
+        runs: positions, run by run.
+        shortest: a loop over fewer layers is not worth it.
     """
+
+    runs: tuple[range, ...]
+    shortest: int
+
+
+def equal_layers(network: Network, shortest: int = SHORTEST_RUN) -> EqualLayers:
+    """Return the runs of equal layers; layers named by the user stand alone."""
     keys = [(layer.position, _likeness(layer)) for layer in network.layers]
-    return consecutive(keys, shortest)
+    return EqualLayers(tuple(consecutive(keys, shortest)), shortest)
 
 
 def consecutive(layers: Iterable[tuple[int, Hashable]], shortest: int) -> list[range]:

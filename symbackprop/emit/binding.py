@@ -1,0 +1,197 @@
+"""What a workspace binds once for a batch size: every array and view that a step reads.
+
+Arrays of a run of equal layers are bound as one dict by layer, and what a loop over them reads
+in each turn as one list.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from symbackprop.emit.body import Body
+from symbackprop.emit.places import Place
+from symbackprop.emit.runs import tokens
+from symbackprop.equations import Variable
+from symbackprop.lowering.program import ArrayProgram, Buffer
+from symbackprop.network import Network
+from symbackprop.statement_printer import with_row
+
+_ARENAS = {"float": "floats", "bool": "masks", "index": "places"}
+
+
+@dataclass(frozen=True)
+class Bound:
+    """How a name is bound: by an expression or a place, and what is done to it at once."""
+
+    by: str | Place
+    after: tuple[str, ...] = ()
+
+    @property
+    def source(self) -> str:
+        """The expression."""
+        text = self.by if isinstance(self.by, str) else self.by.source
+        return text.replace(", dtype)", ", self.dtype)")
+
+    @property
+    def reads(self) -> dict[str, None]:
+        """The names in all of it."""
+        return tokens([self.source, *self.after])
+
+
+@dataclass
+class Binding:
+    """Collects what the statements of a step read.
+
+    Attributes:
+        arrays: by head ("" for what all share) and name.
+        views: the same for what printing statements asked for, as expressions.
+        groups: names that a step fetches at once, by the workspace's attribute.
+        turns: of a loop: its layers and the names, as fetched line by line in a turn.
+        sizes: elements of each arena, per sample.
+    """
+
+    arrays: dict[str, dict[str, Bound]]
+    views: dict[str, dict[str, str]] = field(default_factory=lambda: {"": {}})
+    groups: dict[str, list[str]] = field(default_factory=dict)
+    turns: dict[str, tuple[range, list[list[str]]]] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
+
+    def names(self, head: str) -> dict[str, str]:
+        """Return the views that a section may add to; a head's own stay apart."""
+        return self.views.setdefault(head, {})
+
+    def has(self, name: str, head: str) -> bool:
+        """Whether the name is bound for all, or for this head."""
+        return any(
+            name in found.get(h, {}) for found in (self.arrays, self.views) for h in ("", head)
+        )
+
+    def of(self, head: str) -> dict[str, Bound]:
+        """Return what is bound for a head alone."""
+        views = {name: Bound(text) for name, text in self.views.get(head, {}).items()}
+        return {**self.arrays.get(head, {}), **views}
+
+    def body(self) -> Body:
+        """Return the statements that bind the arrays for n samples, in an order that works."""
+        body = Body(depth=2)
+        common = self.of("")
+        rows = (line for _, lines in self.turns.values() for line in lines)
+        fetched = set(tokens(text for line in rows for text in line))
+        fetched |= {name for names in self.groups.values() for name in names}
+        for head in self.views:
+            own = self.of(head)
+            known = {**common, **own}
+            labels = [label for label in self.groups if self._head_of(label) == head]
+            read = {n for label in labels for n in self.groups[label]} if head else fetched
+            needed = _closure(read, known)
+            apart = [n for n in known if n in needed and n in own]
+            for name in _sorted([n for n in apart if not head or common.get(n) != own[n]], known):
+                body.add([f"{name} = {known[name].source}", *known[name].after])
+            for label in labels:
+                comma = "," if len(self.groups[label]) == 1 else ""
+                body.add([f"self.{label} = ({', '.join(self.groups[label])}{comma})"])
+            if not head:
+                body.add(f"self.{label} = {_list(*turn)}" for label, turn in self.turns.items())
+        return body
+
+    def _head_of(self, label: str) -> str:
+        stem = label.split("_", 1)[0].rstrip("0123456789b")
+        return stem if stem in self.views else ""
+
+
+def _list(layers: range, lines: Sequence[Sequence[str]]) -> str:
+    rows = [f"({', '.join(line)}{',' if len(line) == 1 else ''})" for line in lines]
+    turn = rows[0] if len(rows) == 1 else f"({', '.join(rows)})"
+    step = ", -1" if layers.step < 0 else ""
+    return f"[{turn} for k in range({layers.start}, {layers.stop}{step})]"
+
+
+def step_binding(network: Network, program: ArrayProgram) -> Binding:
+    """Return the arrays of a step: parameters, gradients, [W|b] blocks, buffers."""
+    found = Binding({"": {}})
+    common = found.arrays[""]
+    for parameter in network.parameters:
+        name = parameter.variable.name
+        common[name] = Bound(f'self.parameters["{name}"]')
+        common[parameter.variable.bar().name] = Bound(f'self.gradients["{name}"]')
+    common["gradient"] = Bound("self.gradient")
+    if program.fused:
+        common |= _blocks([parameter.variable for parameter in network.parameters])
+    for buffer in program.buffers:
+        arena = _arena(buffer)
+        end = buffer.offset + buffer.per_sample
+        found.sizes[arena] = max(found.sizes.get(arena, 0), end)
+        found.arrays.setdefault(buffer.section, {}).update(_buffer(buffer))
+    return found
+
+
+def _blocks(parameters: Sequence[Variable]) -> dict[str, Bound]:
+    """Return [W|b] as one matrix, wherever b follows its W in the flat buffer."""
+    found: dict[str, Bound] = {}
+    start = 0
+    before: tuple[str, list[int], int] = ("", [], 0)
+    for variable in parameters:
+        shape = [_number(axis.extent) for axis in variable.axes]
+        weight, rows, place = before
+        if len(shape) == 1 and len(rows) == 2 and rows[1] == shape[0]:
+            block = re.sub("^W", "Wb", weight)
+            size, extents = (rows[0] + 1) * rows[1], (str(rows[0] + 1), str(rows[1]))
+            found[block] = Bound(Place("self.flat", place, size, extents, batched=False))
+            found[f"d{block}"] = Bound(Place("self.gradient", place, size, extents, batched=False))
+        before = (variable.name, shape, start)
+        size = 1
+        for extent in shape:
+            size *= extent
+        start += size
+    return found
+
+
+def _arena(buffer: Buffer) -> str:
+    return _ARENAS[buffer.kind] if buffer.batched else f"fixed_{_ARENAS[buffer.kind]}"
+
+
+def _buffer(buffer: Buffer) -> dict[str, Bound]:
+    shape = tuple("n" if extent is None else str(extent) for extent in buffer.shape)
+    memory = f"self.{_arena(buffer)}"
+    if buffer.ones:
+        shape = (str(int(shape[0]) + 1), *shape[1:])
+    place = Place(memory, buffer.offset, buffer.per_sample, shape, buffer.batched)
+    if not buffer.ones:
+        return {buffer.name: Bound(place)}
+    both = with_row(buffer.name)
+    return {both: Bound(place, (f"{both}[-1] = 1",)), buffer.name: Bound(f"{both}[:-1]")}
+
+
+def _closure(wanted: Iterable[str], definitions: Mapping[str, Bound]) -> set[str]:
+    """Return all names that are read, directly or by what binds those that are."""
+    found: set[str] = set()
+    stack = sorted(wanted)
+    while stack:
+        name = stack.pop()
+        if name in definitions and name not in found:
+            found.add(name)
+            stack.extend(definitions[name].reads)
+    return found
+
+
+def _sorted(names: Sequence[str], definitions: Mapping[str, Bound]) -> list[str]:
+    """Return the names, each after those that its definition reads."""
+    done: dict[str, None] = {}
+    wanted = set(names)
+    stack = list(reversed(names))
+    while stack:
+        name = stack[-1]
+        reads = definitions[name].reads
+        waiting = [t for t in reads if t != name and t in wanted and t not in done]
+        if waiting and name not in done:
+            stack.extend(waiting)
+        else:
+            done[stack.pop()] = None
+    return list(done)
+
+
+def _number(extent: object) -> int:
+    assert isinstance(extent, int)
+    return extent

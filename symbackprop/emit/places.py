@@ -1,0 +1,109 @@
+"""Pieces of flat memory as source: one array, or those of a run of equal layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+
+@dataclass(frozen=True)
+class Place:
+    """A piece of flat memory that is seen as an array.
+
+    Attributes:
+        memory: the flat array.
+        start: where it starts, and ``size``, how far it goes; both for one sample where it is
+            ``batched``.
+        shape: extents as source; ``n`` is the batch.
+    """
+
+    memory: str
+    start: int
+    size: int
+    shape: tuple[str, ...]
+    batched: bool
+
+    @property
+    def source(self) -> str:
+        """The expression of the array."""
+        shape = self.reshaped(*self.shape) if len(self.shape) > 1 else ""
+        return f"{self.piece(self.start, self.size)}{shape}"
+
+    def piece(self, start: int, size: int) -> str:
+        """Return the expression of a flat piece of the same memory."""
+        stop = start + size
+        if not self.batched:
+            return f"{self.memory}[{start}:{stop}]"
+        ends = [_times_n(start) if start else "", _times_n(stop)]
+        space = " " if any(" " in text for text in ends) else ""
+        return f"{self.memory}[{f'{space}:{space}'.join(ends).lstrip()}]"
+
+    def reshaped(self, *shape: str) -> str:
+        """Return the call that gives it a shape."""
+        return f".reshape({', '.join(shape)})"
+
+
+def _times_n(count: int) -> str:
+    return "n" if count == 1 else f"{count} * n"
+
+
+def places_of_run(places: Sequence[Place], layers: range) -> str | None:
+    """Return an expression of all the arrays of a run by layer, or of the one that all share.
+
+    Returns:
+        A dict by layer; the array itself where all layers use the same one; None where the
+        places follow no rule.
+    """
+    first = places[0]
+    steps = {after.start - before.start for before, after in pairwise(places)}
+    if steps == {0}:
+        return first.source
+    if len(steps) > 1:
+        return _in_turn(places, layers)
+    step = steps.pop()
+    if step < first.size:
+        return None
+    if first.batched:
+        return _side_by_side(first, step, layers)
+    start = first.start - step * layers[0]
+    ends = f"{_linear(step, start)} : {_linear(step, start + first.size)}"
+    return by_layer(f"{first.memory}[{ends}]{first.reshaped(*first.shape)}", layers)
+
+
+def _side_by_side(first: Place, step: int, layers: range) -> str | None:
+    """Return an expression of arrays that lie one after the other, gaps between them or none."""
+    count = len(layers)
+    every = first.piece(first.start, count * step)
+    if step == first.size:
+        every += first.reshaped(str(count), *first.shape)
+    elif len(first.shape) == 2 and first.shape[1] == "n":
+        every += f"{first.reshaped(str(count), str(step), 'n')}[:, :{first.size}]"
+    else:
+        return None
+    return f"dict(enumerate({every}, {layers[0]}))"
+
+
+def _in_turn(places: Sequence[Place], layers: range) -> str | None:
+    """Return an expression of arrays that layers use turn by turn."""
+    starts = sorted({place.start for place in places})
+    turns, size, lowest = len(starts), places[0].size, starts[0]
+    if starts != list(range(lowest, lowest + turns * size, size)) or not places[0].batched:
+        return None
+    shift = ((places[0].start - lowest) // size - layers[0]) % turns
+    for layer, place in zip(layers, places, strict=True):
+        if place.start != lowest + (layer + shift) % turns * size:
+            return None
+    every = places[0].piece(lowest, turns * size)
+    turn = f"[(k + {shift}) % {turns}]" if shift else f"[k % {turns}]"
+    return by_layer(f"{every}{places[0].reshaped(str(turns), *places[0].shape)}{turn}", layers)
+
+
+def by_layer(expression: str, layers: range) -> str:
+    """Return a dict with the expression, in k, for every layer."""
+    return f"{{k: {expression} for k in range({layers.start}, {layers.stop})}}"
+
+
+def _linear(step: int, start: int) -> str:
+    shift = f" {'+' if start > 0 else '-'} {abs(start)}" if start else ""
+    return f"{step} * k{shift}"
