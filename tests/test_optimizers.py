@@ -51,7 +51,7 @@ def torch_trajectory(name, params, x, y):
     return found
 
 
-def trajectory(module, params, x, y, space, extra=False):
+def trajectory(module, params, x, y, space, *, extra=False):
     """Return the parameters after each step of the module's own training."""
     memory = {"moments": module.initial_moments()} if hasattr(module, "initial_moments") else {}
     found = []
@@ -100,7 +100,7 @@ def test_every_way_is_the_same(name, dtype):
                 for key, value in params.items():
                     mine[key][...] = value
                 mine = {k: v.copy() for k, v in mine.items()} if apart else mine
-                ways.append(trajectory(module, mine, x, y, space, extra)[-1])
+                ways.append(trajectory(module, mine, x, y, space, extra=extra)[-1])
                 assert all(value.dtype == dtype for value in mine.values())
     for way in ways[1:]:
         for key, value in ways[0].items():

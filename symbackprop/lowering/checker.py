@@ -160,9 +160,10 @@ class _Run:
         for statement in section.statements:
             self._statement(section, statement)
         for name, array in section.outputs.items():
-            buffer = self.buffers.get(array)
-            if buffer is not None:
-                self.apart[name] = self._arena(buffer).holder(*_rows(buffer))
+            made = [number for number, held in self.names.items() if held == array]
+            if made and not self._holds(max(made), array):
+                raise LoweringError(f"{section.name} does not leave {name} in {array}")
+            self.apart[name] = max(made, default=None)
         for buffer in self.program.buffers:
             if buffer.ones and buffer.section in ("", section.name):
                 start, stop = _rows(buffer)
