@@ -68,7 +68,7 @@ class Families:
         """Return the name of the dict, or of the one array that all layers use."""
         key = (symbol, suffix)
         if key not in self.found:
-            taken = {*self.known, *self.binding.views[""]}
+            taken = {*self.binding.arrays[""], *self.binding.views[""]}
             self.found[key] = family = unused(f"{symbol}{suffix}", taken)
             expression = self._by_layer(symbol, suffix)
             shared = _is_shared(expression)
@@ -112,7 +112,7 @@ class Families:
             return expression
         match = _BY_NAME.match(bound.source)
         if match:
-            offsets = self.offsets[symbol, suffix]
+            offsets = self.offsets.get((symbol, suffix), set()) | {0}  # views show their own layer
             source = f"self.{match[1]}[{_key(bound.source, first)}]"
             return by_layer(source, range(first + min(offsets), last + max(offsets) + 1))
         return by_layer(self.names.replaced(bound.source, first, self._element), self.layers)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from symbackprop.emit.body import shape_text
-from symbackprop.emit.lines import fit
+from symbackprop.emit.lines import WIDTH, fit
 from symbackprop.equations import Role, Variable
 from symbackprop.lowering.runs import EqualLayers
 from symbackprop.network import Layer, LearnedArray, Network
@@ -99,7 +99,9 @@ def _entries(layer: Layer, run: range) -> list[str]:
     pairs = [f'("{array.variable.symbol}", {_entry(array)})' for array in layer.parameters]
     each = f"({', '.join(pairs)}{',' if len(pairs) == 1 else ''})"
     layers = f"for k in range({run.start}, {run.stop})"
-    pieces = fit(f'**{{f"{{name}}{{k}}": entry {layers} for name, entry in {each}}}', "    ")
+    pieces = fit(
+        f'**{{f"{{name}}{{k}}": entry {layers} for name, entry in {each}}}', "    ", WIDTH - 1
+    )
     return [*pieces[:-1], f"{pieces[-1]},"]
 
 

@@ -26,11 +26,11 @@ def block(lines: Iterable[str], depth: int = 1) -> list[str]:
     return [piece for line in lines for piece in fit(line, indent)]
 
 
-def fit(line: str, indent: str = "") -> list[str]:
+def fit(line: str, indent: str = "", width: int = WIDTH) -> list[str]:
     """Return the statement as one line, or broken at its last bracket pair."""
     own = line[: len(line) - len(line.lstrip())]
     line, indent = line.lstrip(), indent + own
-    if len(indent) + len(line) <= WIDTH or line.startswith("#"):
+    if len(indent) + len(line) <= width or line.startswith("#"):
         return [indent + line if line else ""]
     opened = _last_bracket(line)
     if opened is None:
@@ -61,7 +61,7 @@ def _clauses(body: str) -> list[str]:
 
 
 def _item(item: str, indent: str) -> list[str]:
-    pieces = fit(item, indent)
+    pieces = fit(item, indent, WIDTH - 1)
     return [*pieces[:-1], pieces[-1] + ","]
 
 

@@ -325,15 +325,17 @@ class _Planner:
         return names
 
     def _name(self, key: Key, home: _Home | None, taken: set[str]) -> str:
+        source = self.training.sources.of.get(self.origins.get(key[1], key[1]))
+        owner = source[1].owner if source else ""
         if home is None:
-            own = self.outputs.get(key, [])
-            return unused(own[0].name if own else "t", taken)
+            cost = [variable for variable in self.outputs.get(key, []) if not variable.adjoint]
+            made = [v for v in cost if v.symbol.startswith("_")]  # by a penalty
+            number = cost[0] if cost and not made else Variable("penalty" if made else "t", owner)
+            return unused(number.name, taken)
         if home.name:
             return home.name
-        source = self.training.sources.of.get(self.origins.get(key[1], key[1]))
         named = [v for v in home.variables if not v.symbol.startswith("_")]
         stem = "mask" if home.kind == "bool" else "at" if home.kind == "index" else "t"
-        owner = source[1].owner if source else ""
         variable = named[-1] if named else Variable(stem, owner)
         home.name = home.gradient.name if home.gradient else unused(variable.name, taken)
         return home.name
