@@ -1,0 +1,1 @@
+"""From equations and adjoints to scheduled array statements."""
