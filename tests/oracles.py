@@ -62,7 +62,11 @@ def _namespace(name, base, replaced):
 _NUMPY = _namespace(
     "numpy",
     np,
-    {**_UFUNCS, "float64": object, **{name: _filled(name) for name in ("ones", "zeros", "full")}},
+    {
+        **_UFUNCS,
+        "float64": object,
+        **{name: _filled(name) for name in ("ones", "zeros", "full", "where")},
+    },
 )
 _MATH = _namespace(
     "math",
@@ -203,7 +207,7 @@ def torch_activation(name):
     ours = {
         "identity": lambda z: z,
         "log_sigmoid": functional.logsigmoid,
-        "hard_sigmoid": functional.hardsigmoid,
+        "hard_sigmoid": lambda z: (z + 3).clamp(0, 6) / 6,  # its own divides in float32
         "hard_tanh": functional.hardtanh,
         "hard_swish": functional.hardswish,
         "gelu_tanh": lambda z: functional.gelu(z, approximate="tanh"),
@@ -221,50 +225,89 @@ def torch_activation(name):
     return ours.get(name) or getattr(functional, name)
 
 
-def torch_loss(name):
-    """Return PyTorch's loss by our name, the mean over the batch, as (output, y) -> scalar.
+def torch_loss(name, options=None, reduction="mean"):
+    """Return PyTorch's loss by our name, over the batch, as (output, y) -> scalar.
 
     Cross-entropies and divergences sum over classes; the other losses average over units.
     """
     torch = torch_or_skip()
     functional = torch.nn.functional
+    options = dict(options or {})
+    tensors = {k: torch.tensor(options.pop(k)) for k in ("weight", "pos_weight") if k in options}
+    options |= {key: value.double() for key, value in tensors.items()}
 
-    def on_probabilities(output, y):
-        logarithms = output.log().clamp(min=-100.0)
-        if y.ndim < output.ndim:
-            return functional.nll_loss(logarithms, y)
-        return -(y * logarithms).sum(dim=-1).mean()
+    def batch(losses):
+        """Reduce what each sample costs."""
+        return losses.mean() if reduction == "mean" else losses.sum()
+
+    def each(function, **settings):
+        """Average over a sample's units."""
+        return lambda a, y: batch(function(a, y, reduction="none", **settings).mean(dim=-1))
+
+    def classes(logarithms, y, label_smoothing=0.0, weight=None, ignore_index=-100):
+        """Cross-entropy from logarithms of probabilities: the softmax of those is the same."""
+        count = logarithms.shape[-1]
+        weight = torch.ones(count).double() if weight is None else weight
+        if y.ndim == logarithms.ndim:
+            y = (1 - label_smoothing) * y + label_smoothing / count
+            return batch(-(weight * y * logarithms).sum(dim=-1))
+        kept = y != ignore_index
+        y, logarithms = y[kept], logarithms[kept]
+        picked = (weight * logarithms).gather(-1, y[:, None])[:, 0]
+        smooth = (weight * logarithms).sum(dim=-1)
+        cost = -((1 - label_smoothing) * picked + label_smoothing / count * smooth).sum()
+        return cost / weight[y].sum() if reduction == "mean" else cost
 
     ours = {
-        "squared_error": lambda a, y: ((a - y) ** 2).sum(dim=-1).mean(),
-        "mean_squared_error": functional.mse_loss,
-        "mean_absolute_error": functional.l1_loss,
-        "huber": functional.huber_loss,
-        "log_cosh": lambda a, y: torch.log(torch.cosh(a - y)).mean(),
-        "binary_cross_entropy": functional.binary_cross_entropy,
-        "binary_cross_entropy_with_logits": functional.binary_cross_entropy_with_logits,
-        "cross_entropy": on_probabilities,
-        "cross_entropy_with_logits": functional.cross_entropy,
-        "nll": functional.nll_loss,
-        "kl_divergence": lambda a, y: functional.kl_div(a, y, reduction="batchmean"),
-        "poisson_nll": functional.poisson_nll_loss,
-        "gaussian_nll": lambda a, y: functional.gaussian_nll_loss(
-            a[..., : a.shape[-1] // 2], y, a[..., a.shape[-1] // 2 :].exp()
+        "squared_error": lambda a, y: batch(((a - y) ** 2).sum(dim=-1)),
+        "mean_squared_error": each(functional.mse_loss),
+        "mean_absolute_error": each(functional.l1_loss),
+        "huber": each(functional.huber_loss, **options),
+        "log_cosh": lambda a, y: batch(torch.log(torch.cosh(a - y)).mean(dim=-1)),
+        "binary_cross_entropy": lambda a, y: batch(
+            -(
+                options.get("pos_weight", 1.0) * y * a.log().clamp(min=-100.0)
+                + (1 - y) * (1 - a).log().clamp(min=-100.0)
+            ).mean(dim=-1)
         ),
-        "hinge": lambda a, y: (1 - y * a).clamp(min=0).mean(),
-        "squared_hinge": lambda a, y: ((1 - y * a).clamp(min=0) ** 2).mean(),
-        "cosine_similarity": lambda a, y: (1 - functional.cosine_similarity(a, y, dim=-1)).mean(),
+        "binary_cross_entropy_with_logits": each(
+            functional.binary_cross_entropy_with_logits, **options
+        ),
+        "cross_entropy": lambda a, y: classes(a.log().clamp(min=-100.0), y, **options),
+        "cross_entropy_with_logits": lambda a, y: (
+            classes(torch.log_softmax(a, dim=-1), y, **options)
+            if y.ndim == a.ndim
+            else functional.cross_entropy(a, y, reduction=reduction, **options)
+        ),
+        "nll": lambda a, y: classes(a, y, **options),
+        "kl_divergence": lambda a, y: batch(functional.kl_div(a, y, reduction="none").sum(dim=-1)),
+        "poisson_nll": each(functional.poisson_nll_loss),
+        "gaussian_nll": lambda a, y: batch(
+            functional.gaussian_nll_loss(
+                a[..., : a.shape[-1] // 2],
+                y,
+                a[..., a.shape[-1] // 2 :].exp(),
+                eps=1e-300,
+                reduction="none",
+            ).mean(dim=-1)
+        ),
+        "hinge": lambda a, y: batch((1 - y * a).clamp(min=0).mean(dim=-1)),
+        "squared_hinge": lambda a, y: batch(((1 - y * a).clamp(min=0) ** 2).mean(dim=-1)),
+        "cosine_similarity": lambda a, y: batch(1 - functional.cosine_similarity(a, y, dim=-1)),
     }
     return ours[name]
 
 
-def torch_gradients(layers, loss, point):
+def torch_gradients(layers, loss, point, *, options=None, reduction="mean", penalty=None):
     """Return value and gradients of a perceptron by PyTorch's autograd.
 
     Args:
         layers: the activation after each affine map, by our names.
         loss: by our name.
         point: parameters W1, b1, ... with their input and target.
+        options: of the loss, by our names.
+        reduction: over the batch.
+        penalty: what is added for each matrix of weights.
     """
     torch = torch_or_skip()
     params = {k: torch.tensor(v, requires_grad=True) for k, v in point.params.items()}
@@ -274,7 +317,9 @@ def torch_gradients(layers, loss, point):
         value = value @ params[f"W{number}"] + params[f"b{number}"]
         learned = [params[f"alpha{number}"]] if name == "prelu" else []
         value = torch_activation(name)(value, *learned)
-    cost = torch_loss(loss)(value, torch.tensor(point.y))
+    cost = torch_loss(loss, options, reduction)(value, torch.tensor(point.y))
+    if penalty is not None:
+        cost = cost + sum(penalty(value) for value in params.values() if value.ndim > 1)
     cost.backward()
     gradients = {name: leaf.grad for name, leaf in (*params.items(), ("x", x))}
     zero = {name: torch.zeros_like(leaf) for name, leaf in (*params.items(), ("x", x))}

@@ -198,6 +198,7 @@ class _Writer:
             ],
             "binding": step.binding.text,
             "input_gradient": step.input_gradient,
+            "step_needs_n": reads(f"{step.body.text}\n{step.input_gradient}", "n"),
             "layout_words": "features by samples" if step.batch_last else "samples by features",
         }
 

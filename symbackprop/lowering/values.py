@@ -134,13 +134,14 @@ class ValueGraph:
     def map(self, operation: str, *operands: Labelled) -> Labelled:
         """Return the operation applied elementwise, over the union of the operands' labels.
 
-        Truth values may stand as factors of a product (0 or 1) and as conditions; elsewhere
+        Truth values may stand as factors of an array (0 or 1) and as conditions; elsewhere
         they, and integers but in comparisons, are made numbers of the network's dtype first.
         """
         if operation == "multiply" and all(operand.value.boolean for operand in operands):
             operation = "logical_and"
         if operation not in TRUTH and operation != "number":
-            kept = {"multiply": range(len(operands)), "where": range(1)}.get(operation, range(0))
+            factors = range(len(operands) if any(map(_sets_dtype, operands)) else 0)
+            kept = {"multiply": factors, "where": range(1)}.get(operation, range(0))
             operands = tuple(
                 self.map("number", o)
                 if o.value.integer or (o.value.boolean and k not in kept)
@@ -184,6 +185,11 @@ class ValueGraph:
             self.nodes.append(value)
             self._known[key] = value
         return value
+
+
+def _sets_dtype(operand: Labelled) -> bool:
+    """Whether arithmetic with the operand has the network's dtype: that of a number is open."""
+    return not (operand.value.boolean or operand.value.operation in ("literal", "size"))
 
 
 def _key(
