@@ -13,7 +13,7 @@ from fractions import Fraction
 
 from symbackprop.equations import Extent, Role
 from symbackprop.lowering.layout import Layout
-from symbackprop.lowering.values import Value
+from symbackprop.lowering.values import Value, reachable
 from symbackprop.scalar import Apply, Expression, Named, Number, walk
 
 _COMPARE, _SUM, _TERM, _UNARY, _ATOM = range(1, 6)
@@ -30,7 +30,7 @@ _INFIX = {
     "not_equal": ("!=", _COMPARE),
 }
 # Functions that NumPy lacks, and the file of templates/special that has each.
-HELPERS = {"erf": "erf", "erfc": "erf", "others": "others"}
+HELPERS = {"erf": "erf", "erfc": "erf", "others": "others", "quotient": "quotient"}
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,8 @@ class NumpyPrinter:
         if special is not None:
             return special(self, value)
         texts = [self.operand(value, k) for k in range(len(value.operands))]
+        if value.operation == "divide" and _may_divide_by_zero(value):
+            return Text(f"{self.function('quotient')}({texts[0].source}, {texts[1].source})")
         if value.operation in _INFIX:
             sign, level = _INFIX[value.operation]
             return Text(f"{texts[0].within(level)} {sign} {texts[1].within(level + 1)}", level)
@@ -152,6 +154,12 @@ _SCALARS: Mapping[str, Callable[[list[Text]], Text]] = {
     "maximum": lambda t: Text(f"max({t[0].source}, {t[1].source})"),
     "minimum": lambda t: Text(f"min({t[0].source}, {t[1].source})"),
 }
+
+
+def _may_divide_by_zero(value: Value) -> bool:
+    """Whether a number is divided by one that a batch decides, such as a count."""
+    divisor = value.operands[1]
+    return value.rank == 0 and any(v.rank for v in reachable([divisor]))
 
 
 def rational(value: Fraction) -> Text:

@@ -454,3 +454,22 @@ def test_a_step_allocates_next_to_nothing(text, loss, n, form):
 def test_warnings_are_errors_here():
     with pytest.raises(RuntimeWarning):
         np.exp(np.array([1e4]))
+
+
+@pytest.mark.parametrize("width", [4, 40])
+def test_a_batch_that_counts_for_nothing(width):
+    """The mean over no sample is NaN, as in PyTorch: no exception, no warning."""
+    options = (("ignore_index", -100),)
+    module = module_of(f"3-{width}:tanh-3:softmax", "cross_entropy", options)
+    x, y = np.ones((2, 3)), np.array([-100, -100])
+    for dtype in (np.float64, np.float32):
+        params = module.initialize(dtype=dtype)
+        value, _ = module.loss_and_gradients(params, x, y)
+        output, _ = module.forward(params, x)
+        assert np.isnan(value)
+        assert np.isnan(module.loss(output, y))
+        assert module.loss_gradient(output, y).dtype == dtype
+    module = module_of(f"3-{width}:tanh-3:softmax", "cross_entropy", options, reduction="sum")
+    value, grads = module.loss_and_gradients(params, x, y)
+    assert value == 0
+    assert not any(array.any() for array in grads.values())
