@@ -149,36 +149,37 @@ def _segments(
 ) -> list[Segment]:
     """Return what every layer contributes, in order."""
     found = []
-    together = _together(assignments)
+    together = _together(assignments, printer.names)
     for owner, group in groupby(together, key=lambda assignment: assignment.owner):
         pieces = [_piece(printer, assignment, comments) for assignment in group]
         found.append(Segment(owner, tuple(pieces)))
     return found
 
 
-def _together(assignments: Sequence[Assignment]) -> list[Assignment]:
+def _together(assignments: Sequence[Assignment], names: Mapping[int, str]) -> list[Assignment]:
     """Move what a layer computes early to its last block, unless it is read before that."""
     places = {assignment.value.number: k for k, assignment in enumerate(assignments)}
     owners = [assignment.owner for assignment in assignments]
     start = {owner: k for k, owner in enumerate(owners) if k == 0 or owners[k - 1] != owner}
     keys = [(start[owner] if owner else k, k) for k, owner in enumerate(owners)]
     for reader in reversed(range(len(assignments))):
-        for k in _named_operands(assignments[reader].value, places):
+        for number in _read_by(assignments[reader].value, names):
+            k = places.get(number, reader)
             if keys[reader][0] < keys[k][0]:
                 keys[k] = (k, k)
     return [assignments[k] for _, k in sorted(keys)]
 
 
-def _named_operands(value: Value, places: Mapping[int, int]) -> list[int]:
-    """Return the places of the assignments that a value reads, through what is printed in it."""
-    found: list[int] = []
+def _read_by(value: Value, names: Mapping[int, str]) -> set[int]:
+    """Return the numbers of what a value reads: named values, and all that is printed in it."""
+    found: set[int] = set()
     stack = list(value.operands)
     while stack:
         operand = stack.pop()
-        if operand.number in places:
-            found.append(places[operand.number])
-        else:
-            stack.extend(operand.operands)
+        if operand.number not in found:
+            found.add(operand.number)
+            if operand.number not in names:
+                stack.extend(operand.operands)
     return found
 
 
