@@ -263,7 +263,7 @@ def _place(printer: StatementPrinter, statement: Statement) -> list[str]:
     """Positions of looked-up elements in the flattened array: (n, classes) or (classes, n)."""
     index, classes = printer.operand(statement.value, 0).source, statement.value.attribute
     if classes is not None:
-        start = printer.bind("row_starts", f"np.arange(n) * {classes}")
+        start = printer.bind(f"row_starts_{classes}", f"np.arange(n) * {classes}")
         return [f"np.add({index}, {start}, {statement.target})"]
     columns = printer.bind("columns", "np.arange(n)")
     return [

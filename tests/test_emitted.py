@@ -101,6 +101,7 @@ SHAPES = [
     Case("1-1", "squared_error"),
     Case("2-3:relu-3:tanh-3:gelu-2:silu-1:sigmoid", "binary_cross_entropy"),
     Case("3-4-5-2", "mean_squared_error"),
+    Case("3-4:tanh-2:prelu", "log_cosh"),
     Case("3-5:softmax-4:softmax-2:softmax", "cross_entropy"),
 ]
 WIDE = [
@@ -109,6 +110,8 @@ WIDE = [
     Case("2-34:tanh-3", "cross_entropy_with_logits", (("ignore_index", -100), ("weight", WEIGHT))),
     Case("2-33:softmax-2:log_softmax", "nll", l2=0.1),
     Case("34-1:sigmoid", "binary_cross_entropy"),
+    Case("2-33:log_softmax-2:log_softmax", "kl_divergence"),
+    Case("3-33:log_softmax-4:softmax-2:softmax", "cross_entropy"),
 ]
 SAMPLE = [*dict.fromkeys([*pairwise(), *last_ones(), *with_options(), *SHAPES, *WIDE])]
 EACH = [

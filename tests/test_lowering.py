@@ -272,6 +272,7 @@ def test_slices_side_by_side_are_tiles():
     rest = Index("k", 2)
     second = term(Access(x.bar(), (Affine(((1, rest),), 3),)), Access(h, (rest,)))
     assert adjoint_of(second, first, x=x, inputs=(g, h)) == "tile(g, h)"
+    assert adjoint_of(first, second, first, x=x, inputs=(g, h)) == "tile(add(g, g), h)"
     with pytest.raises(SymbackpropError, match="leave gaps"):
         adjoint_of(first, x=x, inputs=(g, h))
 

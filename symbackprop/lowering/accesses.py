@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from symbackprop.equations import (
     Access,
@@ -123,6 +124,14 @@ def refused(place: Access, what: str) -> SymbackpropError:
     )
 
 
+class Window(NamedTuple):
+    """A slice of one axis of a target."""
+
+    axis: int
+    start: int
+    extent: Extent
+
+
 @dataclass(frozen=True)
 class Place:
     """Where a term goes: which index runs over which axis of its target.
@@ -130,12 +139,12 @@ class Place:
     Attributes:
         names: index to the position of the target's axis.
         lookup: (axis, index array by the equation's indices) of a scatter.
-        window: (axis, start, extent) of a slice.
+        window: which slice of the target.
     """
 
     names: Mapping[Label, Label]
     lookup: tuple[int, Access] | None
-    window: tuple[int, int, Extent] | None
+    window: Window | None
 
     @property
     def kept(self) -> frozenset[Index]:
@@ -152,7 +161,7 @@ def place(target: Access) -> Place:
     """
     names: dict[Label, Label] = {}
     lookup: tuple[int, Access] | None = None
-    found: tuple[int, int, Extent] | None = None
+    found: Window | None = None
     for position, (expression, axis) in enumerate(
         zip(target.indices, target.variable.axes, strict=True)
     ):
@@ -165,7 +174,7 @@ def place(target: Access) -> Place:
         if index is None or index.extent != axis.extent:
             if lookup or found:
                 raise refused(target, "two slices in one access")
-            found = (position, start, 1 if index is None else index.extent)
+            found = Window(position, start, 1 if index is None else index.extent)
         if index is not None:
             names[index] = position
     return Place(names, lookup, found)

@@ -13,7 +13,6 @@ from symbackprop.equations import (
     Access,
     Adjoint,
     Equation,
-    Extent,
     Index,
     IndexExpression,
     Operand,
@@ -24,6 +23,7 @@ from symbackprop.equations import (
 )
 from symbackprop.lowering.accesses import (
     Place,
+    Window,
     inside_only,
     place,
     read,
@@ -174,11 +174,13 @@ class Lowering:
             summands += self._all_but_one(variable, [p for p in dense if p[0].excluding])
         if any(t.excluding and (w.lookup or w.window) for t, w in parts):
             raise refused(Access(variable), "slices or look-ups of all but one")
-        windows = [
-            (where.window, *self._term(term, where)) for term, where in parts if where.window
-        ]
+        windows: dict[Window, list[tuple[bool, Labelled]]] = {}
+        for term, where in parts:
+            if where.window:
+                windows.setdefault(where.window, []).append(self._term(term, where))
         if windows:
-            summands.append((False, self._tile(variable, windows)))
+            tiles = {window: add_signed(self.graph, found) for window, found in windows.items()}
+            summands.append((False, self._tile(variable, tiles)))
         value = add_signed(self.graph, summands) if summands else self.graph.leaf("literal", ZERO)
         for term, where in parts:
             if where.lookup:
@@ -218,30 +220,28 @@ class Lowering:
     def _constant(self, constant: Expression) -> Expression:
         return substitute(constant, self.unit)
 
-    def _tile(
-        self, variable: Variable, windows: Sequence[tuple[tuple[int, int, Extent], bool, Labelled]]
-    ) -> Labelled:
+    def _tile(self, variable: Variable, windows: Mapping[Window, Labelled]) -> Labelled:
         """Set slices that cover an axis exactly side by side."""
-        windows = sorted(windows, key=lambda entry: entry[0][1])
-        (axis, _, _), end = windows[0][0], 0
+        ordered = sorted(windows, key=lambda window: window.start)
+        axis, end = ordered[0].axis, 0
         tiles = []
-        for (position, start, extent), minus, value in windows:
-            if position != axis or start != end or not isinstance(extent, int):
+        for window in ordered:
+            extent = window.extent
+            if window.axis != axis or window.start != end or not isinstance(extent, int):
                 raise refused(Access(variable), "slices that overlap or leave gaps")
-            end = start + extent
+            end += extent
             part = Dimension(extent, variable.axes[axis].role)
             rest = [
                 (k, Dimension(a.extent, a.role)) for k, a in enumerate(variable.axes) if k != axis
             ]
-            signed = negated(self.graph, value) if minus else value
-            full = self.broadcast(signed, [*rest, (axis, part)])
-            tiles.append(full.relabel({axis: ("tile", start)}))
+            full = self.broadcast(windows[window], [*rest, (axis, part)])
+            tiles.append(full.relabel({axis: ("tile", window.start)}))
         if end != variable.axes[axis].extent:
             raise refused(Access(variable), "slices that leave gaps")
         whole = Dimension(variable.axes[axis].extent, variable.axes[axis].role)
         if len(tiles) == 1:
             return tiles[0].relabel({("tile", 0): axis})
-        gone = [("tile", start) for (_, start, _), _, _ in windows]
+        gone = [("tile", window.start) for window in ordered]
         return self.graph.node("tile", tiles, gone, axis, [(axis, whole)])
 
     def _scatter(self, variable: Variable, base: Labelled, term: Term, where: Place) -> Labelled:

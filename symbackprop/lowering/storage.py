@@ -80,6 +80,7 @@ class _Planner:
         self.homes: dict[Key, _Home] = {}
         self.order = [(s.name, v) for s in training.sections for v in s.values]
         self.own = {s.name: {v.number for v in s.values} for s in training.sections}
+        self.inlined = self._inlined()
         self.last_use = self._last_uses()
         learned = [p.variable for p in network.parameters]
         narrow = self.layout.batch_last
@@ -94,7 +95,6 @@ class _Planner:
         self.planned: list[_Planned] = []
         self.places: dict[tuple[str, int, int | None], Key] = {}
         self.origins: dict[int, int] = {}
-        self.inlined = self._inlined()
 
     def program(self) -> ArrayProgram:
         """Walk the sections in order, then lay out the arenas and choose names."""
@@ -114,10 +114,14 @@ class _Planner:
 
     def _last_uses(self) -> dict[Key, int]:
         uses: dict[Key, int] = {}
-        for position, (section, value) in enumerate(self.order):
+        printed: dict[int, int] = {}  # where the reader of an inlined number stands
+        for position, (section, value) in reversed([*enumerate(self.order)]):
+            at = printed.get(value.number, position) if value.number in self.inlined else position
             for operand in value.operands:
+                printed.setdefault(operand.number, at)
                 for held in _through_views(operand):
-                    uses[self.key(section, held)] = position
+                    key = self.key(section, held)
+                    uses[key] = max(uses.get(key, at), at)
         for part in self.training.sections:
             for value in part.outputs.values():
                 uses[self.key(part.name, value)] = len(self.order)
