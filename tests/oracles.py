@@ -90,6 +90,13 @@ class _Exactly(ast.NodeTransformer):
             return ast.Constant(f"{node.value}O")
         return node
 
+    def visit_Compare(self, node):
+        self.generic_visit(node)
+        kinds = [c for c in node.comparators if isinstance(c, ast.Constant) and c.value == "fO"]
+        if kinds and isinstance(node.ops[0], ast.Eq | ast.NotEq):
+            node.ops = [ast.In() if isinstance(node.ops[0], ast.Eq) else ast.NotIn()]
+        return node
+
     def visit_JoinedStr(self, node):
         return node
 

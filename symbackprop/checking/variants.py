@@ -78,6 +78,7 @@ def _paths(
 
     Only the training path has penalties. They depend on the parameters alone, so the gap
     between the paths must be the same for every batch, and none in the input's gradient.
+    It is compared with the first batch's, whose rounding counts, too.
     """
     layered = [_layered(subject, params, each) for each in tries]
     gaps = [
@@ -88,11 +89,12 @@ def _paths(
     for (value, gap), (expected, expected_gap), result, by_layer in zip(
         gaps, gaps[:1] * len(gaps), plain, layered, strict=True
     ):
-        scale = max(abs(result[0]), abs(by_layer[0]))
+        scale = max(abs(result[0]), abs(by_layer[0]), abs(plain[0][0]))
         overall = max(_largest(result[1][k]) for k in params)
         worst = _worst(worst, _ratio(abs(value - expected), scale))
         for k in params:
-            largest = max(_largest(result[1][k]), FLOOR * overall)
+            first = _largest(plain[0][1][k])
+            largest = max(_largest(result[1][k]), first, FLOOR * overall)
             worst = _worst(worst, _ratio(_largest(gap[k] - expected_gap[k]), largest))
         inputs = ({"x": each[1].get("x")} for each in (result, by_layer))
         worst = _worst(worst, _difference(*inputs))
