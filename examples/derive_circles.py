@@ -15,4 +15,5 @@ from symbackprop.derivation_printer import derivation_text
 
 if __name__ == "__main__":
     derived = derive(Path(__file__).resolve().parent / "circles.toml")
-    print(derivation_text(derived.network, derived.layers, derived.heads[0]), end="")
+    network = derived.network
+    print(derivation_text(network, derived.layers, network.heads[0], derived.heads[0]), end="")

@@ -50,6 +50,8 @@ def initialize(seed=42, *, scale=None, dtype=np.float64):
     Weights start He normal before relu-like activations and Glorot uniform elsewhere, biases
     at 0; with a scale, weights and biases are normal with that standard deviation.
     """
+    if np.dtype(dtype).kind != "f":
+        raise ValueError(f"dtype is {np.dtype(dtype)}, must be a floating-point one")
     rng = np.random.default_rng(seed)
     params = _views(np.empty(PARAMETER_COUNT, dtype))
     for name, (shape, start) in PARAMETERS.items():
@@ -67,7 +69,6 @@ def initialize(seed=42, *, scale=None, dtype=np.float64):
 
 def forward(params, x, *, state=None, training=False, rng=None):
     """Return the output (N, 10) for a batch x (N, 784), and what backward reads of it."""
-    _check_parameters(params)
     x = _checked("x", x, (None, 784), _dtype(params))
     # z1[n, i] = Σ_j W1[j, i] x[n, j] + b1[i]
     z1 = x @ params["W1"] + params["b1"]
@@ -101,7 +102,10 @@ def forward(params, x, *, state=None, training=False, rng=None):
 
 def backward(params, cache, d_output):
     """Return ∂E/∂parameter by name, and ∂E/∂x as "x", given ∂E/∂output."""
-    d_output = _checked("d_output", d_output, (None, 10), _dtype(params))
+    dtype = _dtype(params)
+    d_output = _checked("d_output", d_output, (None, 10), dtype)
+    if len(d_output) != len(cache["x"]):
+        raise ValueError(f"d_output has {len(d_output)} samples, not those of forward")
     x = cache["x"]
     a1 = cache["a1"]
     a2 = cache["a2"]
@@ -179,7 +183,11 @@ def loss_and_gradients(
     pre-activations. Results lie in the workspace until it is used again; without one they
     are the caller's. With input_gradient they have ∂E/∂x, as "x", too.
     """
-    work = Workspace(max(len(x), 1), _dtype(params)) if workspace is None else workspace
+    if workspace is None:
+        dtype = _dtype(params)
+        x = _checked("x", x, (None, 784), dtype)
+        workspace = Workspace(max(len(x), 1), dtype)
+    work = workspace
     x, y, n = work.begin(params, x, y)
     W1, a1, b1, zero = work.forward1
     # z1[n, i] = Σ_j W1[j, i] x[n, j] + b1[i]
@@ -203,14 +211,14 @@ def loss_and_gradients(
     np.subtract(z3, m3_column, t3)
     np.exp(t3, e3)
     if y.ndim == 2:
-        ones_10, t3_1, at3, row_starts, at3_1, t3_2, t3_3, one, t3_4 = work.values
+        ones_10, t3_1, at3, row_starts_10, at3_1, t3_2, t3_3, one, t3_4 = work.values
         t3_5, t3_5_column, t, ones, range_10, at3_column, mask3 = work.values_1
         t3_4_column, t3_6, t3_3_column, t3_1_column, t3_7, c_1_over_n = work.values_2
         (dz3,) = work.values_3
-        # L = (Σ_n (−log(max(exp(−100), a3[n, y[n]])))) / N
+        # L = (Σ_n (−Σ_i y[n, i] log(max(exp(−100), a3[n, i])))) / N
         y.dot(ones_10, t3_1)
         np.argmax(z3, axis=1, out=at3)
-        np.add(at3, row_starts, at3_1)
+        np.add(at3, row_starts_10, at3_1)
         t3_2[...] = e3
         t3_2.put(at3_1, zero)
         t3_2.dot(ones_10, t3_3)
@@ -220,6 +228,9 @@ def loss_and_gradients(
         np.einsum("ni,ni->n", y, t3, out=t)
         np.negative(t, t)
         loss = float(t.dot(ones)) / n
+        # dz3[n, i] = dt1[n] ((y[n, i] {others_s3[n] if i = arg_m3[n], else s3[n] −
+        #     exp(z3[n, i] − m3[n])} − (mass_s3[n] − y[n, i]) exp(z3[n, i] − m3[n])) /
+        #     s3[n])
         np.equal(range_10, at3_column, mask3)
         np.subtract(t3_4_column, e3, t3_6)
         np.copyto(t3_6, t3_3_column, where=mask3)
@@ -231,10 +242,10 @@ def loss_and_gradients(
         np.multiply(t3_6, t3_4_column, t3_6)
         np.negative(t3_6, dz3)
     else:
-        row_starts, at3, t3_1, ones_10, t3_2, t3_3, t3_4, t3_5, ones = work.indices
+        row_starts_10, at3, t3_1, ones_10, t3_2, t3_3, t3_4, t3_5, ones = work.indices
         one, c_1_over_n, t3_4_column, dz3 = work.indices_1
-        # dothers_s3[n] = dl[n] (1 / (others_s3[n] + target_s3[n] + 1))
-        np.add(y, row_starts, at3)
+        # L = (Σ_n (−log(max(exp(−100), a3[n, y[n]])))) / N
+        np.add(y, row_starts_10, at3)
         t3_1[...] = e3
         t3_1.put(at3, zero)
         t3_1.dot(ones_10, t3_2)
@@ -245,6 +256,8 @@ def loss_and_gradients(
         np.log1p(t3_4, t3_5)
         np.subtract(t3_5, t3_3, t3_5)
         loss = float(t3_5.dot(ones)) / n
+        # dz3[n, i] = dothers_s3[n] exp(z3[n, i] − m3[n]); dz3[n, y[n]] = −1 dl[n]
+        #     (others_s3[n] / (others_s3[n] + target_s3[n] + 1))
         np.add(t3_4, one, t3_4)
         np.divide(c_1_over_n, t3_4, t3_4)
         np.multiply(e3, t3_4_column, dz3)
@@ -289,6 +302,8 @@ class Workspace:
     """
 
     def __init__(self, batch_size, dtype=np.float64):
+        if batch_size < 1:
+            raise ValueError(f"batch_size is {batch_size}, must be at least 1")
         self.batch_size = batch_size
         self.dtype = np.dtype(dtype)
         self.floats = _aligned(425 * batch_size, self.dtype)
@@ -299,7 +314,7 @@ class Workspace:
         self.scratch = tuple(np.empty((1, PARAMETER_COUNT), self.dtype))
         self.gradient_arrays = tuple(self.gradients.values())
         self.eta = np.empty((), self.dtype)
-        self.samples, self.shape = 0, None
+        self.samples, self.shape = None, None
         self.arrays = ()  # the caller's parameters, as last seen
         self.flat = None  # the buffer that they are views of, or a copy
         self.copied = False
@@ -325,7 +340,9 @@ class Workspace:
 
     def _see(self, params):
         """Use the one buffer of the parameters, or a copy where they have none."""
-        _check_parameters(params)
+        dtype = _dtype(params)
+        if dtype != self.dtype:
+            raise ValueError(f"params are {dtype}, the workspace is {self.dtype}")
         self.flat = _flat(params, self.dtype)
         self.copied = self.flat is None
         if self.copied:
@@ -333,7 +350,7 @@ class Workspace:
             self._copy(params)
         self.arrays = tuple(params.values())
         self.parameters = _views(self.flat)
-        self.samples, self.shape = 0, None
+        self.samples, self.shape = None, None
 
     def holds(self, params, grads):
         """Whether these are the parameters and the gradients of the last step, all of them."""
@@ -395,7 +412,7 @@ class Workspace:
         t3_6 = self.floats[203 * n : 213 * n].reshape(n, 10)
         t3_7 = self.floats[225 * n : 235 * n].reshape(n, 10)
         ones_10 = np.ones(10, self.dtype)
-        row_starts = np.arange(n) * 10
+        row_starts_10 = np.arange(n) * 10
         one = np.array(1, self.dtype)
         t3_5_column = t3_5[:, None]
         range_10 = np.arange(10)
@@ -404,7 +421,7 @@ class Workspace:
         t3_3_column = t3_3[:, None]
         t3_1_column = t3_1[:, None]
         c_1_over_n = np.array(1 / n, self.dtype)
-        self.values = (ones_10, t3_1, at3, row_starts, at3_1, t3_2, t3_3, one, t3_4)
+        self.values = (ones_10, t3_1, at3, row_starts_10, at3_1, t3_2, t3_3, one, t3_4)
         self.values_1 = (t3_5, t3_5_column, t, ones, range_10, at3_column, mask3)
         self.values_2 = (t3_4_column, t3_6, t3_3_column, t3_1_column, t3_7, c_1_over_n)
         self.values_3 = (dz3,)
@@ -414,12 +431,12 @@ class Workspace:
         t3_3 = self.floats[203 * n : 204 * n]
         t3_4 = self.floats[192 * n : 193 * n]
         t3_5 = self.floats[193 * n : 194 * n]
-        row_starts = np.arange(n) * 10
+        row_starts_10 = np.arange(n) * 10
         ones_10 = np.ones(10, self.dtype)
         one = np.array(1, self.dtype)
         c_1_over_n = np.array(1 / n, self.dtype)
         t3_4_column = t3_4[:, None]
-        self.indices = (row_starts, at3, t3_1, ones_10, t3_2, t3_3, t3_4, t3_5, ones)
+        self.indices = (row_starts_10, at3, t3_1, ones_10, t3_2, t3_3, t3_4, t3_5, ones)
         self.indices_1 = (one, c_1_over_n, t3_4_column, dz3)
         self.samples, self.shape = n, (n, 784)
 
@@ -436,8 +453,11 @@ def update(params, grads, eta, *, workspace=None):
         flat, gradient, eta = workspace.flat, workspace.gradient, workspace.eta
         _step(flat, gradient, eta, *workspace.scratch)
         return
-    for name in PARAMETER_SHAPES:
+    for name, shape in PARAMETER_SHAPES.items():
         if name in grads:
+            found = np.shape(grads[name])
+            if found != shape:
+                raise ValueError(f"∂E/∂{name} has shape {found}, must be {shape}")
             w = params[name]
             scratch = np.empty((1, *w.shape), w.dtype)
             _step(w, grads[name], eta, *scratch)
@@ -476,17 +496,25 @@ def _flat(params, dtype):
 
 
 def _dtype(params):
-    """Return the dtype of the parameters, which is that of everything computed."""
-    return next(iter(params.values())).dtype
+    """Return the dtype of the parameters, which is that of everything computed.
 
-
-def _check_parameters(params):
-    """Raise ValueError where a parameter is missing or has the wrong shape."""
+    Raises:
+        ValueError: a parameter is missing, or has another shape or dtype.
+    """
+    dtype = None
     for name, shape in PARAMETER_SHAPES.items():
         if name not in params:
             raise ValueError(f"params has no {name}, must have all PARAMETER_SHAPES")
-        if params[name].shape != shape:
-            raise ValueError(f"{name} has shape {params[name].shape}, must be {shape}")
+        value = params[name]
+        if not isinstance(value, np.ndarray) or value.dtype.kind != "f":
+            raise ValueError(f"{name} is no array of floating-point numbers")
+        if value.shape != shape:
+            raise ValueError(f"{name} has shape {value.shape}, must be {shape}")
+        if dtype is None:
+            dtype = value.dtype
+        if value.dtype != dtype:
+            raise ValueError(f"{name} is {value.dtype}, others are {dtype}")
+    return dtype
 
 
 def _checked(name, value, shape, dtype):
@@ -556,7 +584,7 @@ def gradient_check(seed=0):
         beyond EACH_ENTRY numbers "all", from three random directions. A point with
         a kink nearby, or where nothing has a slope, is drawn again.
     """
-    for attempt in range(20):
+    for attempt in range(50):
         errors, smooth = _check_at(np.random.default_rng([seed, attempt]))
         if smooth:
             break
@@ -564,10 +592,11 @@ def gradient_check(seed=0):
 
 
 def _check_at(rng):
-    """Return the errors at a random point, and whether the functions are smooth around it."""
+    """Return the errors at a random point, and whether the point is good to check at."""
     params = initialize(int(rng.integers(2**31)))
     for value in params.values():
-        value += 0.1 * rng.standard_normal(value.shape)
+        if value.ndim < 2:  # biases, which start at 0
+            value += 0.1 * rng.standard_normal(value.shape)
     x = rng.standard_normal((3, 784))
     output, cache = forward(params, x)
     cotangent = rng.standard_normal(output.shape)
@@ -581,7 +610,9 @@ def _check_at(rng):
         pairs.append((value, {name: np.copy(kept[name]) for name in kept}))
         pairs.append((value, loss_and_gradients(params, x, y, input_gradient=True)[1]))
         pairs.append((value, backward(params, cache, loss_gradient(output, y))))
-    errors, smooth = {}, True
+    # A gradient of zeros, as that of a unit that is off for every sample, shows nothing.
+    smooth = all(np.any(grads[name]) for _, grads in pairs for name in params)
+    errors = {}
     for function, grads in pairs:
         found = _differences(function, {**params, "x": x}, grads, rng)
         for name, error, is_smooth in found:

@@ -44,6 +44,8 @@ def initialize(seed=42, *, scale=None, dtype=np.float64):
     Weights start He normal before relu-like activations and Glorot uniform elsewhere, biases
     at 0; with a scale, weights and biases are normal with that standard deviation.
     """
+    if np.dtype(dtype).kind != "f":
+        raise ValueError(f"dtype is {np.dtype(dtype)}, must be a floating-point one")
     rng = np.random.default_rng(seed)
     params = _views(np.empty(PARAMETER_COUNT, dtype))
     for name, (shape, start) in PARAMETERS.items():
@@ -61,7 +63,6 @@ def initialize(seed=42, *, scale=None, dtype=np.float64):
 
 def forward(params, x, *, state=None, training=False, rng=None):
     """Return the output (N, 2) for a batch x (N, 3), and what backward reads of it."""
-    _check_parameters(params)
     x = _checked("x", x, (None, 3), _dtype(params))
     # z1[n, i] = Σ_j W1[j, i] x[n, j] + b1[i]
     z1 = x @ params["W1"] + params["b1"]
@@ -91,7 +92,10 @@ def forward(params, x, *, state=None, training=False, rng=None):
 
 def backward(params, cache, d_output):
     """Return ∂E/∂parameter by name, and ∂E/∂x as "x", given ∂E/∂output."""
-    d_output = _checked("d_output", d_output, (None, 2), _dtype(params))
+    dtype = _dtype(params)
+    d_output = _checked("d_output", d_output, (None, 2), dtype)
+    if len(d_output) != len(cache["x"]):
+        raise ValueError(f"d_output has {len(d_output)} samples, not those of forward")
     x = cache["x"]
     a1 = cache["a1"]
     a2 = cache["a2"]
@@ -152,7 +156,11 @@ def loss_and_gradients(
     pre-activations. Results lie in the workspace until it is used again; without one they
     are the caller's. With input_gradient they have ∂E/∂x, as "x", too.
     """
-    work = Workspace(max(len(x), 1), _dtype(params)) if workspace is None else workspace
+    if workspace is None:
+        dtype = _dtype(params)
+        x = _checked("x", x, (None, 3), dtype)
+        workspace = Workspace(max(len(x), 1), dtype)
+    work = workspace
     x, y, _ = work.begin(params, x, y)
     xT, Wb1_T, xT_and_1, a1, t1, one, t1_1 = work.forward1
     # z1[n, i] = Σ_j W1[j, i] x[n, j] + b1[i]
@@ -220,6 +228,8 @@ class Workspace:
     """
 
     def __init__(self, batch_size, dtype=np.float64):
+        if batch_size < 1:
+            raise ValueError(f"batch_size is {batch_size}, must be at least 1")
         self.batch_size = batch_size
         self.dtype = np.dtype(dtype)
         self.floats = _aligned(28 * batch_size, self.dtype)
@@ -228,7 +238,7 @@ class Workspace:
         self.scratch = tuple(np.empty((1, PARAMETER_COUNT), self.dtype))
         self.gradient_arrays = tuple(self.gradients.values())
         self.eta = np.empty((), self.dtype)
-        self.samples, self.shape = 0, None
+        self.samples, self.shape = None, None
         self.arrays = ()  # the caller's parameters, as last seen
         self.flat = None  # the buffer that they are views of, or a copy
         self.copied = False
@@ -254,7 +264,9 @@ class Workspace:
 
     def _see(self, params):
         """Use the one buffer of the parameters, or a copy where they have none."""
-        _check_parameters(params)
+        dtype = _dtype(params)
+        if dtype != self.dtype:
+            raise ValueError(f"params are {dtype}, the workspace is {self.dtype}")
         self.flat = _flat(params, self.dtype)
         self.copied = self.flat is None
         if self.copied:
@@ -262,7 +274,7 @@ class Workspace:
             self._copy(params)
         self.arrays = tuple(params.values())
         self.parameters = _views(self.flat)
-        self.samples, self.shape = 0, None
+        self.samples, self.shape = None, None
 
     def holds(self, params, grads):
         """Whether these are the parameters and the gradients of the last step, all of them."""
@@ -332,8 +344,11 @@ def update(params, grads, eta, *, workspace=None):
         flat, gradient, eta = workspace.flat, workspace.gradient, workspace.eta
         _step(flat, gradient, eta, *workspace.scratch)
         return
-    for name in PARAMETER_SHAPES:
+    for name, shape in PARAMETER_SHAPES.items():
         if name in grads:
+            found = np.shape(grads[name])
+            if found != shape:
+                raise ValueError(f"∂E/∂{name} has shape {found}, must be {shape}")
             w = params[name]
             scratch = np.empty((1, *w.shape), w.dtype)
             _step(w, grads[name], eta, *scratch)
@@ -372,17 +387,25 @@ def _flat(params, dtype):
 
 
 def _dtype(params):
-    """Return the dtype of the parameters, which is that of everything computed."""
-    return next(iter(params.values())).dtype
+    """Return the dtype of the parameters, which is that of everything computed.
 
-
-def _check_parameters(params):
-    """Raise ValueError where a parameter is missing or has the wrong shape."""
+    Raises:
+        ValueError: a parameter is missing, or has another shape or dtype.
+    """
+    dtype = None
     for name, shape in PARAMETER_SHAPES.items():
         if name not in params:
             raise ValueError(f"params has no {name}, must have all PARAMETER_SHAPES")
-        if params[name].shape != shape:
-            raise ValueError(f"{name} has shape {params[name].shape}, must be {shape}")
+        value = params[name]
+        if not isinstance(value, np.ndarray) or value.dtype.kind != "f":
+            raise ValueError(f"{name} is no array of floating-point numbers")
+        if value.shape != shape:
+            raise ValueError(f"{name} has shape {value.shape}, must be {shape}")
+        if dtype is None:
+            dtype = value.dtype
+        if value.dtype != dtype:
+            raise ValueError(f"{name} is {value.dtype}, others are {dtype}")
+    return dtype
 
 
 def _checked(name, value, shape, dtype):
@@ -445,7 +468,7 @@ def gradient_check(seed=0):
         beyond EACH_ENTRY numbers "all", from three random directions. A point with
         a kink nearby, or where nothing has a slope, is drawn again.
     """
-    for attempt in range(20):
+    for attempt in range(50):
         errors, smooth = _check_at(np.random.default_rng([seed, attempt]))
         if smooth:
             break
@@ -453,10 +476,11 @@ def gradient_check(seed=0):
 
 
 def _check_at(rng):
-    """Return the errors at a random point, and whether the functions are smooth around it."""
+    """Return the errors at a random point, and whether the point is good to check at."""
     params = initialize(int(rng.integers(2**31)))
     for value in params.values():
-        value += 0.1 * rng.standard_normal(value.shape)
+        if value.ndim < 2:  # biases, which start at 0
+            value += 0.1 * rng.standard_normal(value.shape)
     x = rng.standard_normal((3, 3))
     output, cache = forward(params, x)
     cotangent = rng.standard_normal(output.shape)
@@ -470,7 +494,9 @@ def _check_at(rng):
         pairs.append((value, {name: np.copy(kept[name]) for name in kept}))
         pairs.append((value, loss_and_gradients(params, x, y, input_gradient=True)[1]))
         pairs.append((value, backward(params, cache, loss_gradient(output, y))))
-    errors, smooth = {}, True
+    # A gradient of zeros, as that of a unit that is off for every sample, shows nothing.
+    smooth = all(np.any(grads[name]) for _, grads in pairs for name in params)
+    errors = {}
     for function, grads in pairs:
         found = _differences(function, {**params, "x": x}, grads, rng)
         for name, error, is_smooth in found:

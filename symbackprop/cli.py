@@ -53,7 +53,7 @@ def generate(
     from symbackprop import api, writing
     from symbackprop.progress import Progress
 
-    target = writing.Target(output) if output else None
+    target = writing.Target(output) if output and str(output) != "-" else None
     with Progress() as progress:
         text, report = api.generate_checked(
             arch, loss=loss, reduction=reduction, optimizer=optimizer, progress=progress
@@ -129,6 +129,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         # The interpreter flushes stdout once more at exit, and would complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = PIPE_CLOSED
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = _fail(f"cannot write to standard output: {error.strerror}")
     sys.exit(code)
 
 

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from symbackprop.emit.comments import Comments
 from symbackprop.equations import Derivation
-from symbackprop.network import Network
+from symbackprop.network import Head, Network
 from symbackprop.unicode_printer import equation_lines
 
 
-def derivation_text(network: Network, layers: Derivation, head: Derivation) -> str:
+def derivation_text(network: Network, layers: Derivation, form: Head, head: Derivation) -> str:
     """Return the loss as it is differentiated, and every adjoint, in the order derived.
 
     Args:
         network: what was derived.
         layers: the adjoints of the layers, from the cotangent of the output.
+        form: the loss, for one form of the target.
         head: the adjoints of loss and last activation, derived together.
     """
-    lines = Comments(network, layers, head).lines
+    lines = Comments(network, layers, [(form, head)]).section(form.form).lines
     found = {adjoint.variable for adjoint in head.adjoints}
     # The head reaches past the output, whose own adjoint and what follows from it it replaces.
     rest = [adjoint for adjoint in layers.adjoints if adjoint.variable not in found]

@@ -101,6 +101,15 @@ def _read_expression(text: str, functions: frozenset[str]) -> Formula:
     return reader.convert(statements[0].value)
 
 
+def _holds_power(node: ast.AST) -> bool:
+    return any(isinstance(inner, ast.Pow) for inner in ast.walk(node))
+
+
+def _tower(node: ast.AST) -> bool:
+    """Whether the node is a power of numbers alone: towers of them outgrow any memory."""
+    return _holds_power(node) and not any(isinstance(n, ast.Name) for n in ast.walk(node))
+
+
 class _Reader:
     """Converts the syntax tree of one text; holds the text for numbers and messages."""
 
@@ -213,6 +222,8 @@ class _Reader:
             exponent = right.arguments[0]
         if function == "power" and isinstance(exponent, Number) and exponent.value > MAX_EXPONENT:
             self.refuse(node.right, f"exponent {exponent.value}; at most {MAX_EXPONENT}")
+        if function == "power" and (_holds_power(node.right) or _tower(node.left)):
+            self.refuse(node, "a power of a power of numbers; write its value")
         return Call(function, (left, right))
 
     def _number(self, node: ast.Constant) -> Number:

@@ -37,12 +37,14 @@ class StatementPrinter(NumpyPrinter):
         bound: by name, the expression that binds it once for a batch size ``n``.
         with_ones: arrays that carry a row of ones; ``a_and_1`` is ``a`` with that row.
         aliases: names for views of what is given, to be made at the start of the section.
+        reserved: names of arrays, which no binding may take.
         given: names handed in anew at every step, whose views cannot be bound.
     """
 
     bound: dict[str, str] = field(default_factory=dict)
     with_ones: frozenset[str] = frozenset()
     given: frozenset[str] = frozenset({"y"})
+    reserved: frozenset[str] = frozenset()
     batch_last: bool = False
     aliases: dict[str, str] = field(default_factory=dict)
 
@@ -54,7 +56,9 @@ class StatementPrinter(NumpyPrinter):
         return super().value(value)
 
     def bind(self, name: str, expression: str) -> str:
-        """Return the name, bound to the expression."""
+        """Return a name bound to the expression: the given one, unless it is another's."""
+        while name in self.reserved or self.bound.get(name, expression) != expression:
+            name += "_"
         self.bound.setdefault(name, expression)
         return name
 
@@ -329,6 +333,12 @@ _STATEMENTS: Mapping[str, Callable[[StatementPrinter, Statement], list[str]]] = 
 }
 
 
+def _reserved(arrays: set[str]) -> frozenset[str]:
+    """Return the names of arrays, of blocks of parameters and of arrays with a row of ones."""
+    blocks = {re.sub(r"^(d?)W", r"\1Wb", name) for name in arrays}
+    return frozenset({*arrays, *blocks, *(with_row(name) for name in arrays)})
+
+
 def section_printer(
     program: ArrayProgram, section: str, inputs: Mapping[int, str], bound: dict[str, str]
 ) -> StatementPrinter:
@@ -342,5 +352,6 @@ def section_printer(
         bound=bound,
         with_ones=frozenset(buffer.name for buffer in program.buffers if buffer.ones),
         given=frozenset({"x", "y"}),
+        reserved=_reserved({*program.names.values(), *inputs.values()}),
         batch_last=program.layout.batch_last,
     )

@@ -20,9 +20,10 @@ class Target:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._real = path.resolve()  # a link stays a link
-        self._special = self._real.exists() and not (self._real.is_file() or self._real.is_dir())
         with self._explained():
+            self._real = path.resolve()  # a link stays a link
+            exists = self._real.exists()
+            self._special = exists and not (self._real.is_file() or self._real.is_dir())
             if self._real.is_dir():
                 raise IsADirectoryError(0, "is a folder")
             if self._real.exists() and not os.access(self._real, os.W_OK):

@@ -282,7 +282,7 @@ class TestTerminal:
 
     def test_an_interrupt_ends_without_a_traceback(self, tmp_path: Path) -> None:
         target = tmp_path / "net.py"
-        with start("generate", "64-64x300:tanh", "-o", str(target)) as process:
+        with start("generate", "8-8x3000:tanh", "-o", str(target)) as process:
             time.sleep(1.5)
             process.send_signal(signal.SIGINT)
             out, err = process.communicate(timeout=20)

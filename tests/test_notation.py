@@ -63,7 +63,7 @@ class TestCompact:
             ("2-" + "9" * 500, ["column 3", "more than 30 digits"]),
             ("2-4x0", ["column 3", "x0", "x1"]),
             ("2-4x", ["column 3", "'4x'"]),
-            ("2-4x100000-1", ["column 12", str(MOST_LAYERS)]),
+            ("2-4x10000-1", ["column 11", str(MOST_LAYERS)]),
             ("2-4x" + "9" * 3000, ["column 3", str(MOST_LAYERS)]),
             ("2-nx3:relu", ["column 3", "takes no repeat"]),
             ("2-N:relu", ["column 3", "'N' is reserved"]),

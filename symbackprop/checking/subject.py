@@ -119,7 +119,9 @@ class Subject:
             if given is None or given.shape != tuple(shape):
                 found = "nothing" if given is None else str(given.shape)
                 raise SymbackpropError(f"initialize gives {found} for {name}, not {tuple(shape)}")
-            spread = 0.3 / np.sqrt(max(shape)) if len(shape) > 1 else 0.3
+            # Weights of a deep network move less, lest their product explode.
+            deep = np.sqrt(max(shape) * len(self.shapes))
+            spread = 0.6 / deep if len(shape) > 1 else 0.3
             given += np.asarray(spread * rng.standard_normal(given.shape), dtype)
         return params
 

@@ -16,6 +16,7 @@ from symbackprop.emit.comments import Comments
 from symbackprop.emit.header import (
     check_text,
     constant_lines,
+    escaped,
     example_targets,
     preamble,
     shape,
@@ -101,7 +102,7 @@ class _Writer:
         plain = plain_program(network, layers)
         apart = [(h, calculus.derive_head(network, h, fused=False)) for h in network.heads]
         fused = [(h, calculus.derive_head(network, h, fused=True)) for h in network.heads]
-        comments = Comments(network, layers, *(derivation for _, derivation in apart))
+        comments = Comments(network, layers, apart)
         self.bodies: dict[str, Body] = {
             "forward": forward_body(network, plain, comments, self.shared, self.equal),
             "backward": backward_body(network, plain, comments, self.shared, self.equal),
@@ -111,7 +112,7 @@ class _Writer:
             programs = [head_program(network, h, d) for h, d in apart]
             loss, gradient = head_bodies(programs, comments, self.shared)
             self.bodies |= {"loss": loss, "loss_gradient": gradient}
-            comments = Comments(network, layers, *(derivation for _, derivation in fused))
+            comments = Comments(network, layers, fused)
             self.step = self._step(layers, fused, comments)
             self.bodies["loss_and_gradients"] = self.step.body
         self.optimizer: OptimizerSource = optimizer_source(optimizer)
@@ -146,12 +147,13 @@ class _Writer:
     def _context(self) -> dict[str, object]:
         network, bodies = self.network, self.bodies
         context: dict[str, object] = {
-            "title": f"{network.name}: {network.text}",
+            "title": escaped(f"{network.name}: {network.text}"),
             "preamble": preamble(network, __version__),
             "constants": constant_lines(self.shared.constants),
             "tables": tables(network, self.equal),
             "input_shape": shape_text(shape(network.input)),
             "output_shape": shape_text(shape(network.output)),
+            "input_name": network.input.name,
             "input_check": check_text(network.input),
             "output_check": check_text(network.output),
             "input_extents": ", ".join(map(str, shape(network.input)[1:])),

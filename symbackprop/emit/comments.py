@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 
-from symbackprop.equations import Access, Adjoint, Derivation, Equation, Factor, Operand, Term, Variable, accesses_of
-from symbackprop.network import Head, Layer, Network
+from symbackprop.equations import (
+    Access,
+    Adjoint,
+    Derivation,
+    Equation,
+    Factor,
+    Operand,
+    Term,
+    Variable,
+    accesses_of,
+)
+from symbackprop.network import Head, Network
 from symbackprop.scalar import ONE, Slot
 from symbackprop.unicode_printer import adjoint_lines, equation_lines
 
@@ -18,17 +29,36 @@ class Comments:
     of their terms, seen through intermediates that normalising made.
     """
 
-    def __init__(self, network: Network, *derivations: Derivation) -> None:
+    def __init__(
+        self,
+        network: Network,
+        layers: Derivation,
+        heads: Sequence[tuple[Head, Derivation]] = (),
+    ) -> None:
         self.lines: dict[Variable, str] = {}
-        for derivation in derivations:
-            self._equations(derivation.equations)
-            self._adjoints(derivation.adjoints)
-        for group in (*network.layers, *network.heads):
-            self._equations(_written(group))
+        self._derived(layers)
+        for layer in network.layers:
+            self._equations((*layer.equations, *layer.activation))
+        self.heads: dict[str, Comments] = {}
+        for head, derivation in heads:
+            own = copy(self)
+            own.lines = dict(self.lines)
+            own._derived(derivation)
+            own._equations(head.equations)
+            self.heads[head.form] = own
+
+    def section(self, name: str) -> Comments:
+        """Return the comments of a section; those of a head know its form of the target."""
+        return self.heads.get(name, self)
+
+    def _derived(self, derivation: Derivation) -> None:
+        self._equations(derivation.equations)
+        self._adjoints(derivation.adjoints)
 
     def of(self, variable: Variable | None) -> str:
-        """Return the line, or nothing."""
-        return self.lines.get(variable, "") if variable else ""
+        """Return the line, or nothing; what the calculus made has no name that users know."""
+        shown = variable is not None and not _is_made(variable)
+        return self.lines.get(variable, "") if variable and shown else ""
 
     def _equations(self, equations: tuple[Equation, ...]) -> None:
         made = {e.target.variable: e for e in equations if _is_made(e.target.variable)}
@@ -64,10 +94,6 @@ def _made_for(equation: Equation, made: Mapping[Variable, Equation]) -> list[Equ
                     found[access.variable] = inner
                     stack.append(inner)
     return list(reversed(found.values()))
-
-
-def _written(group: Layer | Head) -> tuple[Equation, ...]:
-    return (*group.equations, *group.activation) if isinstance(group, Layer) else group.equations
 
 
 def _passed_on(adjoint: Adjoint) -> Variable | None:

@@ -31,10 +31,16 @@ def preamble(network: Network, version: str) -> str:
         lines.extend(f"        {line}" for line in equation_lines(head.equations))
     lines += ["", "Layers:"]
     lines.extend(f"    {line}" for line in _layer_lines(network))
-    return "\n".join(line.replace("\\", "\\\\").replace('"""', "'''") for line in lines)
+    return "\n".join(escaped(line) for line in lines)
 
 
 _FORMS = {"indices": "class indices", "values": "a distribution"}
+
+
+def escaped(text: str) -> str:
+    """Return text for a docstring: a file's name may hold quotes, backslashes or line breaks."""
+    shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text.replace("\\", "\\\\"))
+    return shown.replace('"', '\\"')
 
 
 def _kinds(network: Network) -> list[tuple[str, Layer]]:

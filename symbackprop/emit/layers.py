@@ -112,7 +112,8 @@ def _by_form(
         inner = Body(depth=1 if last else 2)
         names = dict(function.names)
         printer = NumpyPrinter(head.layout, names, shared.constants, shared.helpers)
-        _assignments(inner, printer, function.assignments, comments)
+        form = "indices" if head.target.integer else "values"
+        _assignments(inner, printer, function.assignments, comments.section(form))
         named = function.result.number in printer.names
         result = printer.value(function.result).source
         inner.add([f"return {result}"] if named else short(printer, function.result, "return "))

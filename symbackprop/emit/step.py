@@ -29,7 +29,7 @@ from symbackprop.lowering.program import ArrayProgram, Section
 from symbackprop.lowering.runs import EqualLayers
 from symbackprop.lowering.training import TrainingValues
 from symbackprop.network import Network
-from symbackprop.numpy_printer import NumpyPrinter
+from symbackprop.numpy_printer import NumpyPrinter, transposition
 from symbackprop.statement_printer import section_printer
 
 _RESERVED = frozenset({"k", "n", "x", "y", "loss", "work", "params", "np", "math"})
@@ -161,6 +161,11 @@ class StepWriter:
         gradients = {p.variable.bar().name for p in self.network.parameters}
         return {target for name, target in section.outputs.items() if name not in gradients}
 
+    def _turned(self) -> str:
+        """Return how the batch is transposed into its place."""
+        axes = range(len(self.network.input.axes))
+        return transposition([*axes[1:], axes[0]])
+
     def _printed(self, section: Section) -> list[Segment]:
         """Return what every layer contributes to the section; a head is one segment."""
         head = section.name if self._is_head(section.name) else ""
@@ -177,25 +182,14 @@ class StepWriter:
             aliases = [f"{name} = {view}" for name, view in printer.aliases.items()]
             written.insert(0, (written[0][0], aliases, None))
         if section.name == "forward" and self.program.layout.batch_last:
-            written.insert(0, (1, ["xT[...] = x.T"], None))
+            written.insert(0, (1, [f"xT[...] = x{self._turned()}"], None))
         if head:
             cost = next(h.cost.name for h in self.network.heads if h.form == head)
             old = section.outputs[cost]
             written = [(0, [_renamed(t, old, "loss") for t in lines], v) for _, lines, v in written]
         groups = groupby(written, key=lambda entry: entry[0])
-        return [Segment(owner, self._pieces(entries)) for owner, entries in groups]
-
-    def _pieces(self, written: Iterable[_Written]) -> tuple[Piece, ...]:
-        """Return statements block by block, each under the comment of what it computes."""
-        pieces: list[Piece] = []
-        pending: list[str] = []
-        for _, lines, variable in written:
-            pending += lines
-            remark = self.comments.of(variable)
-            if remark and variable:
-                pieces.append(Piece(tuple(pending), variable.name, remark))
-                pending = []
-        return (*pieces, Piece(tuple(pending)))
+        comments = self.comments.section(section.name)
+        return [Segment(owner, _pieces(entries, comments)) for owner, entries in groups]
 
     def _section(self, body: Body, name: str, seen: set[str]) -> None:
         """Write a section: layer by layer, equal layers as loops."""
@@ -253,6 +247,19 @@ class StepWriter:
             self.binding.groups[attribute] = chunk
             targets = f"({chunk[0]},)" if len(chunk) == 1 else ", ".join(chunk)
             body.add([f"{targets} = work.{attribute}"])
+
+
+def _pieces(written: Iterable[_Written], comments: Comments) -> tuple[Piece, ...]:
+    """Return statements block by block, each under the comment of what it computes."""
+    pieces: list[Piece] = []
+    pending: list[str] = []
+    for _, lines, variable in written:
+        pending += lines
+        remark = comments.of(variable)
+        if remark and variable:
+            pieces.append(Piece(tuple(pending), variable.name, remark))
+            pending = []
+    return (*pieces, Piece(tuple(pending)))
 
 
 def _renamed(line: str, old: str, new: str) -> str:

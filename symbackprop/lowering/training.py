@@ -107,6 +107,9 @@ def training_values(
     variables: dict[int, Variable] = {}
     for variable, labelled in names.items():
         variables.setdefault(labelled.value.number, variable)
+    for _, found in outputs:
+        for variable, value in found.items():
+            variables.setdefault(value.number, variable)
     sections = _sections(lowering.graph.nodes[:shared], outputs)
     inputs = {v.number: v.variable.name for v in lowering.graph.nodes if v.operation == "input"}
     return TrainingValues(sections, boundary, layout, scaled, variables, inputs, cotangent, sources)

@@ -24,7 +24,7 @@ from symbackprop.notation.uses import (
     shown,
 )
 
-MOST_LAYERS = 100_000
+MOST_LAYERS = 10_000
 
 _DIGITS = re.compile(r"[0-9]{1,1000}")
 _REPEATED = re.compile(r"(?P<size>[0-9]+|[A-Za-z][A-Za-z0-9_]*)x(?P<repeat>[0-9]+)")
