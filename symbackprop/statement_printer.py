@@ -254,8 +254,12 @@ def weight_and_source(product: Value) -> tuple[Value, Value]:
 
 
 def with_row(name: str) -> str:
-    """Return the name of an array together with its row of ones."""
-    return f"{name}_and_1"
+    """Return the name of an array together with its row of ones.
+
+    A user's name for a layer may end in anything, but begin with no keyword.
+    """
+    own = re.fullmatch(r"[A-Za-z]+\d*", name)
+    return f"{name}_and_1" if own else f"with_1_{name}"
 
 
 def block_name(weight: Value) -> str:

@@ -1,0 +1,118 @@
+"""Names, files and points that nobody would choose, and what becomes of them."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from symbackprop import api
+from symbackprop.emit import generate
+from symbackprop.errors import SymbackpropError
+
+NETWORK = """spec = 1
+[network]
+input = [{input}]
+loss = "squared_error"
+"""
+DENSE = '[[layer]]\ntype = "dense"\nunits = {units}\n{more}\n'
+
+
+def imported(path: Path, text: str) -> ModuleType:
+    path.write_text(text, encoding="utf-8")
+    spec = importlib.util.spec_from_file_location("hostile_module", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(
+    "stem", ['x"""+print("out")+"""', "back\\slash", "line\nbreak", "tab\tulator", '"', "\\"]
+)
+def test_a_file_name_stays_text(tmp_path: Path, stem: str) -> None:
+    file = tmp_path / f"{stem}.toml"
+    file.write_text(NETWORK.format(input=3) + DENSE.format(units=2, more=""), encoding="utf-8")
+    tree = ast.parse(generate(api.build(file)).text)
+    calls = [n for s in tree.body if isinstance(s, ast.Expr) for n in ast.walk(s)]
+    assert not any(isinstance(node, ast.Call) for node in calls)
+    assert stem in (ast.get_docstring(tree, clean=False) or "").replace("\\n", "\n")
+
+
+@pytest.mark.parametrize("power", ["9**9**9**9 * z", "(9**9)**9 * z", "z**(2**9)", "2**-(3**3)"])
+def test_towers_of_powers_are_refused(tmp_path: Path, power: str) -> None:
+    file = tmp_path / "tower.toml"
+    define = f'[[define]]\nkind = "activation"\nname = "tower"\nequations = ["a = {power}"]\n'
+    layer = DENSE.format(units=2, more='activation = "tower"')
+    file.write_text(NETWORK.format(input=3) + layer + define, encoding="utf-8")
+    with pytest.raises(SymbackpropError, match="power of a power"):
+        api.build(file)
+
+
+def test_layers_named_like_what_is_generated(tmp_path: Path) -> None:
+    """b_T and T_and_1 are what views of layer b and T could be called."""
+    names = ["b", "b_T", "T", "T_and_1", "a1", "x", "work", "loss"]
+    layers = [
+        DENSE.format(units=2 + k % 2, more=f'name = "{name}"\nactivation = "tanh"')
+        for k, name in enumerate(names)
+    ]
+    file = tmp_path / "names.toml"
+    file.write_text(NETWORK.format(input=3) + "".join(layers), encoding="utf-8")
+    _, report = api.generate_checked(file)
+    assert report.passed
+
+
+def test_positions_before_features(tmp_path: Path) -> None:
+    file = tmp_path / "rank3.toml"
+    layer = DENSE.format(units=2, more='activation = "tanh"')
+    file.write_text(NETWORK.format(input="3, 4") + layer, encoding="utf-8")
+    _, report = api.generate_checked(file)
+    assert report.passed
+
+
+@pytest.fixture(scope="module")
+def deep(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Narrow relu layers: at most random points some unit is off for every sample."""
+    text = generate(api.build("2-2x3:relu-1", loss="squared_error")).text
+    return tmp_path_factory.mktemp("deep") / "deep.py", text
+
+
+def test_the_check_looks_for_a_point_where_gradients_are_not_zero(deep: tuple[Path, str]) -> None:
+    path, text = deep
+    faulty = text.replace("dW1 = x.T @ dz1", "dW1 = -x.T @ dz1")
+    assert faulty != text
+    module, wrong = imported(path, text), imported(path, faulty)
+    for seed in range(10):
+        assert max(module.gradient_check(seed).values()) <= module.TOLERANCE
+        assert wrong.gradient_check(seed)["W1"] > module.TOLERANCE
+
+
+def test_what_a_step_refuses(deep: tuple[Path, str]) -> None:
+    module = imported(*deep)
+    params = module.initialize()
+    x, y = np.ones((3, 2)), np.ones((3, 1))
+    for arguments, message in [
+        ((params, x[:0], y[:0]), "x has 0 samples"),
+        ((params, 1.0, y), r"x has shape \(\)"),
+        (({}, x, y), "params has no W1"),
+        (({**params, "b1": [0, 0]}, x, y), "b1 is no array of floating-point numbers"),
+        (({**params, "b1": np.zeros(2, np.float32)}, x, y), "b1 is float32"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            module.loss_and_gradients(*arguments)
+    with pytest.raises(ValueError, match="params are float64, the workspace is float32"):
+        module.loss_and_gradients(params, x, y, workspace=module.Workspace(3, np.float32))
+    with pytest.raises(ValueError, match="batch_size is 0"):
+        module.Workspace(0)
+    with pytest.raises(ValueError, match="dtype is int64"):
+        module.initialize(dtype=np.int64)
+    with pytest.raises(ValueError, match=r"∂E/∂W1 has shape \(1, 1\)"):
+        module.update(params, {"W1": np.ones((1, 1))}, 0.1)
+    _, cache = module.forward(params, x)
+    with pytest.raises(ValueError, match="d_output has 2 samples"):
+        module.backward(params, cache, np.ones((2, 1)))
