@@ -41,6 +41,11 @@ def start(*arguments: str, **options: object) -> subprocess.Popen:
     )
 
 
+def hear_interrupts() -> None:
+    """A background job of a shell ignores them, and so does what it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.fixture(scope="module")
 def module(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A generated module, as the command writes it."""
@@ -282,7 +287,8 @@ class TestTerminal:
 
     def test_an_interrupt_ends_without_a_traceback(self, tmp_path: Path) -> None:
         target = tmp_path / "net.py"
-        with start("generate", "8-8x3000:tanh", "-o", str(target)) as process:
+        heard = {"preexec_fn": hear_interrupts}
+        with start("generate", "8-8x3000:tanh", "-o", str(target), **heard) as process:
             time.sleep(1.5)
             process.send_signal(signal.SIGINT)
             out, err = process.communicate(timeout=20)

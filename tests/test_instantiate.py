@@ -490,7 +490,10 @@ SLOPE = Activation("slope", ("a = alpha * z",), parameters={"alpha": Parameter((
         ("a[i] = x[i] + x[i % half]", "divided only by a size or a whole number from 1"),
         ("a[i] = x[i] / (1 - 1)", "division by 0"),
         ("a[i] = x[i] * unset", "constant unset is not set"),
-        ("a[i] = ((((9**64)**64)**64)**64) * x[i]", "beyond the range of float64"),
+        (
+            "a[i] = (9**64 * 9**64 * 9**64 * 9**64 * 9**64 * 9**64) * x[i]",
+            "beyond the range of float64",
+        ),
         ("a[i] = softmax(x[i])", "activation 'softmax': acts along an axis"),
         ("a[i] = slope(x[i])", "activation 'slope': acts along an axis or has parameters"),
         ("a[i] = loop(x[i])", "activation 'loop': is defined by itself"),
