@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 
@@ -9,6 +10,7 @@ from symbackprop import scalar
 from symbackprop.errors import SymbackpropError
 from symbackprop.scalar import ONE, ZERO, Expression, Number
 
+_LARGEST = Fraction(sys.float_info.max)
 _MAX_BITS = 2048  # float64 ends at 1024; a quotient may pass through more
 _COMPARE: dict[str, Callable[[Fraction, Fraction], bool]] = {
     "greater": lambda a, b: a > b,
@@ -39,7 +41,7 @@ def fold(function: str, arguments: Sequence[Expression]) -> Expression:
         return arguments[1] if arguments[0].value else arguments[2]
     result = scalar.apply(function, *arguments)
     for node in (result, *getattr(result, "arguments", ())):
-        if isinstance(node, Number) and _bits(node.value) > _MAX_BITS:
+        if isinstance(node, Number) and not _is_in_range(node.value):
             raise SymbackpropError(f"{function} gives a number beyond the range of float64")
     return result
 
@@ -52,5 +54,6 @@ def _logical(function: str, left: Expression, right: Expression) -> Expression:
     return scalar.apply(function, left, right)
 
 
-def _bits(value: Fraction) -> int:
-    return max(value.numerator.bit_length(), value.denominator.bit_length())
+def _is_in_range(value: Fraction) -> bool:
+    bits = max(value.numerator.bit_length(), value.denominator.bit_length())
+    return bits <= _MAX_BITS and abs(value) <= _LARGEST
