@@ -36,6 +36,7 @@ class StatementPrinter(NumpyPrinter):
     Attributes:
         bound: by name, the expression that binds it once for a batch size ``n``.
         with_ones: arrays that carry a row of ones; ``a_and_1`` is ``a`` with that row.
+        functions: NumPy functions that the module binds by their bare names.
         aliases: names for views of what is given, to be made at the start of the section.
         reserved: names of arrays, which no binding may take.
         given: names handed in anew at every step, whose views cannot be bound.
@@ -46,6 +47,7 @@ class StatementPrinter(NumpyPrinter):
     given: frozenset[str] = frozenset({"y"})
     reserved: frozenset[str] = frozenset()
     batch_last: bool = False
+    functions: set[str] = field(default_factory=set)
     aliases: dict[str, str] = field(default_factory=dict)
 
     def value(self, value: Value) -> Text:
@@ -157,7 +159,8 @@ class StatementPrinter(NumpyPrinter):
         # Written as the last argument, the target costs a sixth of a call less than as a keyword;
         # maximum and minimum warn about it.
         out = f"out={statement.target}" if ufunc in ("maximum", "minimum") else statement.target
-        return [f"np.{ufunc}({', '.join([*texts, out])})"]
+        self.functions.add(ufunc)
+        return [f"{ufunc}({', '.join([*texts, out])})"]
 
     def _ufunc_operand(self, value: Value, k: int) -> str:
         """Compare narrow arrays with zeros, which NumPy does faster than with a number."""

@@ -97,7 +97,7 @@ class _Writer:
     def __init__(self, network: Network, optimizer: Optimizer, shortest_run: int) -> None:
         self.network = network
         self.equal = equal_layers(network, shortest_run)
-        self.shared = Shared({}, set())
+        self.shared = Shared({}, set(), set())
         layers = calculus.derive_layers(network)
         plain = plain_program(network, layers)
         apart = [(h, calculus.derive_head(network, h, fused=False)) for h in network.heads]
@@ -150,6 +150,7 @@ class _Writer:
             "title": escaped(f"{network.name}: {network.text}"),
             "preamble": preamble(network, __version__),
             "constants": constant_lines(self.shared.constants),
+            "functions": sorted(self.shared.functions),
             "tables": tables(network, self.equal),
             "input_shape": shape_text(shape(network.input)),
             "output_shape": shape_text(shape(network.output)),

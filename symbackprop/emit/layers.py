@@ -22,10 +22,11 @@ from symbackprop.numpy_printer import NumpyPrinter, place
 
 @dataclass
 class Shared:
-    """What the printed functions need from the module: constants and helper functions."""
+    """What the printed functions need from the module: constants, helpers, bare NumPy functions."""
 
     constants: dict[str, str]
     helpers: set[str]
+    functions: set[str]
 
 
 def forward_body(

@@ -171,6 +171,7 @@ class StepWriter:
         head = section.name if self._is_head(section.name) else ""
         printer = section_printer(self.program, section.name, self.inputs, self.binding.names(head))
         printer.constants, printer.helpers = self.shared.constants, self.shared.helpers
+        printer.functions = self.shared.functions
         costs = self._penalty_costs(section) if section.name == "penalty" else set()
         written: list[_Written] = []
         for statement in section.statements:
