@@ -21,7 +21,8 @@ from symbackprop.lowering.values import Labelled, Value, reachable
 from symbackprop.network import BATCH, Head, Network
 from symbackprop.scalar import ONE, Apply, Slot, walk
 
-# Layers at most this wide run faster with the samples innermost (measured, docs/architecture.md).
+# Layers of a few units run faster with the samples innermost, layers of 128 and more do not
+# (measured in benchmarks/); where in between it turns is a choice.
 NARROW = 32
 
 
