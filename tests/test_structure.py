@@ -40,6 +40,7 @@ unicode_printer
 frames
 emit
 derivation_printer
+render
 checking reference numeric
 show
 writing
