@@ -82,6 +82,8 @@ class Variable:
         axes: one Index per dimension, named as the variable's own axes.
         integer: holds class indices or tokens; has no adjoint.
         adjoint: the adjoint of the variable that has the same other fields.
+        values: the exact numbers of a constant array, row by row; None where they are not fixed.
+            A name stands for one array, so they take no part in comparisons.
     """
 
     symbol: str
@@ -89,6 +91,7 @@ class Variable:
     axes: tuple[Index, ...] = ()
     integer: bool = False
     adjoint: bool = False
+    values: tuple[Fraction, ...] | None = field(default=None, compare=False, repr=False)
 
     @property
     def name(self) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from symbackprop import scalar
-from symbackprop.equations import Equation, Variable, extent_expression
+from symbackprop.equations import Equation, Variable, accesses_of, extent_expression
 from symbackprop.scalar import Named
 
 BATCH = Named("N")
@@ -88,6 +88,15 @@ class Network:
     def parameters(self) -> tuple[LearnedArray, ...]:
         """All parameters, in layer order."""
         return tuple(array for layer in self.layers for array in layer.parameters)
+
+    @property
+    def constants(self) -> tuple[Variable, ...]:
+        """The arrays of constant numbers that its equations read, by name."""
+        equations = [e for layer in self.layers for e in (*layer.equations, *layer.activation)]
+        equations += [e for head in self.heads for e in head.equations]
+        read = (a.variable for e in equations for o in e.operands for a in accesses_of(o))
+        found = {v.name: v for v in read if v.values is not None}
+        return tuple(found[name] for name in sorted(found))
 
     @property
     def undetermined(self) -> tuple[str, ...]:

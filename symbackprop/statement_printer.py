@@ -284,8 +284,9 @@ def _place(printer: StatementPrinter, statement: Statement) -> list[str]:
 
 
 def _take(printer: StatementPrinter, statement: Statement) -> list[str]:
-    base = printer.value(statement.value.operands[0]).source
-    return [f'{base}.take({statement.place}, out={statement.target}, mode="wrap")']
+    base, index = (printer.value(operand).source for operand in statement.value.operands)
+    place = statement.place or index
+    return [f'{base}.take({place}, out={statement.target}, mode="wrap")']
 
 
 def _put(printer: StatementPrinter, statement: Statement) -> list[str]:

@@ -2,24 +2,44 @@
 
 from __future__ import annotations
 
+import ast
 import shutil
 import subprocess
 import sys
+import time
+from dataclasses import replace
 
 import pytest
 
 from symbackprop import api
+from symbackprop.architecture import Use
 from symbackprop.catalog import CATALOG
 from symbackprop.definition import Optimizer
 from symbackprop.emit import Emitted, generate
 from symbackprop.emit.lines import WIDTH, comment, fit
 from symbackprop.emit.optimizer import optimizer_source
 from symbackprop.errors import SymbackpropError
+from symbackprop.notation import load
 
 
 @pytest.fixture(scope="module")
 def circles() -> Emitted:
     return generate(api.build("2-4:relu-3:relu-1:sigmoid", loss="binary_cross_entropy"))
+
+
+@pytest.fixture(scope="module")
+def ruff() -> str:
+    found = shutil.which("ruff", path=str(sys.prefix) + "/bin") or shutil.which("ruff")
+    if found is None:
+        pytest.skip("ruff is not installed")
+    return found
+
+
+def formatted(ruff: str, text: str) -> str:
+    done = subprocess.run(
+        [ruff, "format", "--isolated", "-"], input=text, capture_output=True, text=True, check=True
+    )
+    return done.stdout
 
 
 def test_the_source_map_leads_to_the_lines_of_each_variable(circles: Emitted) -> None:
@@ -47,16 +67,43 @@ def test_the_source_map_covers_every_layer_both_ways(circles: Emitted) -> None:
         "short = f(a, b)",
     ],
 )
-def test_long_lines_break_as_the_formatter_breaks_them(statement: str) -> None:
-    ruff = shutil.which("ruff", path=str(sys.prefix) + "/bin") or shutil.which("ruff")
-    if ruff is None:
-        pytest.skip("ruff is not installed")
+def test_long_lines_break_as_the_formatter_breaks_them(ruff: str, statement: str) -> None:
     text = "\n".join(["def f():", *fit(statement, "    ")]) + "\n"
     assert max(map(len, text.splitlines())) <= WIDTH
-    done = subprocess.run(
-        [ruff, "format", "--isolated", "-"], input=text, capture_output=True, text=True, check=True
+    assert formatted(ruff, text) == text
+
+
+def weighted(classes: int) -> str:
+    loss = Use("cross_entropy_with_logits", {"weight": [1 + k / 8 for k in range(classes)]})
+    return generate(api.build(replace(load(f"4-{classes}"), loss=loss))).text
+
+
+@pytest.mark.parametrize("classes", [3, 30])
+def test_an_array_of_constants_is_written_once_and_left_alone_by_the_formatter(
+    ruff: str, classes: int
+) -> None:
+    text = weighted(classes)
+    numbers = [1 + k / 8 for k in range(classes)]
+    found = next(
+        node.value.args[0]
+        for node in ast.parse(text).body
+        if isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Name)
+        and node.targets[0].id == "WEIGHT"
+        and isinstance(node.value, ast.Call)
     )
-    assert done.stdout == text
+    assert ast.literal_eval(found) == numbers
+    array = text[text.index("WEIGHT = ") : text.index("PARAMETERS = ")]
+    assert max(map(len, array.splitlines())) <= WIDTH
+    assert formatted(ruff, text) == text
+
+
+def test_a_thousand_class_weights_are_looked_up_not_compared() -> None:
+    start = time.perf_counter()
+    text = weighted(1000)
+    assert time.perf_counter() - start < 5
+    assert "weight.take(y, " in text
+    assert len(text.splitlines()) < len(weighted(3).splitlines()) + 120
 
 
 def test_comments_wrap() -> None:

@@ -157,6 +157,9 @@ class Elements:
     def read(self, access: Access, scope: Mapping[Index, int]) -> Rule:
         """Return the rule that reads an element, or the fill outside the extent."""
         name, shape = access.variable.name, self.shape(access.variable)
+        if name not in self.arrays and access.variable.values is not None:
+            self.arrays[name] = objects(access.variable.values, self.arithmetic.number)
+            self.arrays[name] = self.arrays[name].reshape(shape)
         if name not in self.arrays:
             raise SymbackpropError(f"no value was given for {name}")
         array = self.arrays[name]

@@ -14,6 +14,7 @@ from symbackprop.definition import Optimizer
 from symbackprop.emit.body import Body, shape_text
 from symbackprop.emit.comments import Comments
 from symbackprop.emit.header import (
+    array_lines,
     check_text,
     constant_lines,
     escaped,
@@ -24,7 +25,14 @@ from symbackprop.emit.header import (
     target_forms,
     value_target,
 )
-from symbackprop.emit.layers import Shared, backward_body, forward_body, head_bodies, reads
+from symbackprop.emit.layers import (
+    Shared,
+    backward_body,
+    begin_with_constants,
+    forward_body,
+    head_bodies,
+    reads,
+)
 from symbackprop.emit.optimizer import OptimizerSource, optimizer_source
 from symbackprop.emit.step import StepSource, StepWriter
 from symbackprop.equations import Derivation, Equation, Variable, accesses_of
@@ -112,6 +120,9 @@ class _Writer:
             programs = [head_program(network, h, d) for h, d in apart]
             loss, gradient = head_bodies(programs, comments, self.shared)
             self.bodies |= {"loss": loss, "loss_gradient": gradient}
+        for body in self.bodies.values():
+            begin_with_constants(body, network.constants)
+        if network.heads:
             comments = Comments(network, layers, fused)
             self.step = self._step(layers, fused, comments)
             self.bodies["loss_and_gradients"] = self.step.body
@@ -150,6 +161,7 @@ class _Writer:
             "title": escaped(f"{network.name}: {network.text}"),
             "preamble": preamble(network, __version__),
             "constants": constant_lines(self.shared.constants),
+            "arrays": array_lines(network.constants),
             "functions": sorted(self.shared.functions),
             "tables": tables(network, self.equal),
             "input_shape": shape_text(shape(network.input)),

@@ -116,6 +116,8 @@ def step_binding(network: Network, program: ArrayProgram) -> Binding:
         name = parameter.variable.name
         common[name] = Bound(f'self.parameters["{name}"]')
         common[parameter.variable.bar().name] = Bound(f'self.gradients["{name}"]')
+    for constant in network.constants:
+        common[constant.name] = Bound(f"{constant.name.upper()}.astype(self.dtype)")
     common["gradient"] = Bound("self.gradient")
     if program.fused:
         common |= _blocks([parameter.variable for parameter in network.parameters])

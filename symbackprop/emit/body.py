@@ -34,6 +34,12 @@ class Body:
         self.lines.extend(written)
         self.computes.extend([computes] * len(written))
 
+    def begin(self, statements: Sequence[str]) -> None:
+        """Put statements before all others."""
+        written = block(statements, self.depth)
+        self.lines[:0] = written
+        self.computes[:0] = [""] * len(written)
+
     def pieces(self, pieces: Iterable[Piece]) -> None:
         """Add statements, each piece under its comment."""
         for piece in pieces:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 
 from symbackprop.emit.body import shape_text
@@ -119,6 +120,24 @@ def _entry(array: LearnedArray) -> str:
 def constant_lines(constants: Mapping[str, str]) -> list[tuple[str, str]]:
     """Return module-level constants by name."""
     return sorted(constants.items())
+
+
+def array_lines(constants: Sequence[Variable]) -> list[str]:
+    """Return the module-level arrays of constant numbers, in rows that no formatter breaks."""
+    lines = []
+    for constant in constants:
+        shape = [axis.extent for axis in constant.axes]
+        numbers = ", ".join(repr(float(value)) for value in constant.values or ())
+        rows = textwrap.wrap(numbers, WIDTH - 5)
+        reshaped = f".reshape({', '.join(map(str, shape))})" if len(shape) > 1 else ""
+        one = f"{constant.name.upper()} = np.array([{' '.join(rows)}]){reshaped}"
+        if len(one) <= WIDTH:
+            lines.append(one)
+        else:
+            last = [f"    {row}" for row in rows]
+            start = f"{constant.name.upper()} = np.array(["
+            lines += ["# fmt: off", start, *last, f"]){reshaped}", "# fmt: on"]
+    return lines
 
 
 def target_forms(network: Network) -> list[dict[str, object]]:

@@ -125,6 +125,12 @@ def _by_form(
     return body
 
 
+def begin_with_constants(body: Body, constants: Sequence[Variable]) -> None:
+    """Cast the arrays of constant numbers that the body reads to the dtype of the rest."""
+    names = [v.name for v in constants if reads(body.text, v.name)]
+    body.begin([f"{name} = {name.upper()}.astype(dtype)" for name in names])
+
+
 def reads(text: str, name: str) -> bool:
     """Whether the source reads the name."""
     code = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from fractions import Fraction
 
 from symbackprop import scalar
-from symbackprop.equations import Access, Affine, Equation, Index, Operand, Reduction, Variable
+from symbackprop.equations import (
+    Access,
+    Affine,
+    Equation,
+    Index,
+    Operand,
+    Reduction,
+    Role,
+    Variable,
+)
 from symbackprop.errors import SymbackpropError
 from symbackprop.formula import Assignment, Call, Formula, Reduce, Reference
 from symbackprop.formula_reader import FUNCTIONS, read_equation
@@ -208,7 +216,13 @@ class _Binder:
             )
         if not isinstance(index, Index | Access):
             raise SymbackpropError(f"{reference.name} is read by a bare index or a look-up")
-        return _choice(frame.operands.slot(index), values, 0)
+        if len(set(values)) == 1:
+            return Number(values[0])
+        axis = Index("i", len(values), index.role if isinstance(index, Index) else Role.FEATURE)
+        constant = Variable(reference.name, self.scope.owner, (axis,), values=values)
+        guarded = isinstance(index, Access) and index.variable.symbol in frame.looked_up
+        access = Access(constant, (index,), "zero" if guarded else None)
+        return frame.operands.slot(access)
 
     def _where(self, call: Call, frame: Frame) -> Expression:
         condition, first, second = call.arguments
@@ -346,13 +360,3 @@ def _is_whole(access: Access, indices: tuple[object, ...]) -> bool:
             for item, axis in zip(access.indices, access.variable.axes, strict=True)
         )
     )
-
-
-def _choice(place: Expression, values: tuple[Fraction, ...], first: int) -> Expression:
-    """Return the value at a place as a tree of comparisons, one for each half."""
-    if len(set(values)) == 1:
-        return Number(values[0])
-    middle = len(values) // 2
-    test = scalar.apply("less", place, scalar.number(first + middle))
-    low = _choice(place, values[:middle], first)
-    return scalar.apply("where", test, low, _choice(place, values[middle:], first + middle))

@@ -200,7 +200,7 @@ class _Run:
         for k, operand in enumerate(statement.value.operands):
             for value in self._read(place, operand):
                 self._apart_from_target(place, statement, k, value)
-        if statement.operation in ("take", "put", "add_at"):
+        if statement.place:
             held = [n for n, name in self.names.items() if name == statement.place]
             if not any(self._holds(number, statement.place) for number in held):
                 raise LoweringError(f"{place} goes by {statement.place}, which is not there")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from symbackprop.equations import Adjoint, Derivation, Equation, Variable
+from symbackprop.equations import Adjoint, Derivation, Equation, Variable, accesses_of
 from symbackprop.lowering.accesses import guarded_lookups
 from symbackprop.lowering.checker import check_values
 from symbackprop.lowering.layout import Layout, declare
@@ -42,6 +42,9 @@ def lower_layers(lowering: Lowering, derivation: Derivation, sources: Sources) -
     for equation in derivation.equations:
         for operand in equation.operands:
             lowering.loose.update(access.variable for access in guarded_lookups(operand))
+            for access in accesses_of(operand):
+                if access.variable.values is not None:
+                    lowering.input(access.variable)
     for equation in derivation.equations:
         start = len(lowering.graph.nodes)
         lowering.equation(equation)

@@ -207,7 +207,8 @@ class _Planner:
         if value.rank == 0:
             self.planned.append(_Planned(section, value, value.operation))
             return
-        place = self._place(position, section, value) if value.operation in _LOOK_UPS else None
+        flattened = value.operation in _LOOK_UPS and value.operands[0].rank > 1
+        place = self._place(position, section, value) if flattened else None
         key = (section, value.number)
         operation = self._operation(value)
         gradients = [v for v in self.outputs.get((section, value.number), []) if v in self.learned]
