@@ -14,7 +14,7 @@ equations means nothing. Variables are global within a network.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from fractions import Fraction
@@ -98,6 +98,11 @@ class Variable:
         """The name users see: W1, W_head, dz1 for an adjoint."""
         joint = "_" if self.owner and not self.owner[0].isdigit() else ""
         return f"{'d' if self.adjoint else ''}{self.symbol}{joint}{self.owner.replace('.', '_')}"
+
+    @property
+    def made(self) -> bool:
+        """Whether normalising or the calculus made it: a name that no user can write."""
+        return self.symbol.startswith("_")
 
     def bar(self) -> Variable:
         """Return the adjoint variable (field's notation: z_bar)."""
@@ -221,27 +226,6 @@ def indices_of(expression: IndexExpression | Operand) -> Iterator[Index]:
     else:
         for inner in expression.indices:
             yield from indices_of(inner)
-
-
-def renamed(
-    expression: IndexExpression | Operand, names: Mapping[Index, IndexExpression]
-) -> IndexExpression:
-    """Return the index expression or operand with its indices replaced, all at once.
-
-    A bare index may become any index expression; inside an affine one only another index.
-    """
-    if isinstance(expression, Index):
-        return names.get(expression, expression)
-    if isinstance(expression, Affine):
-        terms = []
-        for coefficient, index in expression.terms:
-            new = names.get(index, index)
-            assert isinstance(new, Index)
-            terms.append((coefficient, new))
-        return replace(expression, terms=tuple(terms))
-    if isinstance(expression, Quotient | Remainder):
-        return replace(expression, dividend=renamed(expression.dividend, names))
-    return replace(expression, indices=tuple(renamed(inner, names) for inner in expression.indices))
 
 
 def accesses_of(operand: Operand | IndexExpression) -> Iterator[Access]:

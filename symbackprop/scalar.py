@@ -51,7 +51,17 @@ ARITY: dict[str, int | None] = {
     "logical_or": 2,
     "logical_not": 1,
 }
-COMPARISONS = frozenset({"greater", "greater_equal", "less", "less_equal", "equal", "not_equal"})
+# Each comparison, and the one that holds where it does not.
+OPPOSITE = {
+    "greater": "less_equal",
+    "less_equal": "greater",
+    "less": "greater_equal",
+    "greater_equal": "less",
+    "equal": "not_equal",
+    "not_equal": "equal",
+}
+COMPARISONS = frozenset(OPPOSITE)
+TRUTH = COMPARISONS | {"logical_and", "logical_or", "logical_not"}  # functions that hold or not
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +195,13 @@ def walk(expression: Expression) -> Iterator[Expression]:
 def slots(expression: Expression) -> tuple[int, ...]:
     """Return the positions that the expression reads, sorted."""
     return tuple(sorted({node.position for node in walk(expression) if isinstance(node, Slot)}))
+
+
+def opposite(condition: Expression) -> Expression:
+    """Return the condition that holds where this one does not."""
+    if isinstance(condition, Apply) and condition.function in OPPOSITE:
+        return apply(OPPOSITE[condition.function], *condition.arguments)
+    return apply("logical_not", condition)
 
 
 def rebuild(expression: Expression, leaf: Callable[[Expression], Expression]) -> Expression:

@@ -18,6 +18,7 @@ from sympy.codegen.cfunctions import expm1, log1p
 from symbackprop.scalar import (
     ARITY,
     ONE,
+    TRUTH,
     ZERO,
     Apply,
     Expression,
@@ -25,6 +26,7 @@ from symbackprop.scalar import (
     Number,
     Slot,
     apply,
+    opposite,
 )
 
 Symbolic = Any  # SymPy ships no types
@@ -69,22 +71,7 @@ def _step(name: str) -> Symbolic:
     return type(name, (_Step,), {"nargs": ARITY[name]})
 
 
-_STEPS = {
-    name: _step(name)
-    for name in (
-        "sign",
-        "greater",
-        "greater_equal",
-        "less",
-        "less_equal",
-        "equal",
-        "not_equal",
-        "logical_and",
-        "logical_or",
-        "logical_not",
-        "floor_divide",
-    )
-}
+_STEPS = {name: _step(name) for name in ("sign", "floor_divide", *sorted(TRUTH))}
 _Polarity = type("polarity", (_Step,), {"nargs": 1})  # copysign(1, u): never 0
 
 
@@ -174,14 +161,6 @@ _NAMES: dict[Symbolic, str] = {
     sympy.tanh: "tanh",
     sympy.erf: "erf",
     sympy.erfc: "erfc",
-}
-_OPPOSITE = {
-    "greater": "less_equal",
-    "less_equal": "greater",
-    "less": "greater_equal",
-    "greater_equal": "less",
-    "equal": "not_equal",
-    "not_equal": "equal",
 }
 _SLOT = "slot_"  # no name of a user's ends in the brackets that follow it
 
@@ -333,14 +312,8 @@ def _select(condition: Expression, yes: Expression, no: Expression) -> Expressio
     if isinstance(yes, Number) and no == ZERO:
         return apply("multiply", yes, condition)
     if isinstance(no, Number) and yes == ZERO:
-        return apply("multiply", no, _negated(condition))
+        return apply("multiply", no, opposite(condition))
     return apply("where", condition, yes, no)
-
-
-def _negated(condition: Expression) -> Expression:
-    if isinstance(condition, Apply) and condition.function in _OPPOSITE:
-        return apply(_OPPOSITE[condition.function], *condition.arguments)
-    return apply("logical_not", condition)
 
 
 def _from_condition(condition: Symbolic) -> Expression:
@@ -349,10 +322,10 @@ def _from_condition(condition: Symbolic) -> Expression:
         parts = sorted(condition.args, key=sympy.default_sort_key)
         return reduce(lambda a, b: apply(joint, a, b), map(_from_condition, parts))
     if isinstance(condition, sympy.Not):
-        return _negated(_from_condition(condition.args[0]))
+        return opposite(_from_condition(condition.args[0]))
     if isinstance(condition, sympy.Ne | sympy.Eq) and condition.rhs == 0:
         step = from_sympy(condition.lhs)
-        return step if isinstance(condition, sympy.Ne) else _negated(step)
+        return step if isinstance(condition, sympy.Ne) else opposite(step)
     raise TypeError(f"no expression stands for the condition {condition}")
 
 

@@ -22,16 +22,7 @@ from symbackprop.instantiate import polynomials
 from symbackprop.instantiate.extents import Numbers, Table, polynomial
 from symbackprop.instantiate.polynomials import Polynomial
 from symbackprop.instantiate.scope import extent_text, references, shape_text
-from symbackprop.scalar import Expression, Slot
-
-_OPPOSITE = {
-    "greater": "less_equal",
-    "greater_equal": "less",
-    "less": "greater_equal",
-    "less_equal": "greater",
-    "equal": "not_equal",
-    "not_equal": "equal",
-}
+from symbackprop.scalar import OPPOSITE, Expression, Slot
 
 
 class Operands:
@@ -91,13 +82,13 @@ def granted(
     if function == ("logical_and" if truth else "logical_or"):
         sides = [granted(side, truth, letters, numbers) for side in condition.arguments]
         return sides[0][0] + sides[1][0], sides[0][1] and sides[1][1]
-    if function not in _OPPOSITE:
+    if function not in OPPOSITE:
         return [], False
     left, right = (polynomial(side, letters, numbers) for side in condition.arguments)
     if left is None or right is None:
         return [], False
     difference = polynomials.add(left, right, -1)
-    return _granted_by(function if truth else _OPPOSITE[function], difference)
+    return _granted_by(function if truth else OPPOSITE[function], difference)
 
 
 def _granted_by(function: str, difference: Polynomial) -> tuple[list[Polynomial], bool]:

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from symbackprop.lowering.program import ArrayProgram, Buffer, Section, Statement
-from symbackprop.lowering.values import TRUTH, Value
-from symbackprop.scalar import ARITY
+from symbackprop.lowering.values import Value
+from symbackprop.scalar import ARITY, TRUTH
 
 _MAPS = frozenset(ARITY) | {"subtract", "square", "number"}
 _REDUCTIONS = frozenset({"total", "largest", "smallest", "product", "argmax", "argmin"})

@@ -20,17 +20,10 @@ from symbackprop.scalar import (
     Number,
     Slot,
     number,
+    opposite,
     slots,
 )
 
-_OPPOSITE = {
-    "greater": "less_equal",
-    "less_equal": "greater",
-    "less": "greater_equal",
-    "greater_equal": "less",
-    "equal": "not_equal",
-    "not_equal": "equal",
-}
 _MIRROR = {
     "greater": "less",
     "less": "greater",
@@ -126,13 +119,6 @@ def _where(graph: ValueGraph, expression: Apply, operands: Sequence[Labelled]) -
     if {yes, no} == {ZERO, ONE}:
         return evaluate(graph, condition if yes == ONE else opposite(condition), operands)
     return graph.map("where", *(evaluate(graph, a, operands) for a in expression.arguments))
-
-
-def opposite(condition: Expression) -> Expression:
-    """Return the condition's negation."""
-    if isinstance(condition, Apply) and condition.function in _OPPOSITE:
-        return Apply(_OPPOSITE[condition.function], condition.arguments)
-    return Apply("logical_not", (condition,))
 
 
 def _comparison(graph: ValueGraph, expression: Apply, operands: Sequence[Labelled]) -> Labelled:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from symbackprop.calculus.indices import substitute_index
 from symbackprop.equations import (
     Access,
     Adjoint,
@@ -19,7 +20,6 @@ from symbackprop.equations import (
     Term,
     Variable,
     extent_expression,
-    renamed,
 )
 from symbackprop.lowering.accesses import (
     Place,
@@ -292,7 +292,7 @@ def _scaled_slot(function: Expression) -> tuple[list[Expression], int] | None:
 
 
 def _operand(operand: Operand, names: Mapping[Index, IndexExpression]) -> Operand:
-    new = renamed(operand, names)
+    new = substitute_index(operand, names)
     assert isinstance(new, Access | Index)
     return new
 

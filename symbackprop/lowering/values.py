@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from symbackprop.equations import Extent, Role, Variable
+from symbackprop.scalar import TRUTH
 
 Label = Hashable
 
@@ -86,21 +87,6 @@ class Labelled(NamedTuple):
     def relabel(self, names: Mapping[Label, Label]) -> Labelled:
         """Return the same value under other labels."""
         return Labelled(self.value, tuple(names.get(label, label) for label in self.labels))
-
-
-TRUTH = frozenset(
-    {
-        "greater",
-        "greater_equal",
-        "less",
-        "less_equal",
-        "equal",
-        "not_equal",
-        "logical_and",
-        "logical_or",
-        "logical_not",
-    }
-)
 
 
 class _Key(NamedTuple):
