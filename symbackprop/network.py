@@ -55,13 +55,15 @@ class Head:
     """The loss for one form of the target.
 
     ``equations`` go from the network's output ``a`` (of the last layer) and ``target`` (``y``) to
-    the scalar ``cost`` (rank 0), batch reduction included. Samples whose index is ``ignored``
+    the scalar ``cost`` (rank 0), batch reduction included; ``sample`` is what one sample costs,
+    or one position of it where the batch's mean is weighted. Samples whose index is ``ignored``
     cost nothing.
     """
 
     form: Literal["values", "indices"]
     target: Variable
     equations: tuple[Equation, ...]
+    sample: Variable
     cost: Variable
     ignored: int | None = None
 

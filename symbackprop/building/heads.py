@@ -127,16 +127,19 @@ def _head(form: Literal["values", "indices"], loss: Loss, scope: Scope, reductio
         texts, weight = loss.indices, loss.indices_weight
     equations = list(instantiate(texts, scope, names))
     weights = _weights(weight, scope, names) if reduction == "mean" else ()
+    if not weights:
+        equations = _within(equations, loss, names)
+    sample = equations[-1].target
     if weights:
         equations += _weighted(equations, weights, names)
     else:
-        equations = _within(equations, loss, names)
-        equations += _over_batch(equations[-1].target, reduction, names)
+        equations += _over_batch(sample, reduction, names)
     ignored = scope.numbers.get("ignore_index") if form == "indices" else None
     return Head(
         form,
         scope.variables["y"],
         tuple(equations),
+        sample.variable,
         equations[-1].target.variable,
         int(ignored.value) if isinstance(ignored, Number) else None,
     )

@@ -1,0 +1,246 @@
+"""The derivation as a textbook gives it: between named variables, in famous forms.
+
+It reads the steps of the derivation that code is emitted from, and derives the loss besides as it
+is written, without the last activation, so that a reader can see the two collapse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import sympy
+
+from symbackprop.calculus.closed import OutputForm, in_own_value, length, merged, output_forms
+from symbackprop.calculus.derive import contract, derive
+from symbackprop.calculus.graph import needed
+from symbackprop.calculus.indices import compress
+from symbackprop.calculus.logarithms import unguarded
+from symbackprop.calculus.partials import from_sympy, slot_symbol, to_sympy
+from symbackprop.calculus.totals import Share, Total, look_through, totals
+from symbackprop.equations import (
+    Access,
+    Adjoint,
+    Derivation,
+    Equation,
+    Factor,
+    Index,
+    Step,
+    Term,
+    Variable,
+    indices_of,
+)
+from symbackprop.network import Head, Layer, Network
+from symbackprop.scalar import ONE, Apply, Expression, Slot, apply
+
+CANCELLED = "common factors cancel"
+DISTRIBUTION = "the targets of a sample add up to 1"
+_LONGEST = 4  # more ways to the cost than these do not collapse into anything
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss for one form of its target, of one sample.
+
+    Attributes:
+        head: the loss as code is emitted from it.
+        equations: down to ``head.sample``, logarithms without a bound.
+        bounded: whether a bound was left out.
+        totals: of the network's output, and of what is named between.
+        collapse: how the last activation and the loss come together, if they do: Steps from
+            Adjoint to Adjoint, of what the activation acts on, or of the network's output where
+            the last layer has none. The cost's own adjoint is 1.
+    """
+
+    head: Head
+    equations: tuple[Equation, ...]
+    bounded: bool
+    totals: tuple[Total, ...]
+    collapse: tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class Textbook:
+    """What a document shows.
+
+    Attributes:
+        totals: of every named variable of the layers, from the last to the first; the adjoint of
+            the network's output is given.
+        closed: shares whose partial is a polynomial in the consumer's value, as (written, closed).
+        jacobians: of activations made of several equations: the output's shares in what the
+            activation acts on, seen through all between.
+        losses: one for each form of the target.
+    """
+
+    totals: tuple[Total, ...]
+    closed: dict[Share, Share]
+    jacobians: dict[Variable, Total]
+    losses: tuple[Loss, ...]
+
+
+def textbook(network: Network, layers: Derivation) -> Textbook:
+    """Return the textbook's derivation of a network whose layers have been derived.
+
+    Args:
+        network: the equations.
+        layers: as ``derive_layers`` gives it.
+    """
+    named = look_through(totals(layers), lambda variable: variable.made)
+    closed: dict[Share, Share] = {}
+    for total in named:
+        for share in total.shares:
+            form = in_own_value(share)
+            if form is not None:
+                closed[share] = form
+    shown = [_closed(total, closed) for total in named]
+    jacobians = {
+        layer.preactivation: _jacobian(layer, shown)
+        for layer in network.layers
+        if layer.preactivation is not None and len(layer.activation) > 1
+    }
+    losses = tuple(_loss(network, head, shown, jacobians) for head in network.heads)
+    return Textbook(named, closed, jacobians, losses)
+
+
+def _closed(total: Total, closed: dict[Share, Share]) -> Total:
+    return replace(total, shares=tuple(closed.get(share, share) for share in total.shares))
+
+
+def _jacobian(layer: Layer, shown: Iterable[Total]) -> Total:
+    """Return the layer's output as a function of what its activation acts on."""
+    own = {equation.target.variable for equation in layer.activation}
+    between = own - {layer.output}
+    wanted = (t for t in shown if t.variable in own or t.variable == layer.preactivation)
+    through = look_through(wanted, lambda variable: variable in between)
+    (found,) = (total for total in through if total.variable == layer.preactivation)
+    forms = output_forms(layer.activation)
+    return replace(found, shares=tuple(_in_output(share, forms) for share in found.shares))
+
+
+def _in_output(share: Share, forms: Sequence[OutputForm]) -> Share:
+    for form in forms:
+        factor = form.rewritten(merged(share.partial))
+        if factor is not None:
+            return replace(share, partial=_with_function(share.partial, factor))
+    return share
+
+
+def _with_function(term: Term, factor: Factor) -> Term:
+    return replace(term, coefficient=ONE, factors=(factor,))
+
+
+def _loss(
+    network: Network, head: Head, shown: Sequence[Total], jacobians: dict[Variable, Total]
+) -> Loss:
+    written = needed(head.equations, (head.sample,))
+    equations = tuple(replace(e, function=_unbounded(e.function)) for e in written)
+    derivation = derive(equations, (head.sample,), [network.output])
+    made = {e.target.variable for e in equations if e.target.variable.made} - {head.sample}
+    found = look_through(totals(derivation), lambda variable: variable in made)
+    kept = tuple(total for total in found if total.variable != head.sample)
+    collapse = _collapse(network, head, kept, shown, jacobians)
+    return Loss(head, equations, equations != tuple(written), kept, collapse)
+
+
+def _unbounded(function: Expression) -> Expression:
+    if not isinstance(function, Apply):
+        return function
+    arguments = [_unbounded(argument) for argument in function.arguments]
+    if function.function == "log":
+        arguments = [unguarded(arguments[0])]
+    return apply(function.function, *arguments)
+
+
+def _collapse(
+    network: Network,
+    head: Head,
+    kept: Sequence[Total],
+    shown: Sequence[Total],
+    jacobians: dict[Variable, Total],
+) -> tuple[Step, ...]:
+    """Return how the cost's adjoint of what the last activation acts on gets simpler."""
+    value = network.layers[-1].preactivation or network.output
+    last = [jacobians.get(value) or total for total in shown if total.variable == value]
+    (total,) = look_through((*kept, *last), lambda variable: variable != value)
+    if len(total.shares) > _LONGEST:
+        return ()
+    terms = tuple(contract(share.partial) for share in total.shares)
+    joined = _adjoint(value, tuple(_with_function(t, merged(t)) for t in terms))
+    cancelled = _adjoint(value, tuple(_cancelled(term) for term in joined.terms))
+    if cancelled == joined:
+        return ()
+    steps = [Step("chain rule", (total,), (joined,))]
+    steps.append(Step("cancellation", (joined,), (cancelled,), CANCELLED))
+    added = _adjoint(value, tuple(_added_up(term, head.target) for term in cancelled.terms))
+    if added != cancelled:
+        steps.append(Step("assumption", (cancelled,), (added,), DISTRIBUTION))
+    return tuple(steps)
+
+
+def _adjoint(variable: Variable, terms: tuple[Term, ...]) -> Adjoint:
+    """Return the sum with all terms of one place and no further sum as one function."""
+    first: dict[tuple[object, ...], Term] = {}
+    for term in terms:
+        key = (term.target, term.space, term.excluding)
+        summed = set(term.space) > {i for place in term.target.indices for i in indices_of(place)}
+        if key not in first:
+            first[key] = term
+        elif summed:
+            first[(*key, term.factors)] = term
+        else:
+            first[key] = _sum(first[key], term)
+    return Adjoint(variable, tuple(first.values()))
+
+
+def _sum(left: Term, right: Term) -> Term:
+    a, b = merged(left), merged(right)
+    symbols = {k: Slot(k + len(a.operands)) for k in range(len(b.operands))}
+    moved = _substituted(b.function, symbols)
+    value = to_sympy(a.function) + to_sympy(moved)
+    factor = Factor(*compress(from_sympy(value), (*a.operands, *b.operands)))
+    return _with_function(left, factor)
+
+
+def _substituted(function: Expression, slots: dict[int, Slot]) -> Expression:
+    if isinstance(function, Slot):
+        return slots[function.position]
+    if isinstance(function, Apply):
+        return apply(function.function, *(_substituted(a, slots) for a in function.arguments))
+    return function
+
+
+def _cancelled(term: Term) -> Term:
+    """Return the term with common factors cancelled, where that makes it shorter."""
+    (factor,) = term.factors
+    value = to_sympy(factor.function)
+    if not value.is_rational_function():
+        return term
+    shorter = from_sympy(sympy.cancel(value))
+    if length(shorter) >= length(factor.function):
+        return term
+    return _with_function(term, Factor(*compress(shorter, factor.operands)))
+
+
+def _added_up(term: Term, target: Variable) -> Term:
+    """Return the term with the targets' total, if it is a factor, as 1."""
+    held = {i for place in term.target.indices for i in indices_of(place)}
+    summed = tuple(index for index in term.space if index not in held)
+    (factor,) = term.factors
+    reading = [k for k, o in enumerate(factor.operands) if set(summed).intersection(_indices(o))]
+    if len(reading) != 1 or not summed:
+        return term
+    operand = factor.operands[reading[0]]
+    if not isinstance(operand, Access) or operand.variable != target:
+        return term
+    unknown = slot_symbol(reading[0])
+    value = to_sympy(factor.function)
+    rest = value.diff(unknown)
+    if rest.has(unknown) or (value - rest * unknown).expand() != 0:
+        return term
+    free = Factor(*compress(from_sympy(rest), factor.operands))
+    space = tuple(index for index in term.space if index in held)
+    return replace(_with_function(term, free), space=space)
+
+
+def _indices(operand: object) -> tuple[Index, ...]:
+    return tuple(indices_of(operand))  # type: ignore[arg-type]

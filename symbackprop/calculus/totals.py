@@ -1,0 +1,164 @@
+"""Total derivatives between the variables that users know, read off the recorded steps.
+
+Normalising gives each nested total a variable of its own. Here the chain rule's terms are
+composed through those, so that every share of a total derivative leads from one named
+variable to another, in the indices of the consumer's own equation.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from symbackprop.calculus.derive import collect_constants, contract
+from symbackprop.calculus.indices import (
+    compress,
+    fresh,
+    substitute_access,
+    substitute_index,
+    substitute_operands,
+)
+from symbackprop.equations import (
+    Access,
+    Adjoint,
+    Derivation,
+    Equation,
+    Factor,
+    Index,
+    IndexExpression,
+    Term,
+    Variable,
+)
+from symbackprop.scalar import Slot, apply
+
+
+@dataclass(frozen=True)
+class Share:
+    """What the total derivative of a variable gets by one place of one consumer.
+
+    Attributes:
+        equation: the consumer u, as it defines ``u[I]``.
+        access: the place ``v[e]`` that it reads, perhaps by way of other equations.
+        partial: ``∂u[I]/∂v[e]`` as a Term: its factors hold no adjoint.
+    """
+
+    equation: Equation
+    access: Access
+    partial: Term
+
+    @property
+    def seed(self) -> Access:
+        """The adjoint ``u_bar[I]`` that the partial is multiplied with."""
+        return replace(self.equation.target, variable=self.equation.target.variable.bar())
+
+    @property
+    def term(self) -> Term:
+        """``v_bar[e] += u_bar[I] * partial``."""
+        return replace(self.partial, factors=(_read(self.seed), *self.partial.factors))
+
+
+@dataclass(frozen=True)
+class Total:
+    """The total derivative of the cost with respect to ``variable``: the sum of its shares."""
+
+    variable: Variable
+    shares: tuple[Share, ...]
+
+    @property
+    def adjoint(self) -> Adjoint:
+        """The sum, in the variable's own indices."""
+        return Adjoint(self.variable, tuple(contract(share.term) for share in self.shares))
+
+
+def totals(derivation: Derivation) -> tuple[Total, ...]:
+    """Return every adjoint of a derivation as the sum of the chain rule's terms, as written."""
+    written: dict[Variable, list[Share]] = defaultdict(list)
+    for step in derivation.steps:
+        if step.rule == "chain rule":
+            equation, access = step.before
+            (term,) = step.after
+            assert isinstance(equation, Equation)
+            assert isinstance(access, Access)
+            assert isinstance(term, Term)
+            written[access.variable].append(Share(equation, access, _unseeded(term)))
+    return tuple(Total(a.variable, tuple(written[a.variable])) for a in derivation.adjoints)
+
+
+def look_through(found: Iterable[Total], through: Callable[[Variable], bool]) -> tuple[Total, ...]:
+    """Return the totals without some variables, whose own shares are composed with.
+
+    Args:
+        found: each after the totals of all its consumers, as a derivation orders them.
+        through: whether a variable is looked through.
+    """
+    ways: dict[Variable, tuple[Share, ...]] = {}
+    kept: list[Total] = []
+    for total in found:
+        shares: list[Share] = []
+        for share in total.shares:
+            outer = ways.get(share.equation.target.variable)
+            shares.extend([share] if outer is None else [composed(share, way) for way in outer])
+        if through(total.variable):
+            ways[total.variable] = tuple(shares)
+        else:
+            kept.append(Total(total.variable, tuple(shares)))
+    return tuple(kept)
+
+
+def composed(inner: Share, outer: Share) -> Share:
+    """Return the share by way of the inner consumer, in the outer equation's indices.
+
+    Args:
+        inner: by which m reads v.
+        outer: by which u reads m.
+    """
+    values = _places(inner, outer)
+    factors = tuple(_substituted(factor, values) for factor in inner.partial.factors)
+    coefficient, factors = collect_constants((*outer.partial.factors, *factors))
+    space = (values.get(index, index) for index in inner.partial.space)
+    excluding = tuple(
+        (values.get(index, index), substitute_index(place, values))
+        for index, place in inner.partial.excluding
+    )
+    own = outer.partial.space
+    partial = Term(
+        substitute_access(inner.partial.target, values),
+        (*own, *(i for i in space if isinstance(i, Index) and i not in own)),
+        apply("multiply", outer.partial.coefficient, inner.partial.coefficient, coefficient),
+        factors,
+        (*outer.partial.excluding, *((i, e) for i, e in excluding if isinstance(i, Index))),
+    )
+    return Share(outer.equation, substitute_access(inner.access, values), partial)
+
+
+def _places(inner: Share, outer: Share) -> dict[Index, IndexExpression]:
+    """Return where the outer equation reads the inner one, and fresh names for its further sums."""
+    values: dict[Index, IndexExpression] = dict(
+        zip(inner.equation.free, outer.access.indices, strict=True)
+    )
+    taken = {index.name for index in outer.partial.space}
+    for index in inner.partial.space:
+        if index not in values:
+            renamed = fresh(index, taken)
+            values[index] = renamed
+            taken.add(renamed.name)
+    return values
+
+
+def _substituted(factor: Factor, values: Mapping[Index, IndexExpression]) -> Factor:
+    return Factor(*compress(*substitute_operands(factor.function, factor.operands, values)))
+
+
+def _read(access: Access) -> Factor:
+    return Factor(Slot(0), (access,))
+
+
+def _unseeded(term: Term) -> Term:
+    """Return the term without the adjoint that it is multiplied with: the partial itself."""
+    kept = tuple(
+        factor
+        for factor in term.factors
+        if not any(isinstance(o, Access) and o.variable.adjoint for o in factor.operands)
+    )
+    return replace(term, factors=kept)
