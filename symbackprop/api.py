@@ -85,9 +85,16 @@ def build(
     Raises:
         SymbackpropError: something is unknown, malformed or does not fit.
     """
-    from symbackprop.build import build_network
+    return _built(_architecture(source, loss, reduction))
 
-    return build_network(_architecture(source, loss, reduction))
+
+def _built(architecture: Architecture) -> Network:
+    from symbackprop.build import build_network
+    from symbackprop.fitting import check_output
+
+    network = build_network(architecture)
+    check_output(architecture, network)
+    return network
 
 
 def _architecture(
@@ -177,9 +184,7 @@ def generate_checked(
 
 
 def _emitted(architecture: Architecture, optimizer: str, progress: Progress) -> tuple[str, Network]:
-    from symbackprop.build import build_network
-
-    network = build_network(architecture)
+    network = _built(architecture)
     from symbackprop.emit import generate as emit
 
     progress("deriving")

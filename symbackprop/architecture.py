@@ -41,7 +41,7 @@ class Architecture:
     """A network as written.
 
     ``input`` is the shape of one sample; an extent may be a name. ``text`` is what reproduces
-    it: the compact text, or the file's name.
+    it: the compact text, or the file's name. ``place`` is what errors call it; "" is nothing.
     """
 
     name: str
@@ -53,3 +53,4 @@ class Architecture:
     l2: float = 0.0
     definitions: tuple[Definition, ...] = ()
     text: str = ""
+    place: str = ""

@@ -30,6 +30,13 @@ def build_network(architecture: Architecture, catalog: Catalog = CATALOG) -> Net
     Raises:
         SymbackpropError: with the place, for whatever does not fit.
     """
+    try:
+        return _network(architecture, catalog)
+    except SymbackpropError as error:
+        raise error.at(architecture.place) from None
+
+
+def _network(architecture: Architecture, catalog: Catalog) -> Network:
     catalog = catalog.with_definitions(architecture.definitions)
     source = _input(architecture.input)
     layers = _layers(architecture.layers, source, catalog)

@@ -83,6 +83,10 @@ class Loss(Definition):
         vectors: constants that hold one number per class (``weight``), unset by default: they
             then read as 1.
         output: the extents of ``a`` and ``target`` those of ``y``, where they differ.
+        expects: what ``a`` has to be: ``"probabilities"``, each by itself; a
+            ``"distribution"``, the probabilities of all classes; ``"log_probabilities"``; "" is
+            any numbers.
+        on_logits: the loss that says the same of logits; read by error messages only.
     """
 
     within: Literal["mean", "sum", "written"] = "mean"
@@ -92,6 +96,8 @@ class Loss(Definition):
     vectors: tuple[str, ...] = ()
     output: tuple[str, ...] = ("classes",)
     target: tuple[str, ...] = ("classes",)
+    expects: Literal["", "probabilities", "distribution", "log_probabilities"] = ""
+    on_logits: str = ""
 
 
 @dataclass(frozen=True)

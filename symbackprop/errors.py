@@ -14,8 +14,8 @@ class SymbackpropError(Exception):
     """
 
     def at(self, place: str) -> SymbackpropError:
-        """Return the same error with the place where it was found in front."""
-        return type(self)(f"{place}: {self}")
+        """Return the same error with the place where it was found, if there is a name for it."""
+        return type(self)(f"{place}: {self}") if place else self
 
 
 def allowed(found: str, names: Iterable[str]) -> str:

@@ -20,7 +20,7 @@ def small_instance(architecture: Architecture) -> Architecture:
     kinds: dict[Hashable, LayerUse] = {}
     for layer in architecture.layers[:-1]:
         kinds.setdefault(_kind(layer), layer)
-    layers = [_narrowed(layer, SMALL[k % 3]) for k, layer in enumerate(kinds.values())]
+    layers = [narrowed(layer, SMALL[k % 3]) for k, layer in enumerate(kinds.values())]
     extents = (min(e, SMALL[0]) if isinstance(e, int) else e for e in architecture.input)
     return replace(architecture, input=tuple(extents), layers=(*layers, architecture.layers[-1]))
 
@@ -35,7 +35,8 @@ def _frozen(values: Mapping[str, Any]) -> Hashable:
     return tuple(sorted((name, repr(value)) for name, value in values.items()))
 
 
-def _narrowed(layer: LayerUse, units: int) -> LayerUse:
+def narrowed(layer: LayerUse, units: int) -> LayerUse:
+    """Return the layer with at most so many units, where nothing else depends on them."""
     own = layer.activation.constants.get("num_parameters", 1) if layer.activation else 1
     if own != 1 or not isinstance(layer.fields.get("units"), int):
         return layer

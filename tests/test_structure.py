@@ -46,6 +46,7 @@ show
 writing
 progress
 small
+fitting
 api
 cli
 __main__

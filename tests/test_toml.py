@@ -40,7 +40,9 @@ class TestToml:
 
     def test_defaults(self):
         architecture = read(NETWORK + DENSE)
-        assert architecture == Architecture("network", (2,), architecture.layers, text="arch.toml")
+        assert architecture == Architecture(
+            "network", (2,), architecture.layers, text="arch.toml", place="arch.toml"
+        )
         assert architecture.layers[0].activation is None
 
     @pytest.mark.parametrize(

@@ -62,6 +62,8 @@ ENTRIES = (
         source="Bishop 2006, Pattern Recognition and Machine Learning, equation (4.90)",
         constants={"pos_weight": 1.0},
         also_known_as=("bce",),
+        expects="probabilities",
+        on_logits="binary_cross_entropy_with_logits",
     ),
     Loss(
         name="binary_cross_entropy_with_logits",
@@ -90,6 +92,8 @@ ENTRIES = (
         indices_weight="where(y == ignore_index, 0, weight[y])",
         vectors=("weight",),
         also_known_as=("categorical_crossentropy", "sparse_categorical_crossentropy"),
+        expects="distribution",
+        on_logits="cross_entropy_with_logits",
     ),
     Loss(
         name="cross_entropy_with_logits",
@@ -126,6 +130,8 @@ ENTRIES = (
         indices_weight="where(y == ignore_index, 0, weight[y])",
         vectors=("weight",),
         also_known_as=("negative_log_likelihood",),
+        expects="log_probabilities",
+        on_logits="cross_entropy_with_logits",
     ),
     Loss(
         name="kl_divergence",
@@ -133,6 +139,7 @@ ENTRIES = (
         doc="Divergence of the target distribution from log-probabilities; 0 log 0 is 0.",
         source="Kullback & Leibler 1951, On information and sufficiency",
         also_known_as=("kl_div", "kld"),
+        expects="log_probabilities",
     ),
     Loss(
         name="poisson_nll",

@@ -55,7 +55,7 @@ def read_compact(text: str, catalog: Catalog = CATALOG) -> Architecture:
         layers.extend(_repeated(len(layers), repeat, units, activation))
     if not layers:
         raise SymbackpropError(f"{place}: found no layer after the input; {_FORM}")
-    return Architecture("perceptron", (size,), tuple(layers), text=text)
+    return Architecture("perceptron", (size,), tuple(layers), text=text, place=place)
 
 
 @contextmanager

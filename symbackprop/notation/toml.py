@@ -118,6 +118,7 @@ def _architecture(document: dict[str, Any], path: str, catalog: Catalog) -> Arch
             l2=_rate(network.l2, "l2"),
             definitions=tuple(definitions),
             text=path,
+            place=path,
         )
     except SymbackpropError as error:
         raise error.at("network") from None
