@@ -12,37 +12,58 @@ Array = np.ndarray[Any, Any]
 Line = Callable[[float], Array]  # the outputs at a distance from the point
 
 # From coarse, where rounding is smallest, to fine, which kinks and poles close by may need.
-STEPS = tuple(2.0**-power for power in (7, 10, 13, 16, 19))
+RATIO = 4
+STEPS = tuple(2.0**-7 / RATIO**power for power in range(8))
 # A difference is used if its own error is within this part of the largest of its tensor.
 RESOLUTION = 1e-8
 _EPSILON = float(np.finfo(np.float64).eps)
 
 
-@dataclass(frozen=True)
 class Slope:
-    """A derivative: ``spread`` is how far two orders of extrapolation differ."""
+    """The derivative of ``sum(weights * line(t))`` at 0, from central differences.
 
-    value: float
-    spread: float
-    rounding: float
+    Each refinement adds a difference at a smaller step, and its extrapolations with those
+    before it. Kept is the number that agrees best with the two it was made from: a kink
+    within their steps sets them apart (Ridders 1982, Accurate computation of F'(x) and
+    F'(x) F''(x)). Second differences must agree likewise, since a kink can lie just where
+    its traces in the first ones cancel.
 
-
-def slope(line: Line, weights: Array, step: float) -> Slope:
-    """Return the derivative of ``sum(weights * line(t))`` at 0.
-
-    Central differences at three distances, extrapolated to an error of order step**6
-    (Richardson). Where the line has a kink within the step, the orders disagree.
+    Attributes:
+        value: the derivative.
+        spread: how far it is from the two numbers it was extrapolated from, at most.
+        rounding: what it may be off by in float64.
     """
 
-    def central(length: float) -> tuple[float, float]:
-        above, below = weights * line(length), weights * line(-length)
-        noise = _EPSILON * float(np.abs(above).sum() + np.abs(below).sum()) / length
-        return float((above - below).sum()) / (2 * length), noise
+    def __init__(self, line: Line, weights: Array, start: float) -> None:
+        self.value, self.spread, self.rounding = np.nan, np.inf, 0.0
+        self._line, self._weights, self._start = line, weights, start
+        self._slopes: list[float] = []  # extrapolations that end at the last step
+        self._curvatures: list[float] = []
 
-    (coarse, _), (middle, _), (fine, noise) = (central(step / part) for part in (1, 2, 4))
-    lower, higher = (4 * middle - coarse) / 3, (4 * fine - middle) / 3
-    best = (16 * higher - lower) / 15
-    return Slope(best, abs(best - higher), noise)
+    def refine(self, step: float) -> None:
+        """Take the next step, ``RATIO`` times smaller than the last one."""
+        above, below = self._weights * self._line(step), self._weights * self._line(-step)
+        rounding = _EPSILON * float(np.abs(above).sum() + np.abs(below).sum()) / step
+        slope = float((above - below).sum()) / (2 * step)
+        curvature = (float(above.sum()) + float(below.sum()) - 2 * self._start) / step**2
+        slopes, apart = _extrapolated(slope, self._slopes)
+        curvatures, curved_apart = _extrapolated(curvature, self._curvatures)
+        for value, gap, curved in zip(slopes[1:], apart, curved_apart, strict=True):
+            # A kink of the curvature makes half this difference to the slope.
+            spread = float(np.maximum(gap, curved * step / 2))  # NaN if either is
+            if spread < self.spread:
+                self.value, self.spread, self.rounding = value, spread, rounding
+        self._slopes, self._curvatures = slopes, curvatures
+
+
+def _extrapolated(value: float, last: Sequence[float]) -> tuple[list[float], list[float]]:
+    """Return extrapolations of rising order to step 0, and how far each is from its sources."""
+    row, apart = [value], []
+    for order, coarse in enumerate(last, start=1):
+        better = row[-1] + (row[-1] - coarse) / (RATIO ** (2 * order) - 1)
+        apart.append(max(abs(better - row[-1]), abs(better - coarse)))
+        row.append(better)
+    return row, apart
 
 
 @dataclass(frozen=True)
@@ -63,14 +84,13 @@ class Slopes:
         return float(np.abs(self.values).max(initial=0.0))
 
 
-def slopes(lines: Sequence[Line], weights: Array, unit: float = 1.0) -> Slopes:
-    """Return the derivatives along the lines, each at the first step that resolves it."""
-    found = [slope(line, weights, STEPS[0] * unit) for line in lines]
-    for step in STEPS[1:]:
-        for k in _unresolved(found):
-            again = slope(lines[k], weights, step * unit)
-            if not found[k].spread <= again.spread:
-                found[k] = again
+def slopes(lines: Sequence[Line], weights: Array) -> Slopes:
+    """Return the derivatives along lines from one point, each refined until resolved."""
+    start = float((weights * lines[0](0.0)).sum()) if lines else 0.0
+    found = [Slope(line, weights, start) for line in lines]
+    for step in STEPS:
+        for slope in _unresolved(found):
+            slope.refine(step)
     return Slopes(
         np.array([s.value for s in found]),
         np.array([s.rounding for s in found]),
@@ -78,7 +98,7 @@ def slopes(lines: Sequence[Line], weights: Array, unit: float = 1.0) -> Slopes:
     )
 
 
-def _unresolved(found: Sequence[Slope]) -> list[int]:
+def _unresolved(found: Sequence[Slope]) -> list[Slope]:
     values = np.abs([s.value for s in found])
     largest = float(values[np.isfinite(values)].max(initial=0.0))
-    return [k for k, s in enumerate(found) if not s.spread <= RESOLUTION * largest + s.rounding]
+    return [s for s in found if not s.spread <= RESOLUTION * largest + s.rounding]

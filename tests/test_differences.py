@@ -1,0 +1,46 @@
+"""Numeric derivatives along a line: exact to rounding for what is smooth, kinks seen."""
+
+import numpy as np
+import pytest
+
+from symbackprop.checking.differences import slopes
+
+
+def slope(function):
+    return slopes([lambda t: np.asarray(function(t))], np.ones(()))
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        (lambda t: np.exp(3 * t), 3),
+        (lambda t: np.sin(40 * t), 40),
+        (lambda t: 1 / (0.02 + t), -2500),
+        (lambda t: 5 + t**2, 0),
+    ],
+)
+def test_smooth_lines_are_exact_to_rounding(function, expected):
+    found = slope(function)
+    assert found.resolved
+    assert abs(found.values[0] - expected) <= 1e-9 * max(abs(expected), 1)
+
+
+@pytest.mark.parametrize("power", range(8, 56))
+def test_a_kink_nearby_is_stepped_over(power):
+    place = 1.7 * 2.0 ** (-power / 3)
+    found = slope(lambda t: np.exp(t) + 2 * np.maximum(t - place, 0))
+    assert found.resolved
+    assert abs(found.values[0] - 1) < 1e-8
+
+
+@pytest.mark.parametrize("side", [-1, 1])
+def test_a_kink_of_the_curvature_never_passes_for_none(side):
+    """Traces of such a kink cancel in first differences at one distance, in second at another."""
+    for place in np.geomspace(1e-6, 1e-2, 3000):
+        found = slope(lambda t, p=place: np.exp(t) + 3 * np.maximum(side * t - p, 0) ** 2)
+        assert not found.resolved or abs(found.values[0] - 1) < 1e-7
+
+
+@pytest.mark.parametrize("function", [abs, lambda t: np.sqrt(t) if t > 0 else np.nan])
+def test_a_kink_at_the_point_is_not_resolved(function):
+    assert not slope(function).resolved
