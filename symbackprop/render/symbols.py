@@ -1,0 +1,262 @@
+"""Variables, their reads and their indices as formulas, in one notation.
+
+Units are counted from ``notation.first``; every place is printed so that it means the same unit
+either way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from symbackprop.equations import (
+    Access,
+    Affine,
+    Extent,
+    Index,
+    IndexExpression,
+    Quotient,
+    Role,
+    Variable,
+    extent_expression,
+    indices_of,
+)
+from symbackprop.render import scalars
+from symbackprop.render.counting import weight
+from symbackprop.render.notation import Notation
+from symbackprop.render.typeset import (
+    PRIME,
+    Accent,
+    Fenced,
+    Fraction,
+    Math,
+    Numeral,
+    Operator,
+    Script,
+    Symbol,
+    listed,
+    row,
+)
+from symbackprop.scalar import Expression, Slot, apply, number
+
+Names = dict[Index, Math]  # index -> what is printed; filled in as indices are met
+
+_LETTERS = "ijklmpqrstuvw"  # for indices without a letter of their own
+_PARTIAL = Operator("∂", "plain")
+
+
+class _Position(NamedTuple):
+    """A place, counted from 0, as a function of formulas."""
+
+    function: Expression
+    operands: tuple[Math, ...]
+
+
+class Symbols:
+    """What names and indices look like, in one notation.
+
+    Args:
+        notation: the reader's choices.
+        cost: what the adjoints are derivatives of.
+        input: the network's input.
+        output: the network's output.
+        owners: the labels of layers; other digits and names stand for themselves.
+        samples: whether the batch index is printed; where not, formulas are those of one sample.
+        swapped: matrices whose two indices print in reverse: ``w_ij`` for ``W[j, i]``.
+        variables: all variables of the document, so that no two of them print alike.
+    """
+
+    def __init__(
+        self,
+        notation: Notation,
+        *,
+        cost: Variable | None = None,
+        input: Variable | None = None,
+        output: Variable | None = None,
+        owners: Mapping[str, Math] | None = None,
+        samples: bool = False,
+        swapped: Collection[Variable] = (),
+        variables: Collection[Variable] = (),
+    ) -> None:
+        self._notation = notation
+        self._first = int(notation.first)
+        self._cost, self._input, self._output = cost, input, output
+        self._owners = dict(owners or {})
+        self._samples = samples
+        self._swapped = frozenset(swapped)
+        self._taken = {(variable.symbol, variable.owner) for variable in variables}
+
+    def variable(self, variable: Variable) -> Math:
+        """Return the symbol of a variable, its layer as superscript; of an adjoint, ∂L/∂z."""
+        if variable.adjoint:
+            return self._slope(self.variable(_primal(variable)))
+        return self._special(variable) or self._labelled(self._letter(variable), variable.owner)
+
+    def array(self, variable: Variable) -> Math:
+        """Return the symbol of a whole array, bold: a capital for two axes or more."""
+        if variable.adjoint:
+            return self._slope(self.array(_primal(variable)))
+        axes = self._printed(variable.axes)
+        return _bold(self.variable(variable), len(axes)) if axes else self.variable(variable)
+
+    def access(self, access: Access, names: Names) -> Math:
+        """Return a read of a variable: its symbol with subscripts; of an adjoint, ∂L/∂z_i."""
+        variable = access.variable
+        if variable.adjoint:
+            return self._slope(self.access(replace(access, variable=_primal(variable)), names))
+        base = self.variable(variable)
+        places = self._printed(access.indices)
+        if not places:
+            return base
+        if variable in self._swapped and len(places) == 2:
+            places = places[::-1]
+        below = subscript([self._place(place, names) for place in places])
+        if isinstance(base, Script):
+            return Script(base.base, below, base.above)
+        return Script(base, below)
+
+    def names(self, indices: Iterable[Index], taken: Collection[Math] = ()) -> Names:
+        """Return letters for indices: their own or, where it is none or taken, the next free."""
+        names: Names = {}
+        self._add_names(indices, names, taken)
+        return names
+
+    def derivative(self, above: Math, below: Math) -> Math:
+        """Return ∂above/∂below."""
+        return Fraction(row(_PARTIAL, above), row(_PARTIAL, below))
+
+    def ranges(self, indices: Iterable[Index], names: Names) -> Math:
+        """Return what indices run over: i = 1, …, n; j = 1, …, 3."""
+        pieces: list[Math] = []
+        for index in self._shown(indices):
+            pieces += [Operator(";", "punctuation"), self._range(index, names)]
+        return row(*pieces[1:])
+
+    def _range(self, index: Index, names: Names) -> Math:
+        start = self._start(names[index])
+        if index.extent == 1:
+            return start
+        last = self._last(index.extent)
+        return listed(start, last) if index.extent == 2 else listed(start, scalars.ELLIPSIS, last)
+
+    def _start(self, letter: Math) -> Math:
+        return row(letter, scalars.EQUALS, Numeral(str(self._first)))
+
+    def _last(self, extent: Extent) -> Math:
+        """Return the number of the last unit."""
+        expression = apply("add", extent_expression(extent), number(self._first - 1))
+        return scalars.scalar(expression, ())
+
+    def _slope(self, below: Math) -> Math:
+        return self.derivative(Symbol(self._notation.cost), below)
+
+    def _special(self, variable: Variable) -> Math | None:
+        """Return the symbol of what the notation has a name for."""
+        if variable == self._cost:
+            return Symbol(self._notation.cost)
+        if variable == self._input:
+            first = _superscript(Symbol(self._notation.activation), Numeral("0"))
+            return Symbol("x") if self._notation.input == "x" else first
+        if variable == self._output and self._notation.output == "yhat":
+            return Accent(Symbol("y"), "hat")
+        return None
+
+    def _labelled(self, letter: Math, owner: str) -> Math:
+        if not owner:
+            return letter
+        own = Numeral(owner) if owner.isdigit() else scalars.symbol(owner)
+        return _superscript(letter, self._owners.get(owner, own))
+
+    def _letter(self, variable: Variable) -> Math:
+        text, owner = variable.symbol.strip("_"), variable.owner
+        activation = self._notation.activation
+        if text == "a" and owner and (activation, owner) not in self._taken:
+            text = activation
+        small = text[0].lower() + text[1:]
+        learned = variable.axes and variable.axes[0].role is not Role.BATCH
+        if learned and (small, owner) not in self._taken:
+            text = small
+        return scalars.symbol(text)
+
+    def _shown(self, indices: Iterable[Index]) -> tuple[Index, ...]:
+        """Return the indices without the one that tells samples apart, where it is not printed."""
+        return tuple(i for i in indices if self._samples or i.role is not Role.BATCH)
+
+    def _printed(self, places: Sequence[IndexExpression]) -> tuple[IndexExpression, ...]:
+        return tuple(p for p in places if not isinstance(p, Index) or self._shown([p]))
+
+    def _free(self, access: Access) -> list[Index]:
+        """Return the indices of a read in the order in which they are printed."""
+        indices = [index for place in access.indices for index in indices_of(place)]
+        return indices[::-1] if _primal(access.variable) in self._swapped else indices
+
+    def _add_names(
+        self, indices: Iterable[Index], names: Names, taken: Collection[Math] = ()
+    ) -> None:
+        for index in self._shown(indices):
+            if index not in names:
+                names[index] = _fresh(index, {*names.values(), *taken})
+
+    def _place(self, place: IndexExpression, names: Names) -> Math:
+        found = self._position(place, names)
+        function = apply("add", found.function, number(self._first))
+        return scalars.scalar(function, found.operands)
+
+    def _position(self, place: IndexExpression, names: Names) -> _Position:
+        if isinstance(place, Affine):
+            return self._affine(place, names)
+        if isinstance(place, Index | Access):
+            printed = names[place] if isinstance(place, Index) else self.access(place, names)
+            return _Position(apply("add", Slot(0), number(-self._first)), (printed,))
+        inner = self._position(place.dividend, names)
+        name = "floor_divide" if isinstance(place, Quotient) else "remainder"
+        function = apply(name, inner.function, extent_expression(place.divisor))
+        return _Position(function, inner.operands)
+
+    def _affine(self, place: Affine, names: Names) -> _Position:
+        parts = [
+            apply("multiply", extent_expression(factor), Slot(position))
+            for position, (factor, _) in enumerate(place.terms)
+        ]
+        parts.append(extent_expression(place.offset))
+        if self._first and place.terms:
+            parts.append(apply("multiply", number(-self._first), weight(place)))
+        return _Position(apply("add", *parts), tuple(names[index] for _, index in place.terms))
+
+
+def subscript(places: Sequence[Math]) -> Math:
+    """Return places side by side where all are letters, else with commas between them."""
+    simple = all(isinstance(place, Symbol) and place.style == "italic" for place in places)
+    return row(*places) if simple else listed(*places)
+
+
+def _primal(variable: Variable) -> Variable:
+    return replace(variable, adjoint=False)
+
+
+def _fresh(index: Index, taken: Collection[Math]) -> Math:
+    """Return the index's own letter or, where it is none or taken, the next free one."""
+    own = [index.name] if len(index.name) == 1 and index.name.isalpha() else []
+    letters = [Symbol(letter) for letter in (*own, *_LETTERS)]
+    for count in range(len(taken) + 1):
+        primes = row(*(Operator(PRIME, "plain") for _ in range(count)))
+        for letter in letters:
+            name = Script(letter, None, primes) if count else letter
+            if name not in taken:
+                return name
+    raise AssertionError("more names than are taken")
+
+
+def _superscript(letter: Math, label: Math) -> Math:
+    return Script(letter, None, Fenced("(", label, ")"))
+
+
+def _bold(math: Math, axes: int) -> Math:
+    if isinstance(math, Script):
+        return Script(_bold(math.base, axes), math.below, math.above)
+    if isinstance(math, Accent):
+        return Accent(_bold(math.base, axes), math.mark)
+    assert isinstance(math, Symbol)
+    large = math.text[0].upper() + math.text[1:] if math.text.isascii() else math.text
+    return Symbol(large if axes > 1 else math.text, "bold")
