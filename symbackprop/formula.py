@@ -10,6 +10,7 @@ constant, a size or an index; which one follows from the definition, when it is 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from symbackprop.equations import Reduction
@@ -51,3 +52,29 @@ class Assignment:
     target: Reference
     value: Formula
     held: bool = False
+
+
+def references(formula: Formula) -> Iterator[Reference]:
+    """Yield every reference in the formula, those inside subscripts included, in written order."""
+    if isinstance(formula, Reference):
+        yield formula
+        for subscript in formula.subscripts:
+            yield from references(subscript)
+    elif isinstance(formula, Reduce):
+        yield from references(formula.body)
+    elif isinstance(formula, Call):
+        for argument in formula.arguments:
+            yield from references(argument)
+
+
+def bound_letters(formula: Formula) -> Iterator[str]:
+    """Yield the indices that reductions in the formula run over."""
+    if isinstance(formula, Reduce):
+        yield from formula.indices
+        yield from bound_letters(formula.body)
+    elif isinstance(formula, Call):
+        for argument in formula.arguments:
+            yield from bound_letters(argument)
+    elif isinstance(formula, Reference):
+        for subscript in formula.subscripts:
+            yield from bound_letters(subscript)

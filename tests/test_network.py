@@ -455,29 +455,32 @@ def test_two_variables_of_one_name_are_refused():
 
 
 @pytest.mark.parametrize(
-    ("definition", "found"),
+    ("equation", "inputs", "parameters", "found"),
     [
-        (replace(EXCITE, name="own", inputs={"x": ("k", "k")}), "k of own is 5 and 4 in an input"),
+        ("z[i, j] = x[i, j]", {"x": ("k", "k")}, {}, "k of own is 5 and 4 in an input"),
         (
-            replace(EXCITE, name="own", inputs={"x": ("a",), "y": ("b",)}),
+            "z[i] = x[i] + y[i]",
+            {"x": ("a",), "y": ("b",)},
+            {},
             "own has the inputs x, y; only one flows in here",
         ),
         (
-            replace(EXCITE, name="own", parameters={"W1": Parameter(("height",))}),
+            "z[i] = W1[i] * x[i]",
+            {"x": ("a",)},
+            {"W1": Parameter(("a",))},
             "parameter 'W1': its name is made of letters only",
         ),
         (
-            replace(EXCITE, name="own", parameters={"W": Parameter(("hieght",))}),
-            "unknown size 'hieght'; did you mean 'height'?",
-        ),
-        (
-            replace(EXCITE, name="own", parameters={"W": Parameter(("height - 5",))}),
-            "extent 'height - 5' is 0; at least 1 is needed",
+            "z[i] = W[0] * x[i]",
+            {"x": ("a",)},
+            {"W": Parameter(("a - 4",))},
+            "extent 'a - 4' is 0; at least 1 is needed",
         ),
     ],
 )
-def test_mistakes_in_definitions(definition, found):
-    use = Architecture("net", (2, 5, 4), (layer("own", squeezed=2),), definitions=(definition,))
+def test_mistakes_in_definitions(equation, inputs, parameters, found):
+    own = Layer("own", (equation,), inputs=inputs, parameters=parameters)
+    use = Architecture("net", (2, 5, 4), (layer("own"),), definitions=(own,))
     with pytest.raises(SymbackpropError) as caught:
         build_network(use)
     assert str(caught.value).startswith("layer (own): ")

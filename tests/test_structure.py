@@ -26,6 +26,7 @@ equations
 formula
 formula_reader
 definition
+consistency
 catalog
 architecture
 notation

@@ -14,10 +14,11 @@ from symbackprop.catalog import Catalog, look_up
 from symbackprop.definition import Loss, Penalty
 from symbackprop.equations import Access, Equation, Extent, Index, Variable, extent_expression
 from symbackprop.errors import SymbackpropError
+from symbackprop.formula import references
 from symbackprop.formula_reader import read_expression
 from symbackprop.instantiate import Names, Scope, instantiate, polynomials
 from symbackprop.instantiate.extents import polynomial
-from symbackprop.instantiate.scope import constant_numbers, extent_text, references, shape_text
+from symbackprop.instantiate.scope import constant_numbers, extent_text, shape_text
 from symbackprop.network import BATCH, Head, LearnedArray
 from symbackprop.scalar import Expression, Named, Number, Slot
 

@@ -10,8 +10,8 @@ from typing import Any
 from symbackprop.definition import Definition
 from symbackprop.equations import Extent
 from symbackprop.errors import SymbackpropError, allowed
+from symbackprop.formula import references
 from symbackprop.formula_reader import read_equation
-from symbackprop.instantiate.scope import references
 from symbackprop.scalar import Named, number
 
 MAX_EXTENT = 2**31

@@ -12,6 +12,7 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import TypeVar
 
+from symbackprop.consistency import check_definition
 from symbackprop.definition import Activation, Definition, Layer, Loss, Optimizer, Penalty
 from symbackprop.errors import SymbackpropError, allowed
 from symbackprop.formula_reader import FUNCTIONS, REDUCTIONS
@@ -46,7 +47,8 @@ class Catalog:
 
         Raises:
             SymbackpropError: a name is taken, by an entry of the same kind or, for an
-                activation, by a function of the notation.
+                activation, by a function of the notation; or a definition has a name that
+                stands for nothing, or a parameter that nothing reads.
         """
         definitions = tuple(definitions)
         for definition in definitions:
@@ -54,7 +56,10 @@ class Catalog:
                 raise SymbackpropError(
                     f"activation {definition.name!r} has the name of a function: choose another"
                 )
-        return self._with(definitions)
+        extended = self._with(definitions)
+        for definition in definitions:
+            check_definition(definition, extended.functions)
+        return extended
 
     def _with(self, definitions: Iterable[Definition]) -> Catalog:
         tables: dict[str, dict[str, Definition]] = {

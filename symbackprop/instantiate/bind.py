@@ -17,7 +17,15 @@ from symbackprop.equations import (
     Variable,
 )
 from symbackprop.errors import SymbackpropError
-from symbackprop.formula import Assignment, Call, Formula, Reduce, Reference
+from symbackprop.formula import (
+    Assignment,
+    Call,
+    Formula,
+    Reduce,
+    Reference,
+    bound_letters,
+    references,
+)
 from symbackprop.formula_reader import FUNCTIONS, read_equation
 from symbackprop.instantiate import polynomials
 from symbackprop.instantiate.declare import declare, letters_of, reads_batch
@@ -27,10 +35,8 @@ from symbackprop.instantiate.reads import Frame, Operands, Subscripts, granted, 
 from symbackprop.instantiate.scope import (
     Names,
     Scope,
-    bound_letters,
     constant_numbers,
     extent_text,
-    references,
 )
 from symbackprop.scalar import ONE, ZERO, Expression, Named, Number
 

@@ -9,16 +9,10 @@ from collections.abc import Sequence
 
 from symbackprop.equations import Index, Variable
 from symbackprop.errors import SymbackpropError
-from symbackprop.formula import Assignment, Formula, Reference
+from symbackprop.formula import Assignment, Formula, Reference, bound_letters, references
 from symbackprop.instantiate import polynomials
 from symbackprop.instantiate.extents import Table
-from symbackprop.instantiate.scope import (
-    Names,
-    bound_letters,
-    extent_text,
-    references,
-    shape_text,
-)
+from symbackprop.instantiate.scope import Names, extent_text, shape_text
 
 
 def declare(

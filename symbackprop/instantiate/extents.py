@@ -8,11 +8,11 @@ from fractions import Fraction
 from symbackprop import scalar
 from symbackprop.equations import Extent, Index, Role, Variable, extent_expression
 from symbackprop.errors import SymbackpropError, allowed
-from symbackprop.formula import Call, Formula, Reference
+from symbackprop.formula import Call, Formula, Reference, references
 from symbackprop.formula_reader import read_expression
 from symbackprop.instantiate import polynomials
 from symbackprop.instantiate.polynomials import Polynomial
-from symbackprop.instantiate.scope import Scope, extent_text, references
+from symbackprop.instantiate.scope import Scope, extent_text
 from symbackprop.scalar import Expression, Number
 
 Numbers = Mapping[str, Expression | None]

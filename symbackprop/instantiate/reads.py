@@ -17,11 +17,11 @@ from symbackprop.equations import (
     Remainder,
 )
 from symbackprop.errors import SymbackpropError
-from symbackprop.formula import Call, Formula, Reference
+from symbackprop.formula import Call, Formula, Reference, references
 from symbackprop.instantiate import polynomials
 from symbackprop.instantiate.extents import Numbers, Table, polynomial
 from symbackprop.instantiate.polynomials import Polynomial
-from symbackprop.instantiate.scope import extent_text, references, shape_text
+from symbackprop.instantiate.scope import extent_text, shape_text
 from symbackprop.scalar import OPPOSITE, Expression, Slot
 
 

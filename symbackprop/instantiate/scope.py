@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
 from symbackprop.definition import Activation
 from symbackprop.equations import Extent, Index, Variable
-from symbackprop.formula import Call, Formula, Reduce, Reference
 from symbackprop.scalar import Apply, Expression, Named, Number, number
 
 
@@ -84,32 +83,6 @@ def constant_numbers(constants: Mapping[str, Any]) -> dict[str, Expression | Non
         elif isinstance(value, bool | int | float):
             numbers[name] = number(int(value) if isinstance(value, bool) else value)
     return numbers
-
-
-def references(formula: Formula) -> Iterator[Reference]:
-    """Yield every reference in the formula, those inside subscripts included, in written order."""
-    if isinstance(formula, Reference):
-        yield formula
-        for subscript in formula.subscripts:
-            yield from references(subscript)
-    elif isinstance(formula, Reduce):
-        yield from references(formula.body)
-    elif isinstance(formula, Call):
-        for argument in formula.arguments:
-            yield from references(argument)
-
-
-def bound_letters(formula: Formula) -> Iterator[str]:
-    """Yield the indices that reductions in the formula run over."""
-    if isinstance(formula, Reduce):
-        yield from formula.indices
-        yield from bound_letters(formula.body)
-    elif isinstance(formula, Call):
-        for argument in formula.arguments:
-            yield from bound_letters(argument)
-    elif isinstance(formula, Reference):
-        for subscript in formula.subscripts:
-            yield from bound_letters(subscript)
 
 
 def extent_text(extent: Extent) -> str:
