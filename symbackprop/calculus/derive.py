@@ -264,6 +264,11 @@ def split_constant(expression: Expression) -> tuple[Expression, Expression]:
 
 def contract(term: Term) -> Term:
     """Rename each bare index over a whole axis to that axis, and all others away, all at once."""
+    return substitute_term(term, contraction(term))
+
+
+def contraction(term: Term) -> dict[Index, Index]:
+    """Return what each index of a term's space is renamed to when it is contracted."""
     axes = term.target.variable.axes
     values: dict[Index, Index] = {}
     for axis, place in zip(axes, term.target.indices, strict=True):
@@ -275,7 +280,7 @@ def contract(term: Term) -> Term:
         if index not in values:
             values[index] = fresh(index, taken)
             taken.add(values[index].name)
-    return substitute_term(term, values)
+    return values
 
 
 def substitute_term(term: Term, values: Substitution) -> Term:

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from symbackprop.calculus.derive import collect_constants, contract
+from symbackprop.calculus.derive import collect_constants, contract, contraction, substitute_term
 from symbackprop.calculus.indices import (
     compress,
     fresh,
@@ -29,6 +29,7 @@ from symbackprop.equations import (
     IndexExpression,
     Term,
     Variable,
+    indices_of,
 )
 from symbackprop.scalar import Slot, apply
 
@@ -51,6 +52,12 @@ class Share:
     def seed(self) -> Access:
         """The adjoint ``u_bar[I]`` that the partial is multiplied with."""
         return replace(self.equation.target, variable=self.equation.target.variable.bar())
+
+    @property
+    def summed(self) -> tuple[Index, ...]:
+        """The indices that the chain rule sums over: those that the place read does not hold."""
+        held = {index for place in self.access.indices for index in indices_of(place)}
+        return tuple(index for index in self.partial.space if index not in held)
 
     @property
     def term(self) -> Term:
@@ -130,6 +137,22 @@ def composed(inner: Share, outer: Share) -> Share:
         (*outer.partial.excluding, *((i, e) for i, e in excluding if isinstance(i, Index))),
     )
     return Share(outer.equation, substitute_access(inner.access, values), partial)
+
+
+def aligned(share: Share) -> Share:
+    """Return the share in the indices of its variable's own axes, as contraction renames them."""
+    values = contraction(share.term)
+    equation = share.equation
+    function, operands = substitute_operands(equation.function, equation.operands, values)
+    renamed = replace(
+        equation,
+        target=substitute_access(equation.target, values),
+        function=function,
+        operands=operands,
+        reduced=tuple(values.get(index, index) for index in equation.reduced),
+    )
+    access = substitute_access(share.access, values)
+    return Share(renamed, access, substitute_term(share.partial, values))
 
 
 def _places(inner: Share, outer: Share) -> dict[Index, IndexExpression]:
