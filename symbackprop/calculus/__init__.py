@@ -1,5 +1,17 @@
 """From equations to adjoints: rewriting, six rules of differentiation, stable forms."""
 
-from symbackprop.calculus.passes import derive_head, derive_layers, derive_penalty
+from symbackprop.calculus.passes import (
+    NetworkDerivation,
+    derive_head,
+    derive_layers,
+    derive_network,
+    derive_penalty,
+)
 
-__all__ = ["derive_head", "derive_layers", "derive_penalty"]
+__all__ = [
+    "NetworkDerivation",
+    "derive_head",
+    "derive_layers",
+    "derive_network",
+    "derive_penalty",
+]

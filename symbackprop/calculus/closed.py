@@ -42,12 +42,13 @@ def merged(term: Term) -> Factor:
     for factor in term.factors:
         start = len(operands)
         operands.extend(factor.operands)
-        parts.append(_shifted(factor.function, start))
+        parts.append(shifted(factor.function, start))
     function = apply("multiply", *parts) if parts else ONE
     return Factor(*compress(function, tuple(operands)))
 
 
-def _shifted(function: Expression, start: int) -> Expression:
+def shifted(function: Expression, start: int) -> Expression:
+    """Return the function with its slots moved on by ``start``."""
     return rebuild(function, lambda n: Slot(n.position + start) if isinstance(n, Slot) else n)
 
 

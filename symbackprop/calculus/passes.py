@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from symbackprop.calculus.combine import combine
 from symbackprop.calculus.derive import derive
@@ -11,6 +11,7 @@ from symbackprop.calculus.exclude import exclude
 from symbackprop.calculus.maxima import nonpositive_differences
 from symbackprop.calculus.rewrite import compose, floor_logarithms
 from symbackprop.calculus.stable import stable_form
+from symbackprop.calculus.textbook import Textbook, textbook
 from symbackprop.equations import (
     Access,
     Adjoint,
@@ -23,6 +24,30 @@ from symbackprop.equations import (
 )
 from symbackprop.network import Head, Network
 from symbackprop.scalar import Expression
+
+
+@dataclass(frozen=True)
+class NetworkDerivation:
+    """What is derived of a network.
+
+    Attributes:
+        network: the equations it starts from.
+        layers: from a given cotangent of the output to the input and every parameter.
+        heads: for each of ``network.heads``, loss and last activation derived together.
+        textbook: the same between named variables, as documents show it.
+    """
+
+    network: Network
+    layers: Derivation
+    heads: tuple[Derivation, ...]
+    textbook: Textbook
+
+
+def derive_network(network: Network) -> NetworkDerivation:
+    """Derive everything of a network but its penalties."""
+    layers = derive_layers(network)
+    heads = tuple(derive_head(network, head, fused=True) for head in network.heads)
+    return NetworkDerivation(network, layers, heads, textbook(network, layers))
 
 
 def derive_layers(network: Network) -> Derivation:

@@ -11,12 +11,19 @@ from dataclasses import dataclass, replace
 
 import sympy
 
-from symbackprop.calculus.closed import OutputForm, in_own_value, length, merged, output_forms
+from symbackprop.calculus.closed import (
+    OutputForm,
+    in_own_value,
+    length,
+    merged,
+    output_forms,
+    shifted,
+)
 from symbackprop.calculus.derive import contract, derive
 from symbackprop.calculus.graph import needed
 from symbackprop.calculus.indices import compress
 from symbackprop.calculus.logarithms import unguarded
-from symbackprop.calculus.partials import from_sympy, slot_symbol, to_sympy
+from symbackprop.calculus.partials import Symbolic, from_sympy, slot_symbol, to_sympy
 from symbackprop.calculus.totals import Share, Total, look_through, totals
 from symbackprop.equations import (
     Access,
@@ -35,7 +42,26 @@ from symbackprop.scalar import ONE, Apply, Expression, Slot, apply
 
 CANCELLED = "common factors cancel"
 DISTRIBUTION = "the targets of a sample add up to 1"
+DELTA = Variable("delta")
 _LONGEST = 4  # more ways to the cost than these do not collapse into anything
+
+
+@dataclass(frozen=True)
+class Jacobian:
+    """The partials of an activation that couples units.
+
+    Attributes:
+        total: of what the activation acts on, seen through all that the activation names between.
+        output: the unit differentiated.
+        place: what it is differentiated with respect to, at any place.
+        entry: the entry as one function; its operand ``DELTA`` at two places is 1 where they are
+            one place, else 0.
+    """
+
+    total: Total
+    output: Access
+    place: Access
+    entry: Factor
 
 
 @dataclass(frozen=True)
@@ -67,14 +93,13 @@ class Textbook:
         totals: of every named variable of the layers, from the last to the first; the adjoint of
             the network's output is given.
         closed: shares whose partial is a polynomial in the consumer's value, as (written, closed).
-        jacobians: of activations made of several equations: the output's shares in what the
-            activation acts on, seen through all between.
+        jacobians: of activations that couple units, by what they act on.
         losses: one for each form of the target.
     """
 
     totals: tuple[Total, ...]
     closed: dict[Share, Share]
-    jacobians: dict[Variable, Total]
+    jacobians: dict[Variable, Jacobian]
     losses: tuple[Loss, ...]
 
 
@@ -93,21 +118,23 @@ def textbook(network: Network, layers: Derivation) -> Textbook:
             if form is not None:
                 closed[share] = form
     shown = [_closed(total, closed) for total in named]
-    jacobians = {
-        layer.preactivation: _jacobian(layer, shown)
+    through = {
+        layer.preactivation: _through_activation(layer, shown)
         for layer in network.layers
         if layer.preactivation is not None and len(layer.activation) > 1
     }
-    losses = tuple(_loss(network, head, shown, jacobians) for head in network.heads)
-    return Textbook(named, closed, jacobians, losses)
+    jacobians = {value: _jacobian(total) for value, total in through.items()}
+    losses = tuple(_loss(network, head, shown, through) for head in network.heads)
+    found = {value: jacobian for value, jacobian in jacobians.items() if jacobian}
+    return Textbook(named, closed, found, losses)
 
 
 def _closed(total: Total, closed: dict[Share, Share]) -> Total:
     return replace(total, shares=tuple(closed.get(share, share) for share in total.shares))
 
 
-def _jacobian(layer: Layer, shown: Iterable[Total]) -> Total:
-    """Return the layer's output as a function of what its activation acts on."""
+def _through_activation(layer: Layer, shown: Iterable[Total]) -> Total:
+    """Return what the activation acts on with the layer's output as its consumer."""
     own = {equation.target.variable for equation in layer.activation}
     between = own - {layer.output}
     wanted = (t for t in shown if t.variable in own or t.variable == layer.preactivation)
@@ -115,6 +142,38 @@ def _jacobian(layer: Layer, shown: Iterable[Total]) -> Total:
     (found,) = (total for total in through if total.variable == layer.preactivation)
     forms = output_forms(layer.activation)
     return replace(found, shares=tuple(_in_output(share, forms) for share in found.shares))
+
+
+def _jacobian(total: Total) -> Jacobian | None:
+    """Return the entry of a Jacobian whose diagonal and other shares differ."""
+    output = total.shares[0].equation.target
+    same = [share for share in total.shares if share.access.indices == output.indices]
+    others = [share for share in total.shares if share not in same]
+    if len(same) != 1 or len(others) != 1:
+        return None
+    place = others[0].access
+    pairs = [p for p in zip(output.indices, place.indices, strict=True) if p[0] != p[1]]
+    diagonal, other = merged(same[0].partial), merged(others[0].partial)
+    delta = Access(DELTA, pairs[0])
+    operands = (delta, *diagonal.operands, *other.operands)
+    first, second = 1, 1 + len(diagonal.operands)
+    parts = (shifted(diagonal.function, first), shifted(other.function, second))
+    value = to_sympy(apply("add", apply("multiply", Slot(0), parts[0]), parts[1]))
+    same_operand = {slot_symbol(k): slot_symbol(operands.index(o)) for k, o in enumerate(operands)}
+    entry = from_sympy(_delta_first(sympy.factor(value.subs(same_operand))))
+    return Jacobian(total, output, place, Factor(*compress(entry, operands)))
+
+
+def _delta_first(value: Symbolic) -> Symbolic:
+    """Return the product with the sign of a factor such that its delta is added."""
+    factors = [
+        -factor
+        if factor.is_Add and factor.coeff(slot_symbol(0)).could_extract_minus_sign()
+        else factor
+        for factor in sympy.Mul.make_args(value)
+    ]
+    turned = sum(1 for a, b in zip(factors, sympy.Mul.make_args(value), strict=True) if a != b)
+    return sympy.Mul((-1) ** turned, *factors)
 
 
 def _in_output(share: Share, forms: Sequence[OutputForm]) -> Share:
@@ -130,7 +189,7 @@ def _with_function(term: Term, factor: Factor) -> Term:
 
 
 def _loss(
-    network: Network, head: Head, shown: Sequence[Total], jacobians: dict[Variable, Total]
+    network: Network, head: Head, shown: Sequence[Total], through: dict[Variable, Total]
 ) -> Loss:
     written = needed(head.equations, (head.sample,))
     equations = tuple(replace(e, function=_unbounded(e.function)) for e in written)
@@ -138,7 +197,7 @@ def _loss(
     made = {e.target.variable for e in equations if e.target.variable.made} - {head.sample}
     found = look_through(totals(derivation), lambda variable: variable in made)
     kept = tuple(total for total in found if total.variable != head.sample)
-    collapse = _collapse(network, head, kept, shown, jacobians)
+    collapse = _collapse(network, head, kept, shown, through)
     return Loss(head, equations, equations != tuple(written), kept, collapse)
 
 
@@ -156,11 +215,11 @@ def _collapse(
     head: Head,
     kept: Sequence[Total],
     shown: Sequence[Total],
-    jacobians: dict[Variable, Total],
+    through: dict[Variable, Total],
 ) -> tuple[Step, ...]:
     """Return how the cost's adjoint of what the last activation acts on gets simpler."""
     value = network.layers[-1].preactivation or network.output
-    last = [jacobians.get(value) or total for total in shown if total.variable == value]
+    last = [through.get(value) or total for total in shown if total.variable == value]
     (total,) = look_through((*kept, *last), lambda variable: variable != value)
     if len(total.shares) > _LONGEST:
         return ()
