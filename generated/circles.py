@@ -11,7 +11,8 @@ Equations, for every sample n:
         z3[n, i] = Σ_j W3[j, i] a2[n, j] + b3[i]
         a3[n, i] = 1 / (1 + exp(−z3[n, i]))
     binary_cross_entropy
-        L = (Σ_n Σ_i (−(y[n, i] log(max(exp(−100), a3[n, i])) + (1 − y[n, i]) log(max(exp(−100), 1 − a3[n, i]))))) / N
+        L = (Σ_n Σ_i (−(y[n, i] log(max(exp(−100), a3[n, i])) + (1 − y[n, i])
+            log(max(exp(−100), 1 − a3[n, i]))))) / N
 
 Layers:
     1  dense, relu  (N, 2) -> (N, 4)
@@ -146,10 +147,7 @@ def loss(output, y):
     output, y = _output_and_target(output, y)
     n = len(output)
     t = (1 - y) * np.log(np.maximum(1 - output, EXP_MINUS_100))
-    t = y * np.log(np.maximum(output, EXP_MINUS_100)) + t
-    t = t.sum()
-    t = t / n
-    return -t
+    return -np.sum(y * np.log(np.maximum(output, EXP_MINUS_100)) + t) / n
 
 
 def loss_gradient(output, y):

@@ -96,21 +96,9 @@ def forward(params, x, *, state=None, training=False, rng=None):
     z3 = a2 @ params["W3"] + params["b3"]
     # e3[n, i] = exp(z3[n, i] − m3[n])
     e3 = np.exp(z3 - z3.max(axis=1)[:, None])
-    # s3[n] = Σ_i e3[n, i]
-    s3 = e3.sum(axis=1)
     # a3[n, i] = e3[n, i] / s3[n]
-    a3 = e3 / s3[:, None]
-    cache = {
-        "x": x,
-        "z1": z1,
-        "a1": a1,
-        "z2": z2,
-        "a2": a2,
-        "z3": z3,
-        "a3": a3,
-        "e3": e3,
-        "s3": s3,
-    }
+    a3 = e3 / e3.sum(axis=1)[:, None]
+    cache = {"x": x, "z1": z1, "a1": a1, "z2": z2, "a2": a2, "z3": z3, "a3": a3}
     return a3, cache
 
 
@@ -123,12 +111,9 @@ def backward(params, cache, d_output):
     x = cache["x"]
     a1 = cache["a1"]
     a2 = cache["a2"]
-    e3 = cache["e3"]
-    s3 = cache["s3"]
+    a3 = cache["a3"]
     # dz3[n, i] = de3[n, i] exp(z3[n, i] − m3[n])
-    t3 = -(np.einsum("ni,ni->n", d_output, e3) / np.square(s3))
-    t3 = t3[:, None] + d_output / s3[:, None]
-    dz3 = t3 * e3
+    dz3 = (d_output - np.einsum("ni,ni->n", d_output, a3)[:, None]) * a3
     # db3[i] = Σ_n dz3[n, i]
     db3 = dz3.sum(axis=0)
     # dW3[i, j] = Σ_n dz3[n, j] a2[n, i]
@@ -159,8 +144,7 @@ def loss(output, y):
     output, y = _output_and_target(output, y)
     n = len(output)
     if y.ndim == 2:
-        t = np.sum(-np.einsum("ni,ni->n", y, np.log(np.maximum(output, EXP_MINUS_100))))
-        return t / n
+        return -np.vdot(y, np.log(np.maximum(output, EXP_MINUS_100))) / n
     return np.sum(-np.log(np.maximum(output[np.arange(n), y], EXP_MINUS_100))) / n
 
 
@@ -171,12 +155,11 @@ def loss_gradient(output, y):
     n = len(output)
     if y.ndim == 2:
         t = np.maximum(output, EXP_MINUS_100)
-        return -(y * (t > EXP_MINUS_100) * (1 / n / t))
+        return y * (t > EXP_MINUS_100) * (-1 / n / t)
     t = np.maximum(output[np.arange(n), y], EXP_MINUS_100)
-    # da3[n, y[n]] += −1 dl[n] ([exp(−100) < a3[n, y[n]]] / max(exp(−100), a3[n,
-    #     y[n]]))
+    # da3[n, y[n]] += −1 dl[n] ([exp(−100) < a3[n, y[n]]] / max(exp(−100), a3[n, y[n]]))
     da3 = np.full((n, 10), 0, dtype)
-    da3[np.arange(n), y] += -((t > EXP_MINUS_100) * (1 / n / t))
+    da3[np.arange(n), y] += (t > EXP_MINUS_100) * (-1 / n / t)
     return da3
 
 
@@ -226,9 +209,9 @@ def loss_and_gradients(
     exp(t3, e3)
     if y.ndim == 2:
         ones_10, t3_1, at3, row_starts_10, at3_1, t3_2, t3_3, one, t3_4 = work.values
-        t3_5, t3_5_column, t, ones, range_10, at3_column, mask3 = work.values_1
-        t3_4_column, t3_6, t3_3_column, t3_1_column, t3_7, c_1_over_n = work.values_2
-        (dz3,) = work.values_3
+        t3_5, t3_5_column, t3_flat, range_10, at3_column, mask3 = work.values_1
+        t3_4_column, t3_6, t3_3_column, t3_1_column, t3_7 = work.values_2
+        c_minus_1_over_n, dz3 = work.values_3
         # L = (Σ_n (−Σ_i y[n, i] log(max(exp(−100), a3[n, i])))) / N
         y.dot(ones_10, t3_1)
         np.argmax(z3, axis=1, out=at3)
@@ -239,9 +222,7 @@ def loss_and_gradients(
         add(one, t3_3, t3_4)
         log1p(t3_3, t3_5)
         subtract(t3, t3_5_column, t3)
-        np.einsum("ni,ni->n", y, t3, out=t)
-        negative(t, t)
-        loss = float(t.dot(ones)) / n
+        loss = -float(y.reshape(-1).dot(t3_flat)) / n
         # dz3[n, i] = dt1[n] ((y[n, i] {others_s3[n] if i = arg_m3[n], else s3[n] −
         #     exp(z3[n, i] − m3[n])} − (mass_s3[n] − y[n, i]) exp(z3[n, i] − m3[n])) /
         #     s3[n])
@@ -252,9 +233,8 @@ def loss_and_gradients(
         multiply(y, t3_6, t3_6)
         multiply(t3_7, e3, t3_7)
         subtract(t3_6, t3_7, t3_6)
-        divide(c_1_over_n, t3_4, t3_4)
-        multiply(t3_6, t3_4_column, t3_6)
-        negative(t3_6, dz3)
+        divide(c_minus_1_over_n, t3_4, t3_4)
+        multiply(t3_6, t3_4_column, dz3)
     else:
         row_starts_10, at3, t3_1, ones_10, t3_2, t3_3, t3_4, t3_5, ones = work.indices
         one, c_1_over_n, t3_4_column, dz3 = work.indices_1
@@ -320,7 +300,7 @@ class Workspace:
             raise ValueError(f"batch_size is {batch_size}, must be at least 1")
         self.batch_size = batch_size
         self.dtype = np.dtype(dtype)
-        self.floats = _aligned(425 * batch_size, self.dtype)
+        self.floats = _aligned(427 * batch_size, self.dtype)
         self.places = _aligned(2 * batch_size, np.intp)
         self.masks = _aligned(128 * batch_size, np.bool_)
         self.gradient = np.empty(PARAMETER_COUNT, self.dtype)
@@ -396,10 +376,10 @@ class Workspace:
         m3 = self.floats[202 * n : 203 * n]
         t3 = self.floats[203 * n : 213 * n].reshape(n, 10)
         e3 = self.floats[213 * n : 223 * n].reshape(n, 10)
-        dz3 = self.floats[223 * n : 233 * n].reshape(n, 10)
-        dz2 = self.floats[233 * n : 297 * n].reshape(n, 64)
+        dz3 = self.floats[225 * n : 235 * n].reshape(n, 10)
+        dz2 = self.floats[235 * n : 299 * n].reshape(n, 64)
         mask2 = self.masks[: 64 * n].reshape(n, 64)
-        dz1 = self.floats[297 * n : 425 * n].reshape(n, 128)
+        dz1 = self.floats[299 * n : 427 * n].reshape(n, 128)
         mask1 = self.masks[: 128 * n].reshape(n, 128)
         zero = np.array(0, self.dtype)
         m3_column = m3[:, None]
@@ -421,7 +401,6 @@ class Workspace:
         t3_3 = self.floats[234 * n : 235 * n]
         t3_4 = self.floats[224 * n : 225 * n]
         t3_5 = self.floats[225 * n : 226 * n]
-        t = self.floats[225 * n : 226 * n]
         mask3 = self.masks[: 10 * n].reshape(n, 10)
         t3_6 = self.floats[203 * n : 213 * n].reshape(n, 10)
         t3_7 = self.floats[225 * n : 235 * n].reshape(n, 10)
@@ -429,19 +408,20 @@ class Workspace:
         row_starts_10 = np.arange(n) * 10
         one = np.array(1, self.dtype)
         t3_5_column = t3_5[:, None]
+        t3_flat = t3.reshape(-1)
         range_10 = np.arange(10)
         at3_column = at3[:, None]
         t3_4_column = t3_4[:, None]
         t3_3_column = t3_3[:, None]
         t3_1_column = t3_1[:, None]
-        c_1_over_n = np.array(1 / n, self.dtype)
+        c_minus_1_over_n = np.array(-1 / n, self.dtype)
         self.values = (ones_10, t3_1, at3, row_starts_10, at3_1, t3_2, t3_3, one, t3_4)
-        self.values_1 = (t3_5, t3_5_column, t, ones, range_10, at3_column, mask3)
-        self.values_2 = (t3_4_column, t3_6, t3_3_column, t3_1_column, t3_7, c_1_over_n)
-        self.values_3 = (dz3,)
+        self.values_1 = (t3_5, t3_5_column, t3_flat, range_10, at3_column, mask3)
+        self.values_2 = (t3_4_column, t3_6, t3_3_column, t3_1_column, t3_7)
+        self.values_3 = (c_minus_1_over_n, dz3)
         at3 = self.places[:n]
         t3_1 = self.floats[203 * n : 213 * n].reshape(n, 10)
-        t3_2 = self.floats[233 * n : 234 * n]
+        t3_2 = self.floats[223 * n : 224 * n]
         t3_3 = self.floats[203 * n : 204 * n]
         t3_4 = self.floats[192 * n : 193 * n]
         t3_5 = self.floats[193 * n : 194 * n]

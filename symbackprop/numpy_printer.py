@@ -54,12 +54,14 @@ class NumpyPrinter:
         names: by value number, the variable that holds it.
         constants: module-level constants by name, filled while printing.
         helpers: files of ``HELPERS`` whose functions were printed.
+        variables: by value number, the name of the variable that it is, for when it needs one.
     """
 
     layout: Layout
     names: dict[int, str] = field(default_factory=dict)
     constants: dict[str, str] = field(default_factory=dict)
     helpers: set[str] = field(default_factory=set)
+    variables: Mapping[int, str] = field(default_factory=dict)
 
     def value(self, value: Value) -> Text:
         """Return the value's text: its name, or the expression that computes it."""
@@ -78,7 +80,8 @@ class NumpyPrinter:
             sign, level = _INFIX[value.operation]
             return Text(f"{texts[0].within(level)} {sign} {texts[1].within(level + 1)}", level)
         if value.operation == "negative":
-            return Text(f"-{texts[0].within(_UNARY)}", _UNARY)
+            level = _TERM if _may_lead(value.operands[0]) else _UNARY
+            return Text(f"-{texts[0].within(level)}", level)
         return Text(f"{self.function(value.operation)}({', '.join(text.source for text in texts)})")
 
     def function(self, operation: str) -> str:
@@ -154,6 +157,13 @@ _SCALARS: Mapping[str, Callable[[list[Text]], Text]] = {
     "maximum": lambda t: Text(f"max({t[0].source}, {t[1].source})"),
     "minimum": lambda t: Text(f"min({t[0].source}, {t[1].source})"),
 }
+
+
+def _may_lead(value: Value) -> bool:
+    """Whether -a / b may be written for -(a / b): the same number, unless a holds truth values."""
+    while value.operation in ("multiply", "divide"):
+        value = value.operands[0]
+    return not value.boolean
 
 
 def _may_divide_by_zero(value: Value) -> bool:
@@ -252,7 +262,7 @@ def _reduction(printer: NumpyPrinter, value: Value) -> Text:
 def _contract(printer: NumpyPrinter, value: Value) -> Text:
     plan = matrix_product(printer, value)
     if plan is None:
-        return Text(_einsum(printer, value))
+        return Text(einsum(printer, value))
     left, right = plan
     if value.rank == 0 and len(value.subscripts[0]) > 1:
         return Text(f"np.vdot({left.source}, {right.source})")
@@ -282,7 +292,8 @@ def matrix_product(printer: NumpyPrinter, value: Value) -> tuple[Text, Text] | N
     )
 
 
-def _einsum(printer: NumpyPrinter, value: Value) -> str:
+def einsum(printer: NumpyPrinter, value: Value) -> str:
+    """Return the contraction as one call, each operand as it lies."""
     letters = _letters(value)
     inputs = []
     for operand, subscript in zip(value.operands, value.subscripts, strict=True):

@@ -15,7 +15,14 @@ from fractions import Fraction
 from symbackprop.equations import Extent, Role
 from symbackprop.lowering.program import ArrayProgram, Statement
 from symbackprop.lowering.values import Value
-from symbackprop.numpy_printer import HELPERS, NumpyPrinter, Text, constant_name, matrix_product
+from symbackprop.numpy_printer import (
+    HELPERS,
+    NumpyPrinter,
+    Text,
+    constant_name,
+    einsum,
+    matrix_product,
+)
 from symbackprop.scalar import Expression, Number
 
 _WORDS = {
@@ -105,7 +112,8 @@ class StatementPrinter(NumpyPrinter):
 
     def scalar(self, value: Value) -> Text:
         """Return a rank-0 value as an expression over Python floats."""
-        return _Scalars(self.layout, self.names, self.constants, self.helpers, self).computed(value)
+        numbers = _Scalars(self.layout, self.names, self.constants, self.helpers, arrays=self)
+        return numbers.computed(value)
 
     def full_sum(self, value: Value) -> Text | None:
         """Return a sum over everything as a dot product, or None where the value is none."""
@@ -118,8 +126,15 @@ class StatementPrinter(NumpyPrinter):
         operand = value.operands[first]
         order = [value.subscripts[first][axis] for axis in self.layout.order(operand)]
         texts = [self.operand(value, k, order).source for k in range(2)]
+        if any(self._is_turned(o, t) for o, t in zip(value.operands, texts, strict=True)):
+            return einsum(self, value)
         left, right = (self._raveled(t, o) for t, o in zip(texts, value.operands, strict=True))
         return f"{left}.dot({right})"
+
+    def _is_turned(self, operand: Value, text: str) -> bool:
+        """Whether what is given lies otherwise in memory, so that to flatten it is to copy it."""
+        several = sum(dimension.extent != 1 for dimension in operand.axes) > 1
+        return several and operand.operation == "input" and text != self.value(operand).source
 
     def _full_sum(self, value: Value) -> str:
         operand = value.operands[0]

@@ -10,7 +10,7 @@ from symbackprop.equations import Access, Adjoint, Affine, Equation, Index, Role
 from symbackprop.errors import SymbackpropError
 from symbackprop.lowering.accesses import inside_only, place, read
 from symbackprop.lowering.checker import LoweringError, check_program, check_values
-from symbackprop.lowering.expressions import evaluate
+from symbackprop.lowering.expressions import add_terms, evaluate
 from symbackprop.lowering.lower import Lowering
 from symbackprop.lowering.products import Product, combine
 from symbackprop.lowering.storage import plan_storage
@@ -146,11 +146,39 @@ def test_equal_factors_are_squares_and_small_quotients_come_first():
     assert written(small.value) == "multiply(a, divide(3, square(s)))"
 
 
-def test_signs_leave_the_product():
+def test_a_sign_joins_the_number_or_leaves_the_product():
     graph = ValueGraph()
-    a = given(graph, array("a", I3), I3)
-    minus = combine(graph, product_of(a, constant=number(-2)))
-    assert written(minus.value) == "negative(multiply(a, 2))"
+    a, b = (given(graph, array(name, I3), I3) for name in "ab")
+    assert written(combine(graph, product_of(a, constant=number(-2))).value) == "multiply(a, -2)"
+    assert written(combine(graph, product_of(a, constant=number(-1))).value) == "negative(a)"
+    third = apply("divide", number(1), number(3))
+    combine(graph, product_of(below=[b], constant=third))
+    shared = combine(graph, product_of(a, below=[b], constant=apply("negative", third)))
+    assert written(shared.value) == "negative(multiply(a, divide(1/3, b)))"
+
+
+def test_a_quotient_that_is_there_is_read():
+    graph = ValueGraph()
+    e, d = (given(graph, array(name, N, I3), N, I3) for name in "ed")
+    s = given(graph, array("s", N), N)
+    assert written(combine(graph, product_of(e, d, below=[s])).value) != "multiply(d, divide(e, s))"
+    softmax = combine(graph, product_of(e, below=[s]))
+    assert written(softmax.value) == "divide(e, s)"
+    direct = combine(graph, product_of(d, e, below=[s, s]), [I3])
+    assert written(direct.value) == "divide(contract(d, divide(e, s)), s)"
+    within = combine(graph, product_of(graph.map("divide", d, s), e))
+    assert written(within.value) == "multiply(d, divide(e, s))"
+
+
+def test_what_divides_every_term_divides_their_sum():
+    graph = ValueGraph()
+    a, b, s = (given(graph, array(name, I3), I3) for name in "abs")
+    first, second = (graph.map("divide", value, s) for value in (a, b))
+    total = add_terms(graph, [(False, graph.map("negative", first)), (False, second)])
+    assert written(total.value) == "divide(subtract(b, a), s)"
+    assert (
+        written(add_terms(graph, [(False, first), (True, b)]).value) == "subtract(divide(a, s), b)"
+    )
 
 
 # --- scalar expressions ---

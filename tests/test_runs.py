@@ -33,7 +33,7 @@ NETWORKS = {
     "tanh, narrow": ("2-6x12:tanh-3:softmax", "cross_entropy", "adam"),
     "tanh, wide": ("3-33x40:tanh-2", "huber", "sgd"),
     "no activation": ("5-5x7-2", "mean_squared_error", "sgd"),
-    "softmax": ("3-3x7:softmax", "kl_divergence", "sgd"),
+    "softmax": ("3-3x7:softmax", "cross_entropy", "sgd"),
     "a parameter of its own": ("40-40x7:prelu-2", "huber", "momentum"),
     "with gaps between blocks": ("6-6x7:prelu-2", "huber", "sgd"),
     "long formulas": ("4-4x6:gelu-4x5:mish-2:tanh-4x4:silu", "huber", "adam"),

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 
 from symbackprop.emit.body import shape_text
-from symbackprop.emit.lines import WIDTH, fit
+from symbackprop.emit.lines import WIDTH, fit, wrapped
 from symbackprop.equations import Role, Variable
 from symbackprop.lowering.runs import EqualLayers
 from symbackprop.network import Layer, LearnedArray, Network
@@ -23,16 +23,18 @@ def preamble(network: Network, version: str) -> str:
     ]
     for kind, layer in _kinds(network):
         lines.append(f"    {kind}")
-        lines.extend(
-            f"        {line}" for line in equation_lines(layer.equations + layer.activation)
-        )
+        lines.extend(_wrapped(equation_lines(layer.equations + layer.activation)))
     for head in network.heads:
         form = "" if len(network.heads) == 1 else f", y as {_FORMS[head.form]}"
         lines.append(f"    {network.loss}{form}")
-        lines.extend(f"        {line}" for line in equation_lines(head.equations))
+        lines.extend(_wrapped(equation_lines(head.equations)))
     lines += ["", "Layers:"]
     lines.extend(f"    {line}" for line in _layer_lines(network))
     return "\n".join(escaped(line) for line in lines)
+
+
+def _wrapped(equations: Sequence[str]) -> list[str]:
+    return [line for text in equations for line in wrapped(text, " " * 8, " " * 12)]
 
 
 _FORMS = {"indices": "class indices", "values": "a distribution"}

@@ -112,7 +112,7 @@ def _by_form(
         last = k == len(functions) - 1
         inner = Body(depth=1 if last else 2)
         names = dict(function.names)
-        printer = NumpyPrinter(head.layout, names, shared.constants, shared.helpers)
+        printer = NumpyPrinter(head.layout, names, shared.constants, shared.helpers, head.variables)
         form = "indices" if head.target.integer else "values"
         _assignments(inner, printer, function.assignments, comments.section(form))
         named = function.result.number in printer.names
@@ -149,7 +149,7 @@ def _printer(
     for number, name in names.items():
         if name in parameters and number in program.inputs:
             names[number] = f'params["{name}"]'
-    return NumpyPrinter(program.layout, names, shared.constants, shared.helpers)
+    return NumpyPrinter(program.layout, names, shared.constants, shared.helpers, program.variables)
 
 
 def _segments(
@@ -224,19 +224,27 @@ def _statements(printer: NumpyPrinter, assignment: Assignment, stem: str) -> lis
 def short(
     printer: NumpyPrinter, value: Value, start: str, stem: str = "t", room: int = 80
 ) -> list[str]:
-    """Return the statement ``start value``, its longest parts named first where it is too long."""
+    """Return the statement ``start value``; where it is too long, parts that fit come first.
+
+    A part is named after the variable that it is, if any, else by the stem.
+    """
     lines: list[str] = []
     while len(text := f"{start}{printer.computed(value).source}") > room:
-        parts = _inline(printer, value)
-        if not parts:
+        part = _longest(printer, value)
+        if part is None:
             break
-        part = max(parts, key=lambda o: (len(printer.computed(o).source), -o.number))
-        name = unused(stem, set(printer.names.values()))
-        lines += short(printer, part, f"{name} = ", stem, room)
+        while len(printer.computed(part).source) + len(stem) + 5 > room:
+            inner = _longest(printer, part)
+            if inner is None:
+                break
+            part = inner
+        name = unused(printer.variables.get(part.number, stem), set(printer.names.values()))
+        lines.append(f"{name} = {printer.computed(part).source}")
         printer.names[part.number] = name
     return [*lines, text]
 
 
-def _inline(printer: NumpyPrinter, value: Value) -> list[Value]:
-    """Return the operands that are printed in place and worth a name."""
-    return [o for o in value.operands if o.number not in printer.names and o.operation not in FREE]
+def _longest(printer: NumpyPrinter, value: Value) -> Value | None:
+    """Return the longest of the operands that are printed in place and worth a name."""
+    parts = [o for o in value.operands if o.number not in printer.names and o.operation not in FREE]
+    return max(parts, key=lambda o: (len(printer.computed(o).source), -o.number), default=None)

@@ -12,12 +12,19 @@ _OPEN, _CLOSE = "([{", ")]}"
 
 def comment(text: str, indent: str = "") -> list[str]:
     """Return the text as comment lines."""
-    wrapped = textwrap.wrap(
-        text, WIDTH - len(indent) - 6, break_long_words=False, break_on_hyphens=False
+    return wrapped(text, f"{indent}# ", f"{indent}#     ")
+
+
+def wrapped(text: str, first: str, others: str) -> list[str]:
+    """Return the text as lines that fit, the first and the others after what they start with."""
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=first,
+        subsequent_indent=others,
+        break_long_words=False,
+        break_on_hyphens=False,
     )
-    return [
-        f"{indent}# {line}" if k == 0 else f"{indent}#     {line}" for k, line in enumerate(wrapped)
-    ]
 
 
 def block(lines: Iterable[str], depth: int = 1) -> list[str]:

@@ -9,7 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from symbackprop.lowering.products import Product, combine, negated
+from symbackprop.lowering.products import (
+    Product,
+    as_division,
+    combine,
+    negated,
+    operands_of,
+)
 from symbackprop.lowering.values import Labelled, ValueGraph
 from symbackprop.scalar import (
     COMPARISONS,
@@ -112,6 +118,22 @@ def add_signed(graph: ValueGraph, signed: list[tuple[bool, Labelled]]) -> Labell
         if k != start:
             total = graph.map("subtract" if minus else "add", total, value)
     return total
+
+
+def add_terms(graph: ValueGraph, signed: list[tuple[bool, Labelled]]) -> Labelled:
+    """Return the sum of an adjoint's terms; what divides all of them divides the sum."""
+    signed = [
+        (not minus, operands_of(value)[0])
+        if value.value.operation == "negative"
+        else (minus, value)
+        for minus, value in signed
+    ]
+    split = [(minus, as_division(value)) for minus, value in signed]
+    above = [(minus, parts[0]) for minus, parts in split if parts]
+    divisors = {parts[1] for _, parts in split if parts}
+    if 1 < len(above) == len(signed) and len(divisors) == 1:
+        return graph.map("divide", add_signed(graph, above), *divisors)
+    return add_signed(graph, signed)
 
 
 def _where(graph: ValueGraph, expression: Apply, operands: Sequence[Labelled]) -> Labelled:

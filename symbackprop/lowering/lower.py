@@ -29,10 +29,10 @@ from symbackprop.lowering.accesses import (
     read,
     refused,
 )
-from symbackprop.lowering.expressions import add_signed, evaluate, factors
-from symbackprop.lowering.products import Product, combine, negated
+from symbackprop.lowering.expressions import add_signed, add_terms, evaluate, factors
+from symbackprop.lowering.products import Product, combine
 from symbackprop.lowering.values import Dimension, Label, Labelled, ValueGraph
-from symbackprop.scalar import ONE, ZERO, Apply, Expression, Slot, apply, slots, substitute
+from symbackprop.scalar import ONE, ZERO, Apply, Expression, Slot, apply, number, slots, substitute
 
 
 @dataclass
@@ -169,7 +169,8 @@ class Lowering:
         parts = [(term, place(term.target)) for term in adjoint.terms]
         dense = [p for p in parts if not (p[1].lookup or p[1].window)]
         alone = any(term.assigned for term, _ in parts)  # what others exclude is overwritten
-        summands = [self._term(*p) for p in dense if alone or not p[0].excluding]
+        single = len(parts) == 1
+        summands = [self._term(*p, single) for p in dense if alone or not p[0].excluding]
         if not alone:
             summands += self._all_but_one(variable, [p for p in dense if p[0].excluding])
         if any(t.excluding and (w.lookup or w.window) for t, w in parts):
@@ -181,7 +182,7 @@ class Lowering:
         if windows:
             tiles = {window: add_signed(self.graph, found) for window, found in windows.items()}
             summands.append((False, self._tile(variable, tiles)))
-        value = add_signed(self.graph, summands) if summands else self.graph.leaf("literal", ZERO)
+        value = add_terms(self.graph, summands) if summands else self.graph.leaf("literal", ZERO)
         for term, where in parts:
             if where.lookup:
                 value = self._scatter(variable, value, term, where)
@@ -206,16 +207,19 @@ class Lowering:
             found.append((minus, value))
         return found
 
-    def _term(self, term: Term, where: Place) -> tuple[bool, Labelled]:
-        """Return (subtracted, value by the target's axis positions)."""
+    def _term(self, term: Term, where: Place, single: bool = False) -> tuple[bool, Labelled]:
+        """Return (subtracted, value by the target's axis positions).
+
+        A ``single`` term is no summand of anything: its sign stays in it.
+        """
         product = Product().scaled(self._constant(term.coefficient), False)
         for factor in term.factors:
             operands = [read(self.graph, self.values, operand) for operand in factor.operands]
             product = product.joined(factors(self.graph, factor.function, operands))
         product = replace(product, constant=self._constant(product.constant))
         summed = [index for index in term.space if index not in where.kept]
-        value = self._sum(product.absolute(), summed)
-        return product.negative, value.relabel(where.names)
+        value = self._sum(product if single else product.absolute(), summed)
+        return product.negative and not single, value.relabel(where.names)
 
     def _constant(self, constant: Expression) -> Expression:
         return substitute(constant, self.unit)
@@ -247,8 +251,7 @@ class Lowering:
     def _scatter(self, variable: Variable, base: Labelled, term: Term, where: Place) -> Labelled:
         assert where.lookup is not None
         axis, access = where.lookup
-        minus, value = self._term(term, where)
-        value = negated(self.graph, value) if minus else value
+        _, value = self._term(term, where, single=True)
         base = self.broadcast(base, self._axes(variable))
         operation = "put" if term.assigned else "add_at"
         index = read(self.graph, self.values, access).relabel(where.names)
@@ -275,7 +278,7 @@ def _scaled(constants: list[Expression], function: Expression) -> Expression:
 
 
 def _scaled_slot(function: Expression) -> tuple[list[Expression], int] | None:
-    """Split ``c * Slot(k) / d`` into its constant factors and k."""
+    """Split ``c * Slot(k) / d``, perhaps with a sign, into its constant factors and k."""
     constants: list[Expression] = []
     while isinstance(function, Apply):
         if function.function == "divide" and not slots(function.arguments[1]):
@@ -286,6 +289,9 @@ def _scaled_slot(function: Expression) -> tuple[list[Expression], int] | None:
         ):
             constants.extend(a for a in function.arguments if not slots(a))
             function = next(a for a in function.arguments if slots(a))
+        elif function.function == "negative":
+            constants.append(number(-1))
+            function = function.arguments[0]
         else:
             return None
     return (constants, function.position) if isinstance(function, Slot) else None

@@ -96,6 +96,7 @@ def plain_program(network: Network, derivation: Derivation) -> PlainProgram:
         frozenset(given),
         forward_names,
         made.names,
+        {number: variable.name for number, variable in made.variables.items()},
     )
 
 
@@ -116,7 +117,8 @@ def head_program(network: Network, head: Head, derivation: Derivation) -> HeadPr
         assignments = made.assign(reachable([result]), [])
         functions.append(HeadFunction(assignments, result, made.names))
     layout = Layout(declared=declare(lowering.values))
-    return HeadProgram(head.target, layout, *functions)
+    variables = {number: variable.name for number, variable in made.variables.items()}
+    return HeadProgram(head.target, layout, functions[0], functions[1], variables)
 
 
 class _Assignments:

@@ -86,6 +86,7 @@ def combine(graph: ValueGraph, product: Product, summed: Sequence[Label] = ()) -
         summed: labels to sum over; a label that no factor has multiplies by its extent
             upstream, and must not be given here.
     """
+    product = _with_known_quotients(graph, product)
     sign, product = product.negative, product.absolute()
     product = replace(product, constant=as_quotient(product.constant))
     outer, inner = _partition(product, summed)
@@ -93,8 +94,60 @@ def combine(graph: ValueGraph, product: Product, summed: Sequence[Label] = ()) -
     if inner:
         parts.append(_Group((), _reduce(graph, inner, summed), None))
         parts[-1] = replace(parts[-1], labels=parts[-1].above.labels if parts[-1].above else ())
+    if sign and _takes_sign(graph, product.constant, parts):
+        negative = as_quotient(apply("multiply", number(-1), product.constant))
+        return _multiply_out(graph, negative, parts)
     result = _multiply_out(graph, product.constant, parts)
     return negated(graph, result) if sign else result
+
+
+def _takes_sign(graph: ValueGraph, constant: Expression, parts: Sequence[_Group]) -> bool:
+    """Whether a sign costs nothing in the constant: what it makes is not there without it."""
+    if constant == ONE or not any(part.labels for part in parts):
+        return False
+    literal = graph.leaf("literal", constant)
+    known = (graph.known("divide", literal, part.below) for part in parts if part.below)
+    return not any(known)
+
+
+def _with_known_quotients(graph: ValueGraph, product: Product) -> Product:
+    """Read u / v where the product has it and it is known: forward made it.
+
+    The v may also be what another factor is divided by: ``(p / v) * u`` is ``p * (u / v)``.
+    """
+    above, below = list(product.numerators), list(product.denominators)
+    for k, value in enumerate(above):
+        for j, divisor in enumerate(below):
+            quotient = graph.known("divide", value, divisor)
+            if quotient is not None:
+                above[k] = quotient
+                del below[j]
+                break
+        else:
+            for j, other in enumerate(above):
+                split = as_division(other) if j != k else None
+                quotient = graph.known("divide", value, split[1]) if split else None
+                if split and quotient is not None:
+                    above[k], above[j] = quotient, split[0]
+                    break
+    return replace(product, numerators=tuple(above), denominators=tuple(below))
+
+
+def as_division(value: Labelled) -> tuple[Labelled, Labelled] | None:
+    """Split a quotient of two arrays."""
+    if value.value.operation != "divide":
+        return None
+    above, below = operands_of(value)
+    return None if "literal" in (above.value.operation, below.value.operation) else (above, below)
+
+
+def operands_of(value: Labelled) -> list[Labelled]:
+    """Return the operands of a map, labelled as it is."""
+    node = value.value
+    return [
+        Labelled(operand, tuple(value.labels[k] for k in subscript))
+        for operand, subscript in zip(node.operands, node.subscripts, strict=True)
+    ]
 
 
 def as_quotient(constant: Expression) -> Expression:
@@ -120,17 +173,15 @@ def as_quotient(constant: Expression) -> Expression:
 
 
 def negated(graph: ValueGraph, value: Labelled) -> Labelled:
-    """Return the negative: of a number a number, of a difference the one the other way round."""
+    """Return the negative: of a difference the one the other way round, of a number a number."""
     node = value.value
     if node.operation == "literal":
         assert isinstance(node.attribute, Expression)
         return graph.leaf("literal", as_quotient(apply("multiply", number(-1), node.attribute)))
+    if node.operation == "negative":
+        return operands_of(value)[0]
     if node.operation == "subtract":
-        left, right = (
-            Labelled(operand, tuple(value.labels[k] for k in subscript))
-            for operand, subscript in zip(node.operands, node.subscripts, strict=True)
-        )
-        return graph.map("subtract", right, left)
+        return graph.map("subtract", *reversed(operands_of(value)))
     return graph.map("negative", value)
 
 
@@ -196,14 +247,13 @@ def _multiply_out(graph: ValueGraph, constant: Expression, parts: list[_Group]) 
 
 
 def _divisor(constant: Expression) -> Expression | None:
-    """Return c of the constant 1 / c."""
-    if (
-        isinstance(constant, Apply)
-        and constant.function == "divide"
-        and constant.arguments[0] == ONE
-    ):
-        return constant.arguments[1]
-    return None
+    """Return c of the constant 1 / c, or -c of -1 / c."""
+    if not (isinstance(constant, Apply) and constant.function == "divide"):
+        return None
+    above, below = constant.arguments
+    if above not in (ONE, number(-1)):
+        return None
+    return below if above == ONE else apply("negative", below)
 
 
 def _times(graph: ValueGraph, left: Labelled | None, right: Labelled | None) -> Labelled | None:

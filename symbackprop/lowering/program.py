@@ -48,6 +48,7 @@ class PlainProgram:
         results, gradients: the value of each z and a, and of each gradient, by variable.
         inputs: numbers of the values that are given.
         forward_names, backward_names: by value number, in either function.
+        variables: by value number, the name of the variable that the value is.
     """
 
     layout: Layout
@@ -59,6 +60,7 @@ class PlainProgram:
     inputs: frozenset[int]
     forward_names: Mapping[int, str]
     backward_names: Mapping[int, str]
+    variables: Mapping[int, str]
 
 
 @dataclass(frozen=True)
@@ -72,12 +74,16 @@ class HeadFunction:
 
 @dataclass(frozen=True)
 class HeadProgram:
-    """The loss for one form of the target, and its gradient for the network's output."""
+    """The loss for one form of the target, and its gradient for the network's output.
+
+    ``variables``: by value number, the name of the variable that the value is.
+    """
 
     target: Variable
     layout: Layout
     loss: HeadFunction
     gradient: HeadFunction
+    variables: Mapping[int, str]
 
 
 @dataclass(frozen=True)
