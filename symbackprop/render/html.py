@@ -1,0 +1,208 @@
+"""A document as one HTML page: no JavaScript, no request, its math font within it.
+
+Everything is ``Markup`` made by formatting, which escapes what is plain text. Ids are the
+document's anchors; the listing's lines are ``L1``, ``L2``, …, which no anchor can be.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from markupsafe import Markup
+
+from symbackprop import frames
+from symbackprop.render.anchors import check_anchors
+from symbackprop.render.diagram import svg
+from symbackprop.render.document import (
+    Block,
+    Code,
+    CodeLines,
+    Diagram,
+    Display,
+    Document,
+    Inlines,
+    Line,
+    Link,
+    Listing,
+    Paragraph,
+    Section,
+    Table,
+)
+from symbackprop.render.highlight import highlighted
+from symbackprop.render.mathml import breakable, mathml
+from symbackprop.render.typeset import Math, Operator
+
+_FONT = Path(__file__).parent / "fonts" / "math.woff2"
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A section as the frame of the page takes it."""
+
+    anchor: str
+    level: int
+    title: Markup
+    entry: Markup
+    blocks: tuple[Markup, ...]
+
+
+def html(document: Document) -> str:
+    """Return the document as a page of its own.
+
+    Raises:
+        ValueError: an anchor is malformed, there twice or nowhere, or lines are not listed.
+    """
+    check_anchors(document)
+    numbers = _numbers(document)
+    environment = frames.environment().overlay(autoescape=True)
+    return environment.get_template("document.html.jinja").render(
+        title=document.title,
+        summary=_inlines(document.summary),
+        parts=[_part(section, document, numbers) for section in document.sections],
+        font=base64.b64encode(_FONT.read_bytes()).decode("ascii"),
+    )
+
+
+def _numbers(document: Document) -> dict[str, int]:
+    """Return the number of every display that something can lead to."""
+    anchored = (display.anchor for display in document.displays() if display.anchor)
+    return {anchor: number for number, anchor in enumerate(anchored, 1)}
+
+
+def _part(section: Section, document: Document, numbers: dict[str, int]) -> _Part:
+    bare = tuple(piece.content if isinstance(piece, Link) else piece for piece in section.title)
+    blocks = tuple(_block(block, document, numbers) for block in section.blocks)
+    title, entry = _inlines(section.title), _inlines(bare)
+    return _Part(section.anchor, section.level, title, entry, blocks)
+
+
+def _block(block: Block, document: Document, numbers: dict[str, int]) -> Markup:
+    match block:
+        case Paragraph():
+            return Markup("<p>{}</p>").format(_inlines(block.content))
+        case Display():
+            return _display(block, numbers)
+        case Table():
+            return _table(block)
+        case Diagram():
+            return Markup('<figure class="diagram scroll">{}</figure>').format(svg(block))
+        case Listing():
+            return _listing(block, document, numbers)
+
+
+def _inlines(inlines: Inlines) -> Markup:
+    return _joined(map(_inline, inlines))
+
+
+def _inline(piece: str | Math | Link | Code) -> Markup:
+    match piece:
+        case str():
+            return Markup("{}").format(piece)
+        case Code():
+            return Markup("<code>{}</code>").format(piece.text)
+        case Link():
+            return _link(piece.anchor, _inline(piece.content))
+        case _:
+            return mathml(piece, display=False)
+
+
+def _joined(pieces: Iterable[Markup], separator: str = "") -> Markup:
+    return Markup(separator).join(pieces)
+
+
+def _link(anchor: str, content: str | Markup) -> Markup:
+    return Markup('<a href="#{}">{}</a>').format(anchor, content)
+
+
+def _identity(anchor: str) -> Markup:
+    return Markup(' id="{}"').format(anchor) if anchor else Markup("")
+
+
+def _display(display: Display, numbers: dict[str, int]) -> Markup:
+    lines = _joined(map(_line, display.lines))
+    pattern = '<div class="display"{}><div class="lines scroll">{}</div>{}</div>\n'
+    return Markup(pattern).format(_identity(display.anchor), lines, _origin(display, numbers))
+
+
+def _line(line: Line) -> Markup:
+    cells = []
+    if line.left is not None:
+        cells.append(Markup('<div class="left">{}</div>').format(mathml(line.left, display=False)))
+    sign = Operator(line.relation, "relation")
+    cells.append(Markup('<div class="relation">{}</div>').format(mathml(sign, display=False)))
+    cells.append(Markup('<div class="right">{}</div>').format(breakable(line.right)))
+    cells.append(_beside(line))
+    return _joined(cells)
+
+
+def _beside(line: Line) -> Markup:
+    """Return what stands beside a line: ranges, shape, rule and reason."""
+    notes = [
+        Markup('<span class="{}">{}</span>').format(kind, mathml(math, display=False))
+        for kind, math in (("condition", line.condition), ("shape", line.shape))
+        if math is not None
+    ]
+    if line.rule:
+        notes.append(Markup('<span class="rule">{}</span>').format(line.rule))
+    if line.reason:
+        notes.append(Markup('<span class="reason">{}</span>').format(_inlines(line.reason)))
+    if not notes:
+        return Markup("")
+    return Markup('<div class="beside">{}</div>').format(_joined(notes, " "))
+
+
+def _origin(display: Display, numbers: dict[str, int]) -> Markup:
+    """Return the display's number, and where the listing computes it."""
+    notes = []
+    if display.anchor:
+        number = Markup('<a class="number" href="#{}">({})</a>')
+        notes.append(number.format(display.anchor, numbers[display.anchor]))
+    if display.code:
+        notes.append(Markup("code: {}").format(_joined(map(_place, display.code), "; ")))
+    if display.absorbed is not None:
+        notes.append(Markup("computed within {}").format(_inline(display.absorbed)))
+    return Markup('<p class="origin">{}</p>').format(_joined(notes, " ")) if notes else Markup("")
+
+
+def _place(code: CodeLines) -> Markup:
+    several = code.last > code.first
+    lines = f"lines {code.first}–{code.last}" if several else f"line {code.first}"
+    return _link(f"L{code.first}", Markup("<code>{}</code>, {}").format(code.function, lines))
+
+
+def _table(table: Table) -> Markup:
+    head = _joined(
+        Markup('<th scope="col">{}</th>').format(_inlines(cell)) for cell in table.header
+    )
+    rows = _joined(
+        Markup("<tr>{}</tr>\n").format(
+            _joined(Markup("<td>{}</td>").format(_inlines(cell)) for cell in row)
+        )
+        for row in table.rows
+    )
+    pattern = (
+        '<div class="scroll"><table><thead><tr>{}</tr></thead>\n<tbody>{}</tbody></table></div>\n'
+    )
+    return Markup(pattern).format(head, rows)
+
+
+def _listing(listing: Listing, document: Document, numbers: dict[str, int]) -> Markup:
+    computed: dict[int, list[Markup]] = {}
+    for display in document.displays():
+        for code in display.code if display.anchor else ():
+            link = _link(display.anchor, f"({numbers[display.anchor]})")
+            computed.setdefault(code.first, []).append(link)
+    lines = (
+        Markup('<span id="L{0}"><a href="#L{0}"></a><b>{1}</b>{2}</span>').format(
+            number, _joined(computed.get(number, ())), line
+        )
+        for number, line in enumerate(highlighted(listing.text.rstrip("\n")), 1)
+    )
+    pattern = (
+        '<figure class="listing"><figcaption><code>{}</code></figcaption>'
+        '<pre class="scroll">{}</pre></figure>\n'
+    )
+    return Markup(pattern).format(listing.name, _joined(lines, "\n"))
