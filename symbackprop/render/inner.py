@@ -36,7 +36,7 @@ def inner_equations(
     reads = [access for operand in operands for access in accesses_of(operand)]
     count = Counter(access.variable for access in reads)
     hidden = {access.variable for access in reads if is_bare(access)} - set(shown)
-    made = {e.target.variable: e for e in equations if e.target.variable.symbol.startswith("_")}
+    made = {e.target.variable: e for e in equations if e.target.variable.made}
     return {v: e for v, e in made.items() if count[v] == 1 and v in hidden}
 
 

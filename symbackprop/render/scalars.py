@@ -29,10 +29,11 @@ from symbackprop.render.typeset import (
 from symbackprop.scalar import Expression, Named, Number, Slot
 
 # How tightly a formula binds: a weaker one is put in brackets.
-LOGIC, COMPARISON, CASES, SUM, SIGN, REDUCED, PRODUCT, POWER, ATOM = range(9)
+LOGIC, COMPARISON, LOOSE, SUM, SIGN, REDUCED, PRODUCT, POWER, ATOM = range(9)
 
 MINUS = Operator("−", "prefix")
 PLUS, DOT = Operator("+"), Operator("·")
+_MODULO = Operator("mod")
 EQUALS, UNEQUAL = Operator("=", "relation"), Operator("≠", "relation")
 ELLIPSIS = Operator("…", "plain")
 _APPLIED, _TIMES = Operator(APPLICATION, "plain"), Operator(TIMES, "plain")
@@ -82,7 +83,7 @@ def level(math: Math) -> int:
     if isinstance(math, Row):
         return _row_level(math)
     if isinstance(math, Cases):
-        return CASES
+        return LOOSE
     if isinstance(math, Fraction | Root) or (isinstance(math, Script) and math.above is not None):
         return POWER
     return REDUCED if isinstance(math, Large) else ATOM
@@ -90,20 +91,19 @@ def level(math: Math) -> int:
 
 def _row_level(math: Row) -> int:
     signs = [part for part in math.parts if isinstance(part, Operator)]
-    if any(sign.text in "∧∨¬" for sign in signs):
-        return LOGIC
-    if any(sign.form == "relation" for sign in signs):
-        return COMPARISON
-    if any(sign.form == "binary" and sign != DOT for sign in signs):
-        return SUM
-    if math.parts[0] == MINUS:
-        return SIGN
-    if any(isinstance(part, Large) for part in math.parts):
-        return REDUCED
-    return POWER if _APPLIED in signs and len(math.parts) == 3 else PRODUCT
+    found = (
+        (LOGIC, any(sign.text in "∧∨¬" for sign in signs)),
+        (COMPARISON, any(sign.form == "relation" for sign in signs)),
+        (LOOSE, _MODULO in signs),
+        (SUM, any(sign.form == "binary" and sign != DOT for sign in signs)),
+        (SIGN, math.parts[0] == MINUS),
+        (REDUCED, any(isinstance(part, Large) for part in math.parts)),
+        (POWER, _APPLIED in signs and _TIMES not in signs and DOT not in signs),
+    )
+    return next((tightness for tightness, holds in found if holds), PRODUCT)
 
 
-def enclosed(math: Math, least: int = CASES) -> Math:
+def enclosed(math: Math, least: int = LOOSE) -> Math:
     """Return the formula, in brackets where it binds too loosely: a condition as ``[a > b]``."""
     tightness = level(math)
     if tightness >= least:
@@ -223,6 +223,8 @@ def _unsigned(math: Math) -> tuple[bool, Math]:
 def divided(above: Math, below: Math) -> Math:
     """Return the fraction, the sign of its numerator in front."""
     negative, size = _unsigned(above) if level(above) == SIGN else (False, above)
+    if negative and isinstance(size, Fenced) and size.opening == "(":
+        size = size.body
     fraction = Fraction(enclosed(size), enclosed(below))
     return row(MINUS, fraction) if negative else fraction
 
@@ -274,6 +276,6 @@ _WRITERS: dict[str, Callable[[Sequence[Math]], Math]] = {
     "sqrt": lambda parts: Root(enclosed(parts[0])),
     "abs": lambda parts: Fenced("|", enclosed(parts[0]), "|"),
     "floor_divide": lambda parts: Fenced("⌊", divided(*parts), "⌋"),
-    "remainder": lambda parts: _joined(parts, Operator("mod"), POWER),
+    "remainder": lambda parts: _joined(parts, _MODULO, POWER),
     "logical_not": lambda parts: row(Operator("¬", "prefix"), enclosed(parts[0], ATOM)),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass, field
 
 from symbackprop.equations import (
     Access,
@@ -21,7 +21,6 @@ from symbackprop.equations import (
 from symbackprop.render import scalars
 from symbackprop.render.counting import as_numbers, counts_from_zero
 from symbackprop.render.inner import inner_equations, is_bare
-from symbackprop.render.notation import Notation
 from symbackprop.render.symbols import Names, Symbols, subscript
 from symbackprop.render.typeset import (
     Cases,
@@ -51,29 +50,20 @@ _REDUCTIONS: Mapping[Reduction, str] = {
 _Scattered = list[tuple[Index, IndexExpression]]  # axes of a target, and the places it accesses
 
 
+@dataclass(frozen=True, kw_only=True)
 class Setting(Symbols):
     """Turns records of the derivation into formulas, in one notation.
 
-    Args:
-        notation: the reader's choices.
+    Attributes:
         inner: equations to print inside their one reader, as ``inner_equations`` finds them.
-        symbols: as for ``Symbols``.
     """
 
-    def __init__(
-        self,
-        notation: Notation,
-        *,
-        inner: Mapping[Variable, Equation] | None = None,
-        **symbols: Any,
-    ) -> None:
-        super().__init__(notation, **symbols)
-        self._inner = dict(inner or {})
+    inner: Mapping[Variable, Equation] = field(default_factory=dict)
 
     def equation(self, equation: Equation, names: Names | None = None) -> tuple[Math, Math]:
         """Return both sides of an equation, those that it alone reads seen through."""
         names = {} if names is None else names
-        self._add_names(self._free(equation.target), names)
+        self._name_places(equation.target, names)
         left = self.access(equation.target, names)
         return left, scalars.enclosed(self._right_side(equation, names, ()))
 
@@ -85,11 +75,18 @@ class Setting(Symbols):
         """Return one factor of a term; fills in the names it makes, none of them taken."""
         return self._applied(factor.function, factor.operands, names, taken)
 
-    def term(self, term: Term, names: Names) -> Math:
-        """Return coefficient, sum and factors of a term; fills in the names it makes."""
-        kept = {index for place in term.target.indices for index in indices_of(place)}
+    def term(self, term: Term, names: Names, kept: Collection[Index] = ()) -> Math:
+        """Return coefficient, sum and factors of a term; fills in the names it makes.
+
+        Args:
+            term: summed over the indices of its space that its target does not hold.
+            names: of the indices met so far.
+            kept: further indices that it is not summed over.
+        """
+        self._name_places(term.target, names)
         self._add_names(term.space, names)
-        return self._term(term, names, kept, self._left_out(term, names, kept, ()), ())
+        held = {*kept, *(index for place in term.target.indices for index in indices_of(place))}
+        return self._term(term, names, held, self._left_out(term, names, held, ()), ())
 
     def adjoint(
         self, adjoint: Adjoint, names: Names | None = None
@@ -101,13 +98,18 @@ class Setting(Symbols):
         """
         names = {} if names is None else names
         target = Access(adjoint.variable.bar(), adjoint.variable.axes)
-        self._add_names(self._free(target), names)
+        self._name_places(target, names)
         alone = [self._assigned(term, names) for term in adjoint.terms if term.assigned]
         met = {condition for _, condition in alone}
         shared = [self._shared(term, names, met) for term in adjoint.terms if not term.assigned]
         total = scalars.added(shared) if shared else Numeral("0")
         right = Cases((*alone, (total, None))) if alone else total
         return ((self.access(target, names), right),)
+
+    def total(self, indices: Sequence[Index], body: Math, names: Names) -> Math:
+        """Return the sum of a body over indices, the first one outermost."""
+        self._add_names(indices, names)
+        return self._reduced("total", indices, (), body, names)
 
     def _right_side(self, equation: Equation, names: Names, taken: Collection[Math]) -> Math:
         self._add_names(equation.reduced, names, taken)
@@ -156,7 +158,7 @@ class Setting(Symbols):
     def _operand(self, operand: Operand, names: Names, taken: Collection[Math]) -> Math:
         if isinstance(operand, Index):
             return names[operand]
-        inner = self._inner.get(operand.variable)
+        inner = self.inner.get(operand.variable)
         if inner is None or not is_bare(operand):
             return self.access(operand, names)
         scope = {

@@ -7,7 +7,8 @@ either way.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import KW_ONLY, dataclass, field, replace
+from functools import cached_property
 from typing import NamedTuple
 
 from symbackprop.equations import (
@@ -53,10 +54,11 @@ class _Position(NamedTuple):
     operands: tuple[Math, ...]
 
 
+@dataclass(frozen=True)
 class Symbols:
     """What names and indices look like, in one notation.
 
-    Args:
+    Attributes:
         notation: the reader's choices.
         cost: what the adjoints are derivatives of.
         input: the network's input.
@@ -67,25 +69,23 @@ class Symbols:
         variables: all variables of the document, so that no two of them print alike.
     """
 
-    def __init__(
-        self,
-        notation: Notation,
-        *,
-        cost: Variable | None = None,
-        input: Variable | None = None,
-        output: Variable | None = None,
-        owners: Mapping[str, Math] | None = None,
-        samples: bool = False,
-        swapped: Collection[Variable] = (),
-        variables: Collection[Variable] = (),
-    ) -> None:
-        self._notation = notation
-        self._first = int(notation.first)
-        self._cost, self._input, self._output = cost, input, output
-        self._owners = dict(owners or {})
-        self._samples = samples
-        self._swapped = frozenset(swapped)
-        self._taken = {(variable.symbol, variable.owner) for variable in variables}
+    notation: Notation
+    _: KW_ONLY
+    cost: Variable | None = None
+    input: Variable | None = None
+    output: Variable | None = None
+    owners: Mapping[str, Math] = field(default_factory=dict)
+    samples: bool = False
+    swapped: Collection[Variable] = ()
+    variables: Collection[Variable] = ()
+
+    @cached_property
+    def _taken(self) -> frozenset[tuple[str, str]]:
+        return frozenset((variable.symbol, variable.owner) for variable in self.variables)
+
+    @property
+    def _first(self) -> int:
+        return int(self.notation.first)
 
     def variable(self, variable: Variable) -> Math:
         """Return the symbol of a variable, its layer as superscript; of an adjoint, ∂L/∂z."""
@@ -109,7 +109,7 @@ class Symbols:
         places = self._printed(access.indices)
         if not places:
             return base
-        if variable in self._swapped and len(places) == 2:
+        if variable in self.swapped and len(places) == 2:
             places = places[::-1]
         below = subscript([self._place(place, names) for place in places])
         if isinstance(base, Script):
@@ -149,16 +149,16 @@ class Symbols:
         return scalars.scalar(expression, ())
 
     def _slope(self, below: Math) -> Math:
-        return self.derivative(Symbol(self._notation.cost), below)
+        return self.derivative(Symbol(self.notation.cost), below)
 
     def _special(self, variable: Variable) -> Math | None:
         """Return the symbol of what the notation has a name for."""
-        if variable == self._cost:
-            return Symbol(self._notation.cost)
-        if variable == self._input:
-            first = _superscript(Symbol(self._notation.activation), Numeral("0"))
-            return Symbol("x") if self._notation.input == "x" else first
-        if variable == self._output and self._notation.output == "yhat":
+        if variable == self.cost:
+            return Symbol(self.notation.cost)
+        if variable == self.input:
+            first = _superscript(Symbol(self.notation.activation), Numeral("0"))
+            return Symbol("x") if self.notation.input == "x" else first
+        if variable == self.output and self.notation.output == "yhat":
             return Accent(Symbol("y"), "hat")
         return None
 
@@ -166,11 +166,11 @@ class Symbols:
         if not owner:
             return letter
         own = Numeral(owner) if owner.isdigit() else scalars.symbol(owner)
-        return _superscript(letter, self._owners.get(owner, own))
+        return _superscript(letter, self.owners.get(owner, own))
 
     def _letter(self, variable: Variable) -> Math:
         text, owner = variable.symbol.strip("_"), variable.owner
-        activation = self._notation.activation
+        activation = self.notation.activation
         if text == "a" and owner and (activation, owner) not in self._taken:
             text = activation
         small = text[0].lower() + text[1:]
@@ -181,15 +181,20 @@ class Symbols:
 
     def _shown(self, indices: Iterable[Index]) -> tuple[Index, ...]:
         """Return the indices without the one that tells samples apart, where it is not printed."""
-        return tuple(i for i in indices if self._samples or i.role is not Role.BATCH)
+        return tuple(i for i in indices if self.samples or i.role is not Role.BATCH)
 
     def _printed(self, places: Sequence[IndexExpression]) -> tuple[IndexExpression, ...]:
         return tuple(p for p in places if not isinstance(p, Index) or self._shown([p]))
 
-    def _free(self, access: Access) -> list[Index]:
-        """Return the indices of a read in the order in which they are printed."""
+    def _name_places(self, access: Access, names: Names) -> None:
+        """Name the indices of a read, in the order of the alphabet where it is reversed."""
         indices = [index for place in access.indices for index in indices_of(place)]
-        return indices[::-1] if _primal(access.variable) in self._swapped else indices
+        met = [index for index in indices if index not in names]
+        self._add_names(indices, names)
+        if _primal(access.variable) in self.swapped and len(met) == len(indices) == 2:
+            first, second = indices
+            letters = sorted((names[first], names[second]), key=repr)
+            names[second], names[first] = letters
 
     def _add_names(
         self, indices: Iterable[Index], names: Names, taken: Collection[Math] = ()
