@@ -6,11 +6,27 @@ type here has a field for a derivative. The batch axis is implied.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeGuard
 
 Value = float | int | bool | str | None
+# Beyond it, float32 overflows as soon as two numbers meet.
+LARGEST_NUMBER = 1e30
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether a constant may have the value: a number, at most ``LARGEST_NUMBER`` from 0."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return -LARGEST_NUMBER <= value <= LARGEST_NUMBER
+
+
+def fault_of_weights(values: Sequence[float]) -> str:
+    """Return why these cannot weigh the classes, "" where they can: a mean divides by them."""
+    if min(values) < 0:
+        return f"found {min(values)}; allowed: numbers of 0 or more"
+    return "" if any(values) else "found only zeros; at least one must be greater than 0"
 
 
 @dataclass(frozen=True)
@@ -41,6 +57,7 @@ class Definition:
         constants: numbers with their defaults, settable where the entry is used. A default of
             None is "not set": ``where`` on a comparison with it folds to its last branch.
         positive: the constants that must be greater than 0.
+        nonnegative: the constants that must be 0 or more.
         unit_interval: the constants that must lie from 0 to 1.
         also_known_as: what other libraries call the entry; read by error messages only.
         fields_known_as: what they call its fields and constants, each with our name.
@@ -52,9 +69,20 @@ class Definition:
     source: str = ""
     constants: Mapping[str, Value] = field(default_factory=dict)
     positive: tuple[str, ...] = ()
+    nonnegative: tuple[str, ...] = ()
     unit_interval: tuple[str, ...] = ()
     also_known_as: tuple[str, ...] = ()
     fields_known_as: Mapping[str, str] = field(default_factory=dict)
+
+    def demand(self, name: str, value: float) -> str:
+        """Return what a constant has to be where the value is not that, else ""."""
+        if name in self.positive and not value > 0:
+            return "a number greater than 0"
+        if name in self.nonnegative and not value >= 0:
+            return "a number of 0 or more"
+        if name in self.unit_interval and not 0 <= value <= 1:
+            return "a number from 0 to 1"
+        return ""
 
 
 @dataclass(frozen=True)
@@ -80,8 +108,8 @@ class Loss(Definition):
         indices: equations used where ``y`` holds class indices (``a[y]``); empty where the
             loss takes none.
         weight: the sample's weight in a mean over the batch, for the two forms of y; "" is 1.
-        vectors: constants that hold one number per class (``weight``), unset by default: they
-            then read as 1.
+        vectors: constants that hold one weight per class, unset by default: they then read as 1.
+            Weights are 0 or more, and not all 0.
         output: the extents of ``a`` and ``target`` those of ``y``, where they differ.
         expects: what ``a`` has to be: ``"probabilities"``, each by itself; a
             ``"distribution"``, the probabilities of all classes; ``"log_probabilities"``; "" is

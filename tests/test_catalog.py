@@ -42,7 +42,7 @@ def test_equations_parse(entry):
 def test_entry_is_documented(entry):
     assert entry.doc.endswith(".")
     assert entry.source
-    assert set(entry.positive) | set(entry.unit_interval) <= set(entry.constants)
+    assert {*entry.positive, *entry.nonnegative, *entry.unit_interval} <= set(entry.constants)
 
 
 @pytest.mark.parametrize("table", TABLES)

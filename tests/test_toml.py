@@ -3,6 +3,7 @@
 import pytest
 from descriptions import DEFINED, DENSE, EXAMPLES, NETWORK, define, message, read
 
+from symbackprop import api
 from symbackprop.architecture import Architecture, Use
 from symbackprop.definition import Activation, Layer, Loss, Parameter
 from symbackprop.notation import load
@@ -76,6 +77,26 @@ class TestToml:
                 ["weight: found 2", "a number for each class"],
             ),
             (
+                NETWORK + 'loss = { name = "nll", weight = [0, 0, 0] }\n' + DENSE,
+                ["network: nll: weight: found only zeros", "greater than 0"],
+            ),
+            (
+                NETWORK + 'loss = { name = "nll", weight = [1, -2, 1] }\n' + DENSE,
+                ["network: nll: weight: found -2", "0 or more"],
+            ),
+            (
+                NETWORK + 'loss = { name = "nll", weight = [1, nan, 1] }\n' + DENSE,
+                ["network: nll: weight: found nan", "finite number"],
+            ),
+            (
+                NETWORK + 'loss = { name = "huber", delta = 1e200 }\n' + DENSE,
+                ["network: huber: delta: found 1e+200", "at most 1e+30"],
+            ),
+            (
+                NETWORK + DENSE + 'activation = { name = "soft_shrink", lambd = -1 }\n',
+                ["soft_shrink: lambd: found -1", "0 or more"],
+            ),
+            (
                 NETWORK + 'loss = { name = "nll", ignore_index = 1.5 }\n' + DENSE,
                 ["ignore_index: found 1.5", "an integer"],
             ),
@@ -144,6 +165,37 @@ class TestToml:
     def test_errors_give_place_found_and_allowed(self, text, parts):
         found = message(read, text)
         assert found.startswith("arch.toml: ")
+        for part in parts:
+            assert part in found, found
+
+
+class TestWhatDoesNotFit:
+    """Mistakes that show only when shapes are known name file and field as well."""
+
+    @pytest.mark.parametrize(
+        ("network", "layer", "parts"),
+        [
+            (
+                'loss = { name = "nll", weight = [1, 2] }',
+                "",
+                ["loss: nll on the output of layer 1 (dense)", "2 numbers; the classes are 3"],
+            ),
+            ('loss = { name = "nll", axis = 4 }', "", ["loss: nll", "axis is 4; allowed: 1 to 1"]),
+            (
+                "",
+                'activation = { name = "softmax", axis = 2 }',
+                ["layer 1 (dense): activation 'softmax': axis is 2"],
+            ),
+            ('loss = "gaussian_nll"', "", ["loss: gaussian_nll", "extent 2 * units, found 3"]),
+            ('loss = "cross_entropy"', "", ["loss: cross_entropy reads probabilities"]),
+            ("", 'name = "a"\n[[layer]]\ntype = "activation"\nfunction = "prelu"\nname = "a"', []),
+        ],
+    )
+    def test_file_and_field_are_named(self, tmp_path, network, layer, parts):
+        path = tmp_path / "net.toml"
+        path.write_text(f"{NETWORK}{network}\n{DENSE}{layer}\n", encoding="utf-8")
+        found = message(api.build, path)
+        assert found.startswith(f"{path}: ")
         for part in parts:
             assert part in found, found
 

@@ -67,6 +67,11 @@ def _scope(loss: Loss, given: Mapping[str, Any], output: Variable, catalog: Cata
     numbers = constant_numbers(settled(loss, given))
     own = output.axes[insert : insert + rank]
     extents = _bind_extents(loss, own, numbers)
+    vectors = {name: vector(name, given.get(name)) for name in loss.vectors}
+    for name, weights in vectors.items():
+        if weights and len(weights) != own[0].extent:
+            classes = extent_text(own[0].extent)
+            raise SymbackpropError(f"{name} has {len(weights)} numbers; the classes are {classes}")
     axes = (
         *leading[:insert],
         *(replace(axis, extent=extent) for axis, extent in zip(own, extents, strict=True)),
@@ -80,7 +85,7 @@ def _scope(loss: Loss, given: Mapping[str, Any], output: Variable, catalog: Cata
         leading=leading,
         insert=insert,
         numbers=numbers,
-        vectors={name: vector(name, given.get(name)) for name in loss.vectors},
+        vectors=vectors,
         functions=catalog.activations,
     )
 

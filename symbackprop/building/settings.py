@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
-from math import isfinite
 from typing import Any
 
-from symbackprop.definition import Definition
+from symbackprop.definition import LARGEST_NUMBER, Definition, fault_of_weights, is_number
 from symbackprop.equations import Extent
 from symbackprop.errors import SymbackpropError, allowed
 from symbackprop.formula import references
@@ -40,14 +39,10 @@ def settled(definition: Definition, given: Mapping[str, Any]) -> dict[str, Any]:
         name: _checked(name, given.get(name, default), default)
         for name, default in definition.constants.items()
     }
-    for name in definition.positive:
-        value = constants[name]
-        if value is not None and not value > 0:
-            raise SymbackpropError(f"{name} is {value}; it must be greater than 0")
-    for name in definition.unit_interval:
-        value = constants[name]
-        if value is not None and not 0 <= value <= 1:
-            raise SymbackpropError(f"{name} is {value}; it must lie from 0 to 1")
+    for name, value in constants.items():
+        demand = definition.demand(name, value) if is_number(value) else ""
+        if demand:
+            raise SymbackpropError(f"{name} is {value}; it must be {demand}")
     return constants
 
 
@@ -63,13 +58,11 @@ def _checked(name: str, value: Any, default: Any) -> Any:
 
 
 def _number(name: str, value: Any) -> float | int:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
-        raise SymbackpropError(f"{name} is {_shown(value)}; it must be a finite number")
+    if not is_number(value):
+        raise SymbackpropError(
+            f"{name} is {_shown(value)}; it must be a finite number, at most {LARGEST_NUMBER:g}"
+        )
     return value
-
-
-def _is_finite(value: float) -> bool:
-    return abs(value) < 1e308 and isfinite(value)
 
 
 def _shown(value: Any) -> str:
@@ -83,7 +76,10 @@ def vector(name: str, value: Any) -> tuple[Fraction, ...] | None:
         return None
     if not isinstance(value, list | tuple) or not value:
         raise SymbackpropError(f"{name} is {_shown(value)}; it must be a list of numbers")
-    return tuple(number(_number(name, item)).value for item in value)
+    numbers = [_number(name, item) for item in value]
+    if fault := fault_of_weights(numbers):
+        raise SymbackpropError(f"{name}: {fault}")
+    return tuple(number(item).value for item in numbers)
 
 
 def size(name: str, value: Any) -> Extent:

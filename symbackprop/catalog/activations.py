@@ -199,6 +199,7 @@ ENTRIES = (
         doc="Soft threshold: moves every number towards 0 by lambd, and no further.",
         source="Donoho & Johnstone 1994, Ideal spatial adaptation by wavelet shrinkage",
         constants={"lambd": 0.5},
+        nonnegative=("lambd",),
         fields_known_as={"lambda": "lambd", "threshold": "lambd"},
     ),
     Activation(

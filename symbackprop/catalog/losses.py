@@ -61,6 +61,7 @@ ENTRIES = (
         doc="Negative log-likelihood of a yes or no, from its probability.",
         source="Bishop 2006, Pattern Recognition and Machine Learning, equation (4.90)",
         constants={"pos_weight": 1.0},
+        nonnegative=("pos_weight",),
         also_known_as=("bce",),
         expects="probabilities",
         on_logits="binary_cross_entropy_with_logits",
@@ -71,6 +72,7 @@ ENTRIES = (
         doc="Negative log-likelihood of a yes or no, from its logit.",
         source="PyTorch: torch.nn.BCEWithLogitsLoss",
         constants={"pos_weight": 1.0},
+        nonnegative=("pos_weight",),
         also_known_as=("bce_with_logits", "sigmoid_cross_entropy"),
     ),
     Loss(
@@ -198,6 +200,7 @@ ENTRIES = (
         doc="Binary cross-entropy of a logit, times a power of the probability q of being wrong.",
         source="Lin, Goyal, Girshick, He & Dollár 2017, arXiv:1708.02002, equation (5)",
         constants={"alpha": 0.25, "gamma": 2.0},
+        nonnegative=("gamma",),
         unit_interval=("alpha",),
         also_known_as=("sigmoid_focal",),
     ),

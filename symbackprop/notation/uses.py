@@ -9,13 +9,20 @@ from typing import Any, TypeVar
 
 from symbackprop.architecture import Use
 from symbackprop.catalog import look_up
-from symbackprop.definition import Activation, Definition, Loss, Value
+from symbackprop.definition import (
+    LARGEST_NUMBER,
+    Activation,
+    Definition,
+    Loss,
+    Value,
+    fault_of_weights,
+    is_number,
+)
 from symbackprop.errors import SymbackpropError, allowed
 
 Choice = TypeVar("Choice")
 
 LARGEST_SIZE = 10**9
-LARGEST_NUMBER = 1e300
 MOST_BYTES = 64 * 1024
 # N is the batch; the others are numbers of the notation.
 RESERVED = frozenset({"N", "pi"})
@@ -72,12 +79,13 @@ def check_number(value: object, what: str) -> float:
     """Return a finite number, an integer as it is.
 
     Raises:
-        SymbackpropError: it is none, or beyond ``LARGEST_NUMBER``.
+        SymbackpropError: it is none, or too large.
     """
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not -LARGEST_NUMBER <= value <= LARGEST_NUMBER:  # type: ignore[operator]
-        raise SymbackpropError(f"{what}: found {shown(value)}; allowed: a finite number")
-    return value  # type: ignore[return-value]
+    if not is_number(value):
+        raise SymbackpropError(
+            f"{what}: found {shown(value)}; allowed: a finite number, at most {LARGEST_NUMBER:g}"
+        )
+    return value
 
 
 def find_activation(entries: Mapping[str, Activation], name: str) -> Use:
@@ -145,10 +153,8 @@ def check_constant(definition: Definition, name: str, value: object) -> Any:
         return check_flag(value, name)
     whole = default is None or isinstance(default, int)
     number = check_integer(value, name) if whole else check_number(value, name)
-    if name in definition.positive and not number > 0:
-        raise SymbackpropError(f"{name}: found {shown(value)}; allowed: a number greater than 0")
-    if name in definition.unit_interval and not 0 <= number <= 1:
-        raise SymbackpropError(f"{name}: found {shown(value)}; allowed: a number from 0 to 1")
+    if demand := definition.demand(name, number):
+        raise SymbackpropError(f"{name}: found {shown(value)}; allowed: {demand}")
     return number
 
 
@@ -225,4 +231,7 @@ def _vector(value: object, name: str) -> tuple[float, ...]:
         raise SymbackpropError(
             f"{name}: found {shown(value)}; allowed: an array with a number for each class"
         )
-    return tuple(check_number(item, name) for item in value)
+    numbers = tuple(check_number(item, name) for item in value)
+    if fault := fault_of_weights(numbers):
+        raise SymbackpropError(f"{name}: {fault}")
+    return numbers
