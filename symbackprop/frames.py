@@ -33,6 +33,18 @@ def environment() -> jinja2.Environment:
     )
 
 
+def latex_environment() -> jinja2.Environment:
+    """Return the same with marks that LaTeX leaves free: ``<< name >>`` and ``<% if name %>``."""
+    return environment().overlay(
+        block_start_string="<%",
+        block_end_string="%>",
+        variable_start_string="<<",
+        variable_end_string=">>",
+        comment_start_string="<#",
+        comment_end_string="#>",
+    )
+
+
 def special(name: str) -> str:
     """Return the source of a function that NumPy lacks, without its module's head."""
     text = (folder() / "special" / f"{name}.py").read_text(encoding="utf-8")

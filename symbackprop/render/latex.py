@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from math import inf
 
 from symbackprop.render import latex_signs
+from symbackprop.render.breaking import is_stiff
 from symbackprop.render.measure import height
 from symbackprop.render.typeset import (
     APPLICATION,
@@ -56,24 +58,33 @@ def latex(math: Math, *, display: bool = True) -> str:
         display: whether it stands on a line of its own, where fractions and sums are large, and
             the brackets around them with them.
     """
-    return _Printer(display, breaks=False).text(math)
+    return _Printer(display).text(math)
 
 
-def breakable(math: Math) -> str:
+def breakable(math: Math, room: float) -> str:
     r"""Return a display as LaTeX with ``\brk{depth}`` wherever a line may end.
 
     The depth is 0 before a relation or a sum's next term, and more within brackets and products.
+    What is wider than ``room`` ems and has no such place is the argument of ``\fit``.
     """
-    return _Printer(display=True, breaks=True).text(math)
+    return _Printer(display=True, room=room).text(math)
 
 
 class _Printer:
-    def __init__(self, display: bool, breaks: bool, depth: int = 0) -> None:
+    """Prints one formula; breaks it for lines of ``room`` ems, if that is finite."""
+
+    def __init__(self, display: bool, room: float = inf, depth: int = 0) -> None:
         self._display = display
-        self._breaks = breaks
+        self._room = room
+        self._breaks = room < inf
         self._depth = depth
 
     def text(self, math: Math) -> str:
+        if is_stiff(math, self._room):
+            return rf"\fit{{\displaystyle {self._whole(math)}}}"
+        return self._text(math)
+
+    def _text(self, math: Math) -> str:
         match math:
             case Symbol(text, style):
                 printed = _symbol(text, style)
@@ -103,10 +114,10 @@ class _Printer:
 
     def _whole(self, math: Math) -> str:
         """A part that no line ends in."""
-        return _Printer(self._display, breaks=False).text(math)
+        return _Printer(self._display).text(math)
 
     def _small(self, math: Math) -> str:
-        return _Printer(display=False, breaks=False).text(math)
+        return _Printer(display=False).text(math)
 
     def _row(self, parts: Sequence[Math]) -> str:
         text = ""
@@ -122,7 +133,8 @@ class _Printer:
         if isinstance(part, Operator) and part.text == APPLICATION:
             return "" if isinstance(after, Fenced) else " " if _is_function(before) else r"\, "
         if isinstance(part, Operator) and part.form in _SPACED:
-            return _SPACED[part.form] % self.text(part)
+            wider = r"\;" if part.text == ";" else ""
+            return _SPACED[part.form] % (self.text(part) + wider)
         if isinstance(part, Operator) and part.form == "prefix":
             opens = before is None or (isinstance(before, Operator) and before.text != TIMES)
             sign, form = latex_signs.sign(part.text)
@@ -159,7 +171,7 @@ class _Printer:
 
     def _fenced(self, opening: str, body: Math, closing: str) -> str:
         needed = height(body, self._display)
-        inner = _Printer(self._display, self._breaks, self._depth + 1).text(body)
+        inner = _Printer(self._display, self._room, self._depth + 1).text(body)
         left, right = _bracket(opening), _bracket(closing)
         for reach, size in _SIZES:
             if needed <= reach:
@@ -187,10 +199,11 @@ def _joined(*texts: str) -> str:
 
 
 def _product(before: Math | None, after: Math | None) -> str:
-    """The space of an invisible product: some where fractions or names of several letters meet."""
+    """The space of an invisible product: some between fractions, long names, after brackets."""
     wordy = any(_is_wordy(part) for part in (before, after))
     both = isinstance(before, Fraction) and isinstance(after, Fraction)
-    return r" \, " if both or wordy else " "
+    closed = isinstance(before.base if isinstance(before, Script) else before, Fenced)
+    return r" \, " if both or wordy or closed else " "
 
 
 def _is_wordy(math: Math | None) -> bool:

@@ -43,7 +43,7 @@ def height(math: Math, display: bool) -> float:
         case Script(base):
             reach = height(base, display) + (0.15 if isinstance(base, Symbol | Accent) else 0.3)
         case Accent(base) | Root(base):
-            reach = height(base, display) + 0.1
+            reach = height(base, display) + 0.05
         case Large(_, below, above):
             limits = below is not None or above is not None
             reach = (0.95 if limits else 0.7) if display else 0.6

@@ -1,0 +1,281 @@
+"""A document as LaTeX source, which pdflatex of a plain installation compiles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from symbackprop.frames import latex_environment
+from symbackprop.render.breaking import is_stiff, spread
+from symbackprop.render.document import (
+    Arrow,
+    Block,
+    Code,
+    CodeLines,
+    Diagram,
+    Display,
+    Document,
+    Inline,
+    Inlines,
+    Line,
+    Link,
+    Listing,
+    Paragraph,
+    Section,
+    Table,
+)
+from symbackprop.render.latex import breakable, latex
+from symbackprop.render.measure import letters, width
+from symbackprop.render.plain import plain
+from symbackprop.render.tex_text import bookmark, escaped, listed_line, typewriter
+from symbackprop.render.typeset import Math, Operator, Row, row
+
+_LINE = 40.0  # ems of text in a line
+_LEFT = 0.4 * _LINE  # of it, what left-hand sides may take
+_SECTIONS_WITH_CONTENTS = 6
+_LISTED_COLUMNS = 92
+_HEADINGS = ("section", "subsection", "subsubsection")
+_SEMICOLON = Operator(";", "punctuation")
+
+
+def tex(document: Document) -> str:
+    """Return the whole source of a document: plain ASCII, the same for the same document."""
+    writer = _Writer(document)
+    frame = latex_environment().get_template("document.tex.jinja")
+    return frame.render(
+        title=escaped(document.title),
+        pdf_title=bookmark(document.title),
+        summary=writer.inlines(document.summary),
+        contents=len(document.sections) >= _SECTIONS_WITH_CONTENTS,
+        body="\n\n".join(writer.section(section) for section in document.sections),
+    )
+
+
+class _Writer:
+    """Writes blocks; knows which lines of the listing belong to which display."""
+
+    def __init__(self, document: Document) -> None:
+        blocks = [block for section in document.sections for block in section.blocks]
+        self._has_listing = any(isinstance(block, Listing) for block in blocks)
+        self._readers: dict[int, str] = {}
+        for display in document.displays():
+            for lines in display.code:
+                self._readers.setdefault(lines.first, display.anchor)
+
+    def section(self, section: Section) -> str:
+        heading = _HEADINGS[min(section.level, len(_HEADINGS)) - 1]
+        title, short = self.inlines(section.title), bookmark(_words(section.title))
+        listed = self.inlines(tuple(_unlinked(part) for part in section.title))
+        head = (
+            rf"\{heading}[{{\texorpdfstring{{{listed}}}{{{short}}}}}]"
+            rf"{{\anchor{{{section.anchor}}}{title}}}"
+        )
+        return "\n\n".join([head, *(self._block(block) for block in section.blocks)])
+
+    def _block(self, block: Block) -> str:
+        match block:
+            case Paragraph(content):
+                text = self.inlines(content)
+            case Display():
+                text = self._display(block)
+            case Table():
+                text = self._table(block)
+            case Diagram():
+                text = self._diagram(block)
+            case Listing():
+                text = self._listing(block)
+        return text
+
+    def inlines(self, content: Inlines, room: float = _LINE) -> str:
+        return "".join(self._inline(part, room) for part in content)
+
+    def _inline(self, part: Inline, room: float = _LINE) -> str:
+        if isinstance(part, str):
+            return escaped(part)
+        if isinstance(part, Code):
+            return rf"\texttt{{{typewriter(part.text)}}}"
+        if isinstance(part, Link):
+            return rf"\hyperlink{{{part.anchor}}}{{{self._inline(part.content, room)}}}"
+        formula = latex(part, display=False)
+        return rf"\fit{{{formula}}}" if is_stiff(part, room) else f"${formula}$"
+
+    def _display(self, display: Display) -> str:
+        lefts = [line.left for line in display.lines if line.left is not None]
+        short = [left for left in lefts if width(left) <= _LEFT]
+        widest = max(short, key=width, default=None)
+        taken = 3.0 if widest is None else width(widest)
+        lines = [rf"\begin{{derivation}}{{{'' if widest is None else latex(widest)}}}"]
+        anchor = f"[{display.anchor}]" if display.anchor else ""
+        for line in display.lines:
+            lines.append(rf"\step{anchor}{self._step(line, _LINE - taken)}")
+            anchor = ""
+        lines.extend(self._origin(display))
+        return "\n".join([*lines, r"\end{derivation}"])
+
+    def _step(self, line: Line, room: float) -> str:
+        left = "" if line.left is None else _fitted(line.left, _LINE)
+        relation = latex(_relation(line.relation))
+        right = _fitted(line.right, room)
+        return f"{{{left}}}{{{relation}}}\n  {{{right}}}\n  {{{self._beside(line)}}}"
+
+    def _beside(self, line: Line) -> str:
+        ranges = [_ranges(part) for part in (line.condition, line.shape) if part is not None]
+        note, length = self._note(line)
+        ems = sum(width(part, False) for part in (line.condition, line.shape) if part is not None)
+        if ems > 0.8 * _LINE:
+            return "".join(rf"\remark{{{part}}}" for part in [*ranges, note] if part)
+        beneath = ""
+        if note and (ems + length > 0.8 * _LINE or length > 0.5 * _LINE):
+            beneath = rf"\remark{{{note}}}"
+        elif note:
+            ranges.append(rf"\note{{{note}}}")
+        together = r"\quad ".join(ranges)
+        return (rf"\aside{{{together}}}" if ranges else "") + beneath
+
+    def _note(self, line: Line) -> tuple[str, float]:
+        rule = rf"\emph{{{escaped(line.rule)}}}" if line.rule else ""
+        reason = self.inlines(line.reason)
+        text = ": ".join(part for part in (rule, reason) if part)
+        return text, 0.8 * letters(line.rule + _words(line.reason))
+
+    def _origin(self, display: Display) -> Iterator[str]:
+        if display.code:
+            listed = "; ".join(self._lines(lines) for lines in display.code)
+            yield rf"\source{{In the module: {listed}}}"
+        if display.absorbed is not None:
+            absorbed = self._inline(display.absorbed)
+            yield rf"\source{{No line of its own: computed as part of {absorbed}}}"
+
+    def _lines(self, lines: CodeLines) -> str:
+        words = f"lines {lines.first}--{lines.last}"
+        if lines.first == lines.last:
+            words = f"line {lines.first}"
+        if self._has_listing:
+            words = rf"\hyperlink{{line.{lines.first}}}{{{words}}}"
+        return rf"{words} (\texttt{{{typewriter(lines.function)}}})"
+
+    def _table(self, table: Table) -> str:
+        shares = _shares([table.header, *table.rows])
+        columns = "".join(
+            rf">{{\raggedright\arraybackslash}}p{{{share:.3f}\linewidth}}" for share in shares
+        )
+        head, *rows = (
+            [self.inlines(cell, _LINE * share) for cell, share in zip(cells, shares, strict=True)]
+            for cells in (table.header, *table.rows)
+        )
+        titles = " & ".join(rf"\textbf{{{cell}}}" for cell in head)
+        body = "\n".join(rf"{' & '.join(cells)} \\" for cells in rows)
+        return (
+            rf"\begin{{longtable}}[l]{{@{{}}{columns}@{{}}}}"
+            "\n"
+            rf"\hline {titles} \\ \hline \endhead"
+            f"\n{body}\n"
+            r"\hline \end{longtable}"
+        )
+
+    def _diagram(self, diagram: Diagram) -> str:
+        lines = ["\n".join(self._path(diagram, path)) for path in _paths(diagram)]
+        body = "\n\\par\\medskip\n".join(lines)
+        caption = rf"\par\smallskip \note{{{escaped(diagram.description)}}}"
+        return "\n".join([r"\begin{center}", body, caption, r"\end{center}"])
+
+    def _path(self, diagram: Diagram, path: Sequence[Arrow]) -> Iterator[str]:
+        yield self._node(diagram, path[0].source)
+        for arrow in path:
+            forward = _linked(latex(arrow.forward, display=False), arrow.forward_anchor)
+            back = "" if arrow.backward is None else latex(arrow.backward, display=False)
+            yield rf"\flow{{{forward}}}{{{_linked(back, arrow.backward_anchor)}}}"
+            yield self._node(diagram, arrow.target)
+
+    def _node(self, diagram: Diagram, position: int) -> str:
+        node = diagram.nodes[position]
+        symbol = _linked(latex(node.symbol, display=False), node.forward)
+        return rf"\node{{{symbol}}}{{{escaped(node.label)}}}"
+
+    def _listing(self, listing: Listing) -> str:
+        lines = listing.text.splitlines()
+        digits = len(str(len(lines)))
+        body = "\n".join(self._listed(number, line, digits) for number, line in enumerate(lines, 1))
+        return f"\\begin{{listing}}\n{body}\n\\end{{listing}}"
+
+    def _listed(self, number: int, line: str, digits: int) -> str:
+        label = str(number).rjust(digits)
+        if number in self._readers:
+            link = _linked(label, self._readers[number])
+            label = rf"\hypertarget{{line.{number}}}{{}}{link}"
+        pieces = [
+            line[start : start + _LISTED_COLUMNS] for start in range(0, len(line), _LISTED_COLUMNS)
+        ] or [""]
+        margins = [rf"\n{{{label}}}", *[rf"\n{{{' ' * digits}}}"] * (len(pieces) - 1)]
+        return "\n".join(
+            margin + listed_line(piece) for margin, piece in zip(margins, pieces, strict=True)
+        )
+
+
+def _fitted(math: Math, room: float) -> str:
+    """One side of a line, with places to break where it may need them."""
+    return latex(math) if width(math) <= 0.6 * room else breakable(spread(math, room), room)
+
+
+def _ranges(math: Math) -> str:
+    """Ranges of indices, which may stand on several lines."""
+    parts = math.parts if isinstance(math, Row) else (math,)
+    groups: list[list[Math]] = [[]]
+    for part in parts:
+        if part == _SEMICOLON:
+            groups.append([])
+        else:
+            groups[-1].append(part)
+    return "; ".join(f"${latex(row(*group), display=False)}$" for group in groups)
+
+
+def _relation(text: str) -> Math:
+    return Operator(text, "relation")
+
+
+def _words(content: Inlines) -> str:
+    return "".join(_plain(part) for part in content)
+
+
+def _plain(part: Inline) -> str:
+    if isinstance(part, str):
+        return part
+    if isinstance(part, Code):
+        return part.text
+    return _plain(part.content) if isinstance(part, Link) else plain(part)
+
+
+def _unlinked(part: Inline) -> Inline:
+    return part.content if isinstance(part, Link) else part
+
+
+def _linked(text: str, anchor: str) -> str:
+    return rf"\hyperlink{{{anchor}}}{{{text}}}" if anchor and text else text
+
+
+def _shares(rows: Sequence[Sequence[Inlines]]) -> list[float]:
+    """The part of the line that each column takes: what its widest cell needs, if all fit."""
+    needed = [
+        1.5 + max(letters(_words(cell)) for cell in column) for column in zip(*rows, strict=True)
+    ]
+    gaps = 0.027 * (len(needed) - 1)
+    scale = min(1.0, (1 - gaps) * _LINE / sum(needed))
+    floor = 0.5 * (1 - gaps) / len(needed)  # a narrow column beside long text keeps its width
+    shares = [ems * scale / _LINE for ems in needed]
+    if scale < 1:
+        shares = [
+            max(share, min(floor, ems / _LINE)) for share, ems in zip(shares, needed, strict=True)
+        ]
+        shares = [share * (1 - gaps) / sum(shares) for share in shares]
+    return shares
+
+
+def _paths(diagram: Diagram) -> list[list[Arrow]]:
+    """The arrows as few chains, in the diagram's order."""
+    left, paths = list(diagram.arrows), list[list[Arrow]]()
+    while left:
+        path = [left.pop(0)]
+        while following := [arrow for arrow in left if arrow.source == path[-1].target]:
+            path.append(following[0])
+            left.remove(following[0])
+        paths.append(path)
+    return paths
