@@ -19,7 +19,7 @@ from symbackprop.calculus.closed import (
     output_forms,
     shifted,
 )
-from symbackprop.calculus.derive import contract, derive
+from symbackprop.calculus.derive import collect_constants, contract, derive
 from symbackprop.calculus.graph import needed
 from symbackprop.calculus.indices import compress
 from symbackprop.calculus.logarithms import unguarded
@@ -38,7 +38,7 @@ from symbackprop.equations import (
     indices_of,
 )
 from symbackprop.network import Head, Layer, Network
-from symbackprop.scalar import ONE, Apply, Expression, Slot, apply
+from symbackprop.scalar import Apply, Expression, Slot, apply
 
 CANCELLED = "common factors cancel"
 DISTRIBUTION = "the targets of a sample add up to 1"
@@ -185,7 +185,8 @@ def _in_output(share: Share, forms: Sequence[OutputForm]) -> Share:
 
 
 def _with_function(term: Term, factor: Factor) -> Term:
-    return replace(term, coefficient=ONE, factors=(factor,))
+    coefficient, factors = collect_constants((factor,))
+    return replace(term, coefficient=coefficient, factors=factors)
 
 
 def _loss(
@@ -270,7 +271,7 @@ def _substituted(function: Expression, slots: dict[int, Slot]) -> Expression:
 
 def _cancelled(term: Term) -> Term:
     """Return the term with common factors cancelled, where that makes it shorter."""
-    (factor,) = term.factors
+    factor = merged(term)
     value = to_sympy(factor.function)
     if not value.is_rational_function():
         return term
@@ -284,7 +285,7 @@ def _added_up(term: Term, target: Variable) -> Term:
     """Return the term with the targets' total, if it is a factor, as 1."""
     held = {i for place in term.target.indices for i in indices_of(place)}
     summed = tuple(index for index in term.space if index not in held)
-    (factor,) = term.factors
+    factor = merged(term)
     reading = [k for k, o in enumerate(factor.operands) if set(summed).intersection(_indices(o))]
     if len(reading) != 1 or not summed:
         return term

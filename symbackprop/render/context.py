@@ -1,0 +1,229 @@
+"""What all parts of a document share: notation, groups of layers, anchors, places in the code."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from symbackprop.calculus import NetworkDerivation
+from symbackprop.calculus.totals import Total
+from symbackprop.emit import Emitted
+from symbackprop.equations import Access, Equation, Index, Role, Variable
+from symbackprop.errors import SymbackpropError, allowed
+from symbackprop.lowering.runs import numbered
+from symbackprop.network import Head
+from symbackprop.render.counting import counts_from_zero
+from symbackprop.render.document import CodeLines
+from symbackprop.render.groups import Group, layer_groups
+from symbackprop.render.inner import inner_equations
+from symbackprop.render.notation import Notation
+from symbackprop.render.setting import Setting
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a reader asks for.
+
+    Attributes:
+        notation: how formulas are written.
+        form: per unit, as matrices, or both.
+        layout: of the matrices: samples as rows, as columns, or both.
+        wrt: names of the parameters whose gradients are shown; all where it is empty.
+    """
+
+    notation: Notation = field(default_factory=Notation)
+    form: Literal["units", "matrix", "both"] = "both"
+    layout: Literal["rows", "columns", "both"] = "both"
+    wrt: tuple[str, ...] = ()
+
+
+class Context:
+    """Looks things up for the parts of one document.
+
+    Args:
+        derivation: what the document shows.
+        choice: how.
+        emitted: the module that computes it, where there is one.
+
+    Raises:
+        SymbackpropError: ``choice.wrt`` names no parameter.
+    """
+
+    def __init__(
+        self, derivation: NetworkDerivation, choice: Choice, emitted: Emitted | None
+    ) -> None:
+        self.derivation = derivation
+        self.network = derivation.network
+        self.textbook = derivation.textbook
+        self.choice = choice
+        self.groups = layer_groups(self.network)
+        self.equations = [
+            e for layer in self.network.layers for e in (*layer.equations, *layer.activation)
+        ]
+        heads = [e for head in self.network.heads for e in head.equations]
+        self._notation = _counted(choice.notation, [*self.equations, *heads])
+        self.mixes_samples = any(
+            index.role is Role.BATCH for e in self.equations for index in e.reduced
+        )
+        self._swapped = _swapped(self.equations, self._notation)
+        self._lines = _code_lines(emitted)
+        self._anchors: dict[tuple[str, str], str] = {}
+        self.shown = self._wanted()
+
+    def setting(
+        self,
+        group: Group | None = None,
+        head: Head | None = None,
+        *,
+        samples: bool = False,
+        equations: Iterable[Equation] = (),
+    ) -> Setting:
+        """Return the setting of formulas.
+
+        Args:
+            group: whose labels layers have.
+            head: the loss that adjoints are of.
+            samples: whether formulas are of a whole batch.
+            equations: of the loss, among which those that normalising made are seen through.
+        """
+        samples = samples or self.mixes_samples
+        head = head or next(iter(self.network.heads), None)
+        cost = Variable("L") if head is None else head.cost if samples else head.sample
+        kept = tuple(head.sample for head in self.network.heads)
+        return Setting(
+            self._notation,
+            inner=inner_equations((*self.equations, *equations), shown=kept),
+            cost=cost,
+            input=self.network.input,
+            output=self.network.output,
+            owners=group.owners if group else {},
+            samples=samples,
+            swapped=self._swapped,
+        )
+
+    @property
+    def totals(self) -> Iterator[Total]:
+        """The total derivatives of the layers that are to be shown."""
+        return (total for total in self.textbook.totals if total.variable in self.shown)
+
+    def derived(self, group: Group) -> list[Variable]:
+        """Return what is derived of a group: its values, its parameters, what it reads."""
+        own, shown = group.variables, group.shown
+        values = [total.variable for total in self.textbook.totals if total.variable in own]
+        learned = [array.variable for array in shown.parameters]
+        order = (*(v for v in values if v != shown.output), *learned, shown.input)
+        known = {total.variable for total in self.totals}
+        return [variable for variable in order if variable in known]
+
+    def total(self, variable: Variable) -> Total | None:
+        """Return the total derivative of a variable, if it has one and it is to be shown."""
+        if variable not in self.shown:
+            return None
+        found = (total for total in self.textbook.totals if total.variable == variable)
+        return next(found, None)
+
+    def anchor(self, direction: Literal["forward", "backward", "matrix"], name: str) -> str:
+        """Return the anchor of a display, the same one each time."""
+        key = (direction, name)
+        if key not in self._anchors:
+            plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+            taken = set(self._anchors.values())
+            base = f"{direction}-{plain}"
+            candidates = (base if n == 1 else f"{base}-{n}" for n in range(1, len(taken) + 2))
+            self._anchors[key] = next(c for c in candidates if c not in taken)
+        return self._anchors[key]
+
+    def code(self, variable: Variable) -> tuple[CodeLines, ...]:
+        """Return the lines that compute a variable or, of an adjoint, a derivative."""
+        return self._lines.get(variable.name, ())
+
+    def absorbing(self, variable: Variable) -> Variable | None:
+        """Return the variable whose lines compute this one as well, if none are its own.
+
+        An adjoint is computed within an adjoint that reads it, a value within a value.
+        """
+        seen, waiting = {variable}, [variable]
+        while waiting:
+            current = waiting.pop(0)
+            if self.code(current):
+                return current if current != variable else None
+            readers = [r for r in self._readers(current) if r not in seen]
+            seen.update(readers)
+            waiting += readers
+        return None
+
+    def _readers(self, variable: Variable) -> list[Variable]:
+        if variable.adjoint:
+            return [
+                total.variable.bar()
+                for total in self.textbook.totals
+                if any(s.equation.target.variable.bar() == variable for s in total.shares)
+            ]
+        return [
+            equation.target.variable
+            for equation in self.equations
+            if any(isinstance(o, Access) and o.variable == variable for o in equation.operands)
+        ]
+
+    def _wanted(self) -> frozenset[Variable]:
+        """Return the variables whose derivatives are shown: those asked for, and all they need."""
+        totals = {total.variable: total for total in self.textbook.totals}
+        if not self.choice.wrt:
+            return frozenset(totals)
+        parameters = [array.variable for array in self.network.parameters]
+        named = {v.name: v for v in (*parameters, self.network.input)}
+        for name in self.choice.wrt:
+            if name not in named:
+                raise SymbackpropError(f"--wrt {name}: {allowed(name, named)}")
+        waiting = [named[name] for name in self.choice.wrt]
+        found: set[Variable] = set()
+        while waiting:
+            variable = waiting.pop()
+            if variable in totals and variable not in found:
+                found.add(variable)
+                waiting += [s.equation.target.variable for s in totals[variable].shares]
+        return frozenset(found)
+
+
+def _counted(notation: Notation, equations: Iterable[Equation]) -> Notation:
+    """Return the notation with units counted from 0 where indices serve as numbers."""
+    return replace(notation, first="0") if counts_from_zero(equations) else notation
+
+
+def _swapped(equations: Iterable[Equation], notation: Notation) -> frozenset[Variable]:
+    """Return the matrices that a total contracts along their first axis."""
+    if notation.weights == "input-first":
+        return frozenset()
+    return frozenset(
+        operand.variable
+        for equation in equations
+        for operand in equation.operands
+        if isinstance(operand, Access) and _is_matrix(operand.variable)
+        if operand.indices == (*equation.reduced, *equation.free[-1:])
+    )
+
+
+def _is_matrix(variable: Variable) -> bool:
+    axes: tuple[Index, ...] = variable.axes
+    return len(axes) == 2 and all(axis.role is not Role.BATCH for axis in axes)
+
+
+def _code_lines(emitted: Emitted | None) -> Mapping[str, tuple[CodeLines, ...]]:
+    found: dict[str, tuple[CodeLines, ...]] = {}
+    for place in emitted.source_map if emitted else ():
+        lines = CodeLines(place.function, place.first, place.last)
+        for name in _computed(place.variable):
+            found[name] = (*found.get(name, ()), lines)
+    return found
+
+
+def _computed(names: str) -> list[str]:
+    """Return the variables that a place computes: one, or "z2 to z9" in a loop over layers."""
+    first, joint, last = names.partition(" to ")
+    start, end = numbered(first), numbered(last)
+    if not joint or start is None or end is None:
+        return [names]
+    layers = range(min(start.layer, end.layer), max(start.layer, end.layer) + 1)
+    return [start._replace(layer=layer).name for layer in layers]

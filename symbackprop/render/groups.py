@@ -1,0 +1,77 @@
+"""Layers of a document: equal ones that follow one another are shown once, as layer k."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from symbackprop.equations import Variable
+from symbackprop.lowering.runs import equal_layers
+from symbackprop.network import Layer, Network
+from symbackprop.render.document import Inlines
+from symbackprop.render.typeset import Math, Numeral, Operator, Symbol, listed, row
+
+_SHORTEST = 3  # two equal layers read better one by one
+_K = Symbol("k")
+
+
+@dataclass(frozen=True)
+class Group:
+    """Consecutive layers that are shown as one.
+
+    Attributes:
+        layers: all of them.
+        shown: the one whose equations are printed.
+        owners: the labels that layers have in those: ``k``, ``k − 1``.
+    """
+
+    layers: tuple[Layer, ...]
+    shown: Layer
+    owners: Mapping[str, Math]
+
+    @property
+    def title(self) -> Inlines:
+        """What the group is called in headings."""
+        first, last = self.layers[0], self.layers[-1]
+        if first is last:
+            return (f"Layer {first.owner} ({first.kind})",)
+        return (f"Layers {first.position} to {last.position} ({first.kind})",)
+
+    @property
+    def range(self) -> Math | None:
+        """What k runs over; None where there is one layer."""
+        if len(self.layers) == 1:
+            return None
+        first, last = (Numeral(str(self.layers[end].position)) for end in (0, -1))
+        start = row(_K, Operator("=", "relation"), first)
+        return listed(start, Operator("…", "plain"), last)
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """What the shown layer makes, in the order of its equations."""
+        equations = (*self.shown.equations, *self.shown.activation)
+        return tuple(e.target.variable for e in equations if not e.target.variable.made)
+
+
+def layer_groups(network: Network) -> tuple[Group, ...]:
+    """Return the layers in order; the last one always stands alone."""
+    inner = {
+        position: positions
+        for positions in equal_layers(network, _SHORTEST).runs
+        for position in positions
+    }
+    groups: list[Group] = []
+    position = 1
+    while position <= len(network.layers):
+        run = inner.get(position, range(position, position + 1))
+        end = min(run.stop, len(network.layers)) if len(run) > 1 else run.stop
+        layers = network.layers[position - 1 : max(end, position + 1) - 1]
+        groups.append(_run(layers) if len(layers) > 1 else Group(layers, layers[0], {}))
+        position += len(layers)
+    return tuple(groups)
+
+
+def _run(layers: tuple[Layer, ...]) -> Group:
+    shown = layers[1]
+    before = row(_K, Operator("−"), Numeral("1"))
+    return Group(layers, shown, {layers[0].owner: before, shown.owner: _K})

@@ -1,0 +1,104 @@
+"""The loss: its equations, its derivative, and how it collapses with the last activation."""
+
+from __future__ import annotations
+
+from symbackprop.calculus.textbook import Loss
+from symbackprop.equations import Adjoint, Equation, Step, Variable
+from symbackprop.render.context import Context
+from symbackprop.render.document import Block, Display, Inlines, Line, Paragraph, Section
+from symbackprop.render.setting import Setting
+from symbackprop.render.shares import equation_display, partials, total_display
+
+_FORMS = {"values": "Targets of the output's own shape", "indices": "Targets as class indices"}
+
+
+def cost(context: Context) -> Section:
+    """Return the cost of one sample, for each form of the target."""
+    blocks: list[Block] = []
+    for loss in context.textbook.losses:
+        setting = context.setting(head=loss.head, equations=loss.equations)
+        if len(context.textbook.losses) > 1:
+            blocks.append(Paragraph((f"{_FORMS[loss.head.form]}:",)))
+        made = _seen_through(loss)
+        blocks += [
+            equation_display(context, setting, equation)
+            for equation in loss.equations
+            if equation not in made
+        ]
+    if any(loss.bounded for loss in context.textbook.losses):
+        blocks.append(Paragraph(("The code bounds every logarithm from below at −100.",)))
+    return Section(("The loss of one sample",), "loss", tuple(blocks))
+
+
+def _seen_through(loss: Loss) -> list[Equation]:
+    sample = loss.head.sample
+    return [e for e in loss.equations if e.target.variable.made and e.target.variable != sample]
+
+
+def backward(context: Context) -> list[Section]:
+    """Return what is derived of the loss, a section for each form of the target."""
+    several = len(context.textbook.losses) > 1
+    return [
+        Section(
+            (f"The loss: {_FORMS[loss.head.form][0].lower()}{_FORMS[loss.head.form][1:]}",)
+            if several
+            else ("The loss",),
+            context.anchor("backward", f"loss-{loss.head.form}"),
+            tuple(_derivative(context, loss)),
+            level=2,
+        )
+        for loss in context.textbook.losses
+    ]
+
+
+def _derivative(context: Context, loss: Loss) -> list[Block]:
+    setting = context.setting(head=loss.head, equations=loss.equations)
+    blocks: list[Block] = []
+    for total in loss.totals:
+        to_cost = all(s.equation.target.variable == loss.head.sample for s in total.shares)
+        if to_cost and len(total.shares) == 1:
+            lines = tuple(partials(context, setting, [total]))
+            anchor = context.anchor("backward", total.variable.name)
+            blocks.append(Display(lines, anchor, context.code(total.variable.bar())))
+        else:
+            blocks.append(total_display(context, setting, total))
+    if context.network.layers[-1].preactivation is None:
+        blocks += collapse(context, context.network.output, loss)
+    return blocks
+
+
+def collapse(context: Context, variable: Variable, only: Loss | None = None) -> list[Block]:
+    """Return how loss and last activation come together, if they do.
+
+    Args:
+        context: of the document.
+        variable: what the last activation acts on; nothing comes of another variable.
+        only: the loss; by default every one.
+    """
+    blocks: list[Block] = []
+    for loss in context.textbook.losses if only is None else (only,):
+        if not loss.collapse or _collapsed(loss).variable != variable:
+            continue
+        setting = context.setting(head=loss.head, equations=loss.equations)
+        form = _FORMS[loss.head.form].lower()
+        several = f", for {form}" if len(context.textbook.losses) > 1 and only is None else ""
+        blocks.append(Paragraph((f"Together with the loss this is simpler{several}:",)))
+        blocks.append(Display(tuple(_lines(setting, loss.collapse))))
+    return blocks
+
+
+def _collapsed(loss: Loss) -> Adjoint:
+    (adjoint,) = loss.collapse[-1].after
+    assert isinstance(adjoint, Adjoint)
+    return adjoint
+
+
+def _lines(setting: Setting, steps: tuple[Step, ...]) -> list[Line]:
+    lines: list[Line] = []
+    for step in steps:
+        (adjoint,) = step.after
+        assert isinstance(adjoint, Adjoint)
+        ((left, right),) = setting.adjoint(adjoint)
+        reason: Inlines = (step.reason,) if step.reason else ()
+        lines.append(Line(None if lines else left, right, rule=step.rule, reason=reason))
+    return lines

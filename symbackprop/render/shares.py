@@ -1,0 +1,183 @@
+"""One total derivative as a display: local partials, chain rule, and the sum over consumers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
+from typing import Literal
+
+from symbackprop.calculus.closed import merged
+from symbackprop.calculus.totals import Share, Total, aligned
+from symbackprop.equations import Access, Equation, Index, Variable, indices_of
+from symbackprop.render import scalars
+from symbackprop.render.context import Context
+from symbackprop.render.document import (
+    Display,
+    Inlines,
+    Line,
+    Link,
+)
+from symbackprop.render.setting import Setting
+from symbackprop.render.symbols import Names
+from symbackprop.render.typeset import Math
+
+LOCAL_PARTIAL = "local partial"
+CHAIN_RULE = "chain rule"
+TOTAL_DERIVATIVE = "total derivative"
+OWN_VALUE = "in terms of its own value"
+
+
+def equation_display(context: Context, setting: Setting, equation: Equation) -> Display:
+    """Return one equation with the ranges of its free indices."""
+    names: Names = {}
+    left, right = setting.equation(equation, names)
+    variable = equation.target.variable
+    reason: Inlines = ("held constant: its derivative adds nothing",) if equation.held else ()
+    line = Line(left, right, condition=ranges(setting, equation.free, names), reason=reason)
+    anchor = context.anchor("forward", variable.name)
+    return Display((line,), anchor, context.code(variable), _absorbed(context, setting, variable))
+
+
+def _absorbed(context: Context, setting: Setting, variable: Variable) -> Link | None:
+    found = context.absorbing(variable)
+    if found is None:
+        return None
+    primal = replace(found, adjoint=False)
+    direction: Literal["forward", "backward"] = "backward" if found.adjoint else "forward"
+    return Link(setting.variable(found), context.anchor(direction, primal.name))
+
+
+def ranges(setting: Setting, indices: Collection[Index], names: Names) -> Math | None:
+    """Return what those of the named indices run over, in the order of their names."""
+    shown = [index for index in names if index in indices]
+    return setting.ranges(shown, names) if shown else None
+
+
+def partials(context: Context, setting: Setting, totals: Sequence[Total]) -> Iterator[Line]:
+    """Yield the partial of each consumer with respect to each place that it reads."""
+    for total in totals:
+        for share in total.shares:
+            names = scope(setting, share)
+            left = partial_symbol(setting, share, names)
+            held = (*share.equation.free, *places(share.access))
+            condition = ranges(setting, held, names)
+            right = _partial(setting, share, names)
+            only = () if _covers(share.access) else ("the other entries are 0",)
+            yield Line(left, right, condition=condition, rule=LOCAL_PARTIAL, reason=only)
+            closed = context.textbook.closed.get(share)
+            if closed is not None:
+                yield Line(None, _partial(setting, closed, names), rule=OWN_VALUE)
+
+
+def _covers(access: Access) -> bool:
+    """Whether the places read are all that the variable has."""
+    axes = (axis.extent for axis in access.variable.axes)
+    pairs = zip(access.indices, axes, strict=True)
+    return all(isinstance(place, Index) and place.extent == extent for place, extent in pairs)
+
+
+def _partial(setting: Setting, share: Share, names: Names) -> Math:
+    """Return the partial itself, summed over what neither consumer nor place holds."""
+    summed = [index for index in share.summed if index not in share.equation.free]
+    return setting.total(summed, setting.factor(merged(share.partial), names), names)
+
+
+def scope(setting: Setting, share: Share) -> Names:
+    """Return letters for the indices of a share, those of the consumer's equation first."""
+    names: Names = {}
+    setting.equation(share.equation, names)
+    place = Access(share.access.variable, share.access.indices)
+    free = [i for i in places(share.access) if i not in names]
+    return {**names, **setting.names(free, tuple(names.values()))} if place.indices else names
+
+
+def places(access: Access) -> tuple[Index, ...]:
+    """Return the indices that an access holds."""
+    return tuple(index for place in access.indices for index in indices_of(place))
+
+
+def partial_symbol(setting: Setting, share: Share, names: Names) -> Math:
+    """Return ∂u/∂v of a share."""
+    above = setting.access(share.equation.target, names)
+    return setting.derivative(above, setting.access(share.access, names))
+
+
+def total_display(context: Context, setting: Setting, total: Total) -> Display:
+    """Return a total derivative: the chain rule with its factors, then with these put in."""
+    if len(total.shares) == 1:
+        lines = _single(context, setting, total.shares[0])
+    else:
+        lines = _several(context, setting, total)
+    return Display(
+        tuple(lines),
+        context.anchor("backward", total.variable.name),
+        context.code(total.variable.bar()),
+        _absorbed(context, setting, total.variable.bar()),
+    )
+
+
+def _single(context: Context, setting: Setting, share: Share) -> Iterator[Line]:
+    names = scope(setting, share)
+    target = Access(share.access.variable.bar(), share.access.indices)
+    left = setting.access(target, names)
+    condition = ranges(setting, places(share.access), names)
+    symbol = partial_symbol(setting, share, names)
+    seeded = scalars.product([setting.access(share.seed, names), symbol])
+    yield Line(
+        left,
+        setting.total(_shared(share), seeded, names),
+        condition=condition,
+        rule=TOTAL_DERIVATIVE if names.keys() & _shared(share) else CHAIN_RULE,
+        reason=_feeds(setting, [share], names),
+    )
+    closed = context.textbook.closed.get(share, share)
+    rule = LOCAL_PARTIAL if closed is share else OWN_VALUE
+    yield Line(None, setting.term(closed.term, names), rule=rule)
+
+
+def _shared(share: Share) -> tuple[Index, ...]:
+    """Return the consumer's indices that the place read does not hold: the chain rule's sum."""
+    return tuple(index for index in share.summed if index in share.equation.free)
+
+
+def _feeds(setting: Setting, shares: Sequence[Share], names: Names) -> Inlines:
+    """Return which units a value feeds."""
+    place = setting.access(shares[0].access, names)
+    words: list[Inlines] = []
+    for share in shares:
+        unit = setting.access(share.equation.target, names)
+        words.append(("every ", unit) if names.keys() & _shared(share) else (unit,))
+    alone = len(shares) == 1 and not names.keys() & _shared(shares[0])
+    joined = [piece for word in words for piece in (" and ", *word)][1:]
+    return (place, " feeds ", *joined, *((" alone",) if alone else ()))
+
+
+def _several(context: Context, setting: Setting, total: Total) -> Iterator[Line]:
+    """Yield the sum over all places that read a variable, in the variable's own indices."""
+    own = [aligned(share) for share in total.shares]
+    names: Names = setting.names(total.variable.axes)
+    products = []
+    for share in own:
+        symbol = partial_symbol(setting, share, _with(setting, share, names))
+        scope_ = _with(setting, share, names)
+        seeded = scalars.product([setting.access(share.seed, scope_), symbol])
+        products.append(setting.total(_shared(share), seeded, scope_))
+    target = Access(total.variable.bar(), total.variable.axes)
+    yield Line(
+        setting.access(target, names),
+        scalars.added(products),
+        condition=ranges(setting, total.variable.axes, names),
+        rule=TOTAL_DERIVATIVE,
+        reason=_feeds(setting, own, _with(setting, own[-1], _with(setting, own[0], names))),
+    )
+    closed = [context.textbook.closed.get(share, share) for share in total.shares]
+    terms = [
+        setting.term(share.term, _with(setting, share, names)) for share in map(aligned, closed)
+    ]
+    yield Line(None, scalars.added(terms), rule=LOCAL_PARTIAL)
+
+
+def _with(setting: Setting, share: Share, names: Names) -> Names:
+    """Return the names with those of a share's further indices."""
+    more = [index for index in share.partial.space if index not in names]
+    return {**names, **setting.names(more, tuple(names.values()))}

@@ -1,0 +1,88 @@
+"""The derivation of each unit: a section for each layer, and for what runs forward."""
+
+from __future__ import annotations
+
+from symbackprop.calculus.textbook import Jacobian
+from symbackprop.equations import Variable
+from symbackprop.render import losses
+from symbackprop.render.context import Context
+from symbackprop.render.document import (
+    Block,
+    Display,
+    Inlines,
+    Line,
+    Link,
+    Paragraph,
+    Section,
+)
+from symbackprop.render.groups import Group
+from symbackprop.render.setting import Setting
+from symbackprop.render.shares import (
+    CHAIN_RULE,
+    OWN_VALUE,
+    equation_display,
+    partials,
+    places,
+    ranges,
+    total_display,
+)
+
+
+def forward(context: Context) -> Section:
+    """Return the equations of every layer."""
+    blocks: list[Block] = [Paragraph(("What every unit computes, layer by layer.",))]
+    for group in context.groups:
+        setting = context.setting(group)
+        opening: Inlines = (*group.title, ":")
+        if group.range is not None:
+            opening = (*group.title, ", ", group.range, ":")
+        blocks.append(Paragraph(opening))
+        for equation in (*group.shown.equations, *group.shown.activation):
+            if not equation.target.variable.made:
+                blocks.append(equation_display(context, setting, equation))
+    return Section(("Forward",), "forward", tuple(blocks))
+
+
+def layer(context: Context, group: Group) -> Section | None:
+    """Return what is derived of one layer, from the adjoint of its output to that of its input."""
+    totals = [t for v in context.derived(group) if (t := context.total(v)) is not None]
+    if not totals:
+        return None
+    setting = context.setting(group)
+    blocks: list[Block] = [Paragraph(_known(context, group, setting))]
+    blocks.append(Display(tuple(partials(context, setting, totals))))
+    jacobian = context.textbook.jacobians.get(group.shown.preactivation or Variable(""))
+    for total in totals:
+        blocks.append(total_display(context, setting, total))
+        if total.variable == group.shown.preactivation:
+            blocks += [] if jacobian is None else _jacobian(setting, jacobian)
+            blocks += losses.collapse(context, total.variable)
+    anchor = context.anchor("backward", f"layer-{group.shown.owner}")
+    return Section(group.title, anchor, tuple(blocks), level=2)
+
+
+def _known(context: Context, group: Group, setting: Setting) -> Inlines:
+    """Return where the adjoint of the layer's output comes from."""
+    output = group.shown.output
+    known = setting.variable(output.bar())
+    source = context.anchor("backward", output.name)
+    if group is context.groups[-1]:
+        if context.network.heads:
+            return (Link(known, source), " is known from the loss.")
+        return (known, " is given: the derivative of a cost with respect to the output.")
+    return (Link(known, source), " is known from the layer above.")
+
+
+def _jacobian(setting: Setting, jacobian: Jacobian) -> list[Block]:
+    names = setting.names(places(jacobian.output))
+    more = [index for index in places(jacobian.place) if index not in names]
+    names |= setting.names(more, tuple(names.values()))
+    above = setting.access(jacobian.output, names)
+    left = setting.derivative(above, setting.access(jacobian.place, names))
+    condition = ranges(setting, names, names)
+    entry = setting.factor(jacobian.entry, names)
+    line = Line(left, entry, condition=condition, rule=OWN_VALUE)
+    pairs = setting.adjoint(jacobian.total.adjoint)
+    lines = [Line(a, b, rule=CHAIN_RULE) for a, b in pairs]
+    words = ("Seen through all that stands between, every unit feeds every other one:",)
+    return [Paragraph(words), Display((line,)), Display(tuple(lines))]
