@@ -140,7 +140,9 @@ class Browser:
     def print(self, target: Path) -> None:
         """Write the page as PDF, as its print styles have it."""
         self.send("Emulation.setEmulatedMedia", media="print", features=[])
-        paper = self.send("Page.printToPDF", preferCSSPageSize=True, paperWidth=8.27, paperHeight=11.69)
+        paper = self.send(
+            "Page.printToPDF", preferCSSPageSize=True, paperWidth=8.27, paperHeight=11.69
+        )
         target.write_bytes(base64.b64decode(paper["data"]))
 
 

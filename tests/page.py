@@ -83,7 +83,9 @@ def size(layer: int) -> Math:
 
 
 def forward(layer: int) -> Display:
-    weighted = total(FROM, size(layer - 1), at("w", layer, UNIT, FROM), TIMES_SIGN, at("a", layer - 1, FROM))
+    weighted = total(
+        FROM, size(layer - 1), at("w", layer, UNIT, FROM), TIMES_SIGN, at("a", layer - 1, FROM)
+    )
     function = Script(Symbol("f", "upright"), Numeral(str(layer)))
     return Display(
         (
@@ -109,7 +111,9 @@ def gradient() -> Display:
             Line(
                 partial(COST, weight),
                 row(chain, partial(at("z", 3, UNIT), weight)),
-                condition=row(ranges(UNIT, size(3)), Operator(";", "punctuation"), ranges(FROM, size(2))),
+                condition=row(
+                    ranges(UNIT, size(3)), Operator(";", "punctuation"), ranges(FROM, size(2))
+                ),
                 rule="chain rule",
                 reason=("only ", hat(UNIT), " depends on ", weight),
             ),
@@ -207,7 +211,7 @@ def long() -> Display:
     ]
     pieces = [piece for term in terms for piece in (PLUS, term)]
     primed = Script(Symbol("f", "upright"), Numeral("2"), Operator(PRIME, "plain"))
-    inner = Fenced("(", row(*pieces[1:9]), ")")
+    inner = Fenced("(", row(*pieces[1:8]), ")")
     return Display(
         (
             Line(
@@ -265,8 +269,8 @@ def chain(layers: int) -> Diagram:
     )
     last = len(nodes) - 1
     arrows = [
-        Arrow(place, place + 1, symbols[place][0], partial(COST, symbols[place][0]), "layer-2", "loss")
-        for place in range(layers)
+        Arrow(place, place + 1, symbol, partial(COST, symbol), "layer-2", "loss")
+        for place, (symbol, _) in enumerate(symbols[:layers])
     ]
     arrows.append(Arrow(layers, last, symbols[layers][0], partial(COST, symbols[layers][0])))
     arrows.append(Arrow(layers + 1, last, Symbol("y"), None))
@@ -280,7 +284,7 @@ def document(layers: int = 3) -> Document:
     table = Table(
         (("Symbol",), ("Meaning",), ("Shape",)),
         (
-            ((at("w", 3, UNIT, FROM),), ("weight from unit ", FROM, " to unit ", UNIT), (Code("(4, 2)"),)),
+            ((at("w", 3, UNIT, FROM),), ("a weight of unit ", UNIT), (Code("(4, 2)"),)),
             ((Y_HAT,), ("the network's output",), (Code("(N, 2)"),)),
         ),
     )
@@ -292,9 +296,7 @@ def document(layers: int = 3) -> Document:
                 ("The network",),
                 "network",
                 (
-                    Paragraph(
-                        ("Unit ", UNIT, " of layer ", ANY, " computes ", at("a", 1, UNIT), ", as follows.")
-                    ),
+                    Paragraph(("Unit ", UNIT, " computes ", at("a", 1, UNIT), ", as follows.")),
                     chain(layers),
                     table,
                     forward(2),

@@ -13,8 +13,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from fontTools.subset import Options, Subsetter
+from fontTools.ttLib import TTFont
+
 FAMILY = "Derivation Math"
 TARGET = Path(__file__).resolve().parent.parent / "symbackprop/render/fonts/math.woff2"
+PRIME = 0x2032
+CLEARANCE = 70  # thousandths of an em
+WIDEST = 1.15  # times the plain shape
 
 _RANGES = (
     (0x20, 0x7E),  # ASCII: names of functions, words, digits
@@ -43,9 +49,6 @@ def characters() -> frozenset[str]:
 
 def subset(source: Path, target: Path) -> None:
     """Write the subset: outlines and the tables by which formulas are laid out, no hints."""
-    from fontTools.subset import Options, Subsetter
-    from fontTools.ttLib import TTFont
-
     options = Options(
         layout_features=[],
         hinting=False,
@@ -54,15 +57,60 @@ def subset(source: Path, target: Path) -> None:
     )
     options.drop_tables += ["DSIG", "GDEF", "GPOS", "GSUB", "gasp"]
     font = TTFont(source, recalcTimestamp=False)
+    raise_prime(font)
     subsetter = Subsetter(options)
     subsetter.populate(text="".join(sorted(characters())))
     subsetter.subset(font)
+    narrow_variants(font)
     names = {1: FAMILY, 3: FAMILY, 4: FAMILY, 6: FAMILY.replace(" ", "")}
     for record in font["name"].names:
         if record.nameID in names:
             record.string = names[record.nameID]
     font.flavor = "woff2"
     font.save(target)
+
+
+def raise_prime(font: TTFont) -> None:
+    """Make ′ the shape that is meant to be a superscript, clear of the f before it.
+
+    Browsers do not choose it.
+    """
+    raised = f"{font.getBestCmap()[PRIME]}.ssty"
+    glyph = font["glyf"][raised]
+    glyph.coordinates.translate((CLEARANCE, 0))
+    glyph.recalcBounds(font["glyf"])
+    font["hmtx"][raised] = font["hmtx"][raised][0] + CLEARANCE, glyph.xMin
+    for table in font["cmap"].tables:
+        if PRIME in table.cmap:
+            table.cmap[PRIME] = raised
+
+
+def narrow_variants(font: TTFont) -> None:
+    """Bring the taller shapes of brackets and roots near the width of the plain ones.
+
+    Chromium reserves the width of the widest shape, whichever it then draws.
+    """
+    variants = font["MATH"].table.MathVariants
+    glyphs = variants.VertGlyphCoverage.glyphs
+    for base, construction in zip(glyphs, variants.VertGlyphConstruction, strict=True):
+        tall = {record.VariantGlyph for record in construction.MathGlyphVariantRecord}
+        if construction.GlyphAssembly is not None:
+            tall |= {part.glyph for part in construction.GlyphAssembly.PartRecords}
+        widest = round(font["hmtx"][base][0] * WIDEST)
+        for name in sorted(tall - {base}):
+            narrow(font, name, widest)
+
+
+def narrow(font: TTFont, name: str, widest: int) -> None:
+    """Squeeze one glyph to at most the given advance."""
+    advance, _ = font["hmtx"][name]
+    if advance > widest:
+        glyph = font["glyf"][name]
+        glyph.expand(font["glyf"])
+        glyph.coordinates.scale((widest / advance, 1))
+        glyph.coordinates.toInt()
+        glyph.recalcBounds(font["glyf"])
+        font["hmtx"][name] = widest, glyph.xMin
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 from markupsafe import Markup
 
@@ -14,13 +15,15 @@ from symbackprop.render.document import Arrow, Diagram, Node
 from symbackprop.render.mathml import mathml
 from symbackprop.render.typeset import Math
 
-# In pixels: a box, the gap to the next one, lanes within a band, and bands.
-_WIDTH, _HEIGHT = 104, 66
-_GAP = 90
-_LANE = 128
-_GUTTER = 58
-_COLUMNS = 4
+# In pixels: a box, the gap to the next one, lanes of a band, and the gutter under each band.
+_WIDTH, _HEIGHT = 96, 72
+_GAP = 57
+_LANE = 136
+_GUTTER = 40
+_TRACK = 34  # of an arrow that crosses a gutter
+_COLUMNS = 5  # of a band, at most: a page is 760 wide
 _MARGIN = 26
+_ABOVE = 34  # of the first lane
 _LABEL_HEIGHT = 46
 _APART = 7  # of the two arrows from the line between the boxes
 _ARCH = 24  # of an arrow that passes over boxes
@@ -28,40 +31,47 @@ _ARCH = 24  # of an arrow that passes over boxes
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a node stands: counted in columns and lanes."""
+    """Where a node stands: its band, its column and lane within the band."""
 
+    band: int
     column: int
     lane: int
 
     @property
-    def band(self) -> int:
-        return self.column // _COLUMNS
+    def left(self) -> int:
+        return _MARGIN + self.column * (_WIDTH + _GAP)
 
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """Places of all nodes, and how many lanes each band has above it."""
+    """Where everything goes.
+
+    Attributes:
+        places: of the nodes.
+        tracks: by arrow, the first of the gutter counted 0; None where it crosses none.
+        tops: of the bands, and the bottom of the last.
+    """
 
     places: tuple[_Place, ...]
+    tracks: tuple[int | None, ...]
     tops: tuple[int, ...]
-
-    def left(self, node: int) -> int:
-        return _MARGIN + self.places[node].column % _COLUMNS * (_WIDTH + _GAP)
 
     def middle(self, node: int) -> int:
         place = self.places[node]
-        return self.tops[place.band] + place.lane * _LANE + _LABEL_HEIGHT + _HEIGHT // 2
+        return self.tops[place.band] + place.lane * _LANE + _ABOVE + _HEIGHT // 2
 
 
 def svg(diagram: Diagram) -> Markup:
     """Return the diagram as one ``<svg>`` element, for a page that brings the style sheet."""
     plan = _plan(diagram)
-    columns = min(_COLUMNS, 1 + max((place.column for place in plan.places), default=0))
+    columns = 1 + max((place.column for place in plan.places), default=0)
     width = 2 * _MARGIN + columns * (_WIDTH + _GAP) - _GAP
-    arrows = Markup("").join(_arrow(arrow, plan) for arrow in diagram.arrows)
+    arrows = Markup("").join(
+        _arrow(arrow, track, plan) for arrow, track in zip(diagram.arrows, plan.tracks, strict=True)
+    )
     nodes = Markup("").join(
-        _node(node, plan.left(place), plan.middle(place))
-        for place, node in enumerate(diagram.nodes)
+        _node(node, place.left, plan.middle(position))
+        for position, (node, place) in enumerate(zip(diagram.nodes, plan.places, strict=True))
     )
     pattern = (
         '<svg role="group" aria-label="{}" width="{}" height="{}" viewBox="0 0 {} {}">{}{}{}</svg>'
@@ -87,27 +97,37 @@ _HEADS = Markup(
 def _plan(diagram: Diagram) -> _Plan:
     columns = _columns(diagram)
     lanes = _lanes(diagram, columns)
-    places = tuple(map(_Place, columns, lanes))
-    bands = 1 + max((place.band for place in places), default=0)
+    count = 1 + max(columns, default=0)
+    bands = -(-count // _COLUMNS)
+    per_band = -(-count // bands)
+    places = tuple(
+        _Place(column // per_band, column % per_band, lane)
+        for column, lane in zip(columns, lanes, strict=True)
+    )
+    crossings = [0] * bands
+    tracks: list[int | None] = []
+    for arrow in diagram.arrows:
+        start, end = places[arrow.source].band, places[arrow.target].band
+        tracks.append(None if start == end else crossings[start])
+        crossings[start] += start != end
     tops = [0]
-    for band in range(bands):
-        count = 1 + max((place.lane for place in places if place.band == band), default=0)
-        tops.append(tops[-1] + count * _LANE + _GUTTER)
-    # The last band needs no gutter beneath it.
-    tops[-1] -= _GUTTER - _MARGIN
-    return _Plan(places, tuple(tops))
+    for band, crossed in enumerate(crossings):
+        height = 1 + max((place.lane for place in places if place.band == band), default=0)
+        tops.append(tops[-1] + height * _LANE + (_GUTTER + crossed * _TRACK if crossed else 0))
+    return _Plan(places, tuple(tracks), tuple(tops))
 
 
 def _columns(diagram: Diagram) -> list[int]:
     """Return each node's distance from the start; what nothing leads to stands by its reader."""
     columns = [0] * len(diagram.nodes)
+    readers: list[list[int]] = [[] for _ in diagram.nodes]
     for arrow in sorted(diagram.arrows, key=lambda arrow: arrow.source):
         columns[arrow.target] = max(columns[arrow.target], columns[arrow.source] + 1)
+        readers[arrow.source].append(arrow.target)
     reached = {arrow.target for arrow in diagram.arrows}
-    for node in range(len(columns)):
-        readers = [columns[arrow.target] for arrow in diagram.arrows if arrow.source == node]
-        if node not in reached and readers:
-            columns[node] = min(readers) - 1
+    for node, after in enumerate(readers):
+        if node not in reached and after:
+            columns[node] = min(columns[reader] for reader in after) - 1
     return columns
 
 
@@ -148,32 +168,36 @@ def _linked(content: str | Markup, anchor: str) -> Markup:
     return Markup('<a href="#{}">{}</a>').format(anchor, content)
 
 
-def _arrow(arrow: Arrow, plan: _Plan) -> Markup:
-    there = _points(arrow, plan, -_APART)
-    drawn = [
-        _line(there, "forward"),
-        _label(arrow.forward, arrow.forward_anchor, there, above=True),
-    ]
+def _arrow(arrow: Arrow, track: int | None, plan: _Plan) -> Markup:
+    there = _points(arrow, track, plan, -_APART)
+    label = _label(arrow.forward, arrow.forward_anchor, there, above=True)
+    drawn = [_line(there, "forward"), label]
     if arrow.backward is not None:
-        back = _points(arrow, plan, _APART)
+        back = _points(arrow, track, plan, _APART)
         drawn.append(_line(list(reversed(back)), "backward"))
         drawn.append(_label(arrow.backward, arrow.backward_anchor, back, above=False))
     return Markup("").join(drawn)
 
 
-def _points(arrow: Arrow, plan: _Plan, shift: int) -> list[tuple[int, int]]:
+def _points(arrow: Arrow, track: int | None, plan: _Plan, shift: int) -> list[tuple[int, int]]:
     """Return the corners of an arrow's line, ``shift`` below the line between the boxes."""
     start, end = plan.places[arrow.source], plan.places[arrow.target]
-    x0, y0 = plan.left(arrow.source) + _WIDTH, plan.middle(arrow.source) + shift
-    x1, y1 = plan.left(arrow.target), plan.middle(arrow.target) + shift
-    if start.band != end.band:
-        gutter = plan.tops[start.band + 1] - _GUTTER // 2 + shift
-        out, into = x0 + _MARGIN // 2 - shift, x1 - _MARGIN // 2 - shift
-        return [(x0, y0), (out, y0), (out, gutter), (into, gutter), (into, y1), (x1, y1)]
-    if end.column > start.column + 1 and start.lane == end.lane:
-        top = y0 - _HEIGHT // 2 - _ARCH
+    x0, y0 = start.left + _WIDTH, plan.middle(arrow.source) + shift
+    x1, y1 = end.left, plan.middle(arrow.target) + shift
+    if track is not None:
+        y = plan.tops[start.band + 1] - _GUTTER // 2 - track * _TRACK + shift
+        out, into = x0 + (_MARGIN - shift) // 2, x1 - (_MARGIN + shift) // 2
+        return [(x0, y0), (out, y0), (out, y), (into, y), (into, y1), (x1, y1)]
+    if start.lane > end.lane:  # from below, so as not to cross what comes from the left
+        entry = end.left + _WIDTH // 2 + shift
+        return [(x0, y0), (entry, y0), (entry, plan.middle(arrow.target) + _HEIGHT // 2)]
+    if start.lane < end.lane:
+        entry = x1 - _GAP // 2 + shift
+        return [(x0, y0), (entry, y0), (entry, y1), (x1, y1)]
+    if end.column > start.column + 1:
+        y = y0 - _HEIGHT // 2 - _ARCH
         out, into = x0 + _GAP // 4 + shift, x1 - _GAP // 4 - shift
-        return [(x0, y0), (out, top), (into, top), (x1, y1)]
+        return [(x0, y0), (out, y), (into, y), (x1, y1)]
     return [(x0, y0), (x1, y1)]
 
 
@@ -184,10 +208,10 @@ def _line(points: Iterable[tuple[int, int]], kind: str) -> Markup:
 
 
 def _label(math: Math, anchor: str, points: list[tuple[int, int]], *, above: bool) -> Markup:
-    """Return a label in the middle of a line, on its outer side."""
-    half = len(points) // 2
-    (x0, y0), (x1, y1) = points[half - 1], points[half]
-    x, y = (x0 + x1 - _GAP) // 2, (y0 + y1) // 2
+    """Return a label in the middle of the longest level part of a line, on its outer side."""
+    level = [(x1 - x0, x0, y) for (x0, y), (x1, end) in pairwise(points) if y == end]
+    width, x, y = max(level, key=lambda part: abs(part[0]))
+    x += (width - _GAP) // 2
     kind = "forward" if above else "backward"
     pattern = (
         '<foreignObject x="{}" y="{}" width="{}" height="{}">'

@@ -123,7 +123,7 @@ def _identity(anchor: str) -> Markup:
 
 def _display(display: Display, numbers: dict[str, int]) -> Markup:
     lines = _joined(map(_line, display.lines))
-    pattern = '<div class="display"{}><div class="lines scroll">{}</div>{}</div>\n'
+    pattern = '<div class="display"{}><div class="lines">{}</div>{}</div>\n'
     return Markup(pattern).format(_identity(display.anchor), lines, _origin(display, numbers))
 
 
