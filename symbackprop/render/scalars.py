@@ -57,7 +57,7 @@ _GREEK = {
     name.lower() if letter.islower() else name.title(): letter
     for letter in "αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΦΨΩ"
     for name in [unicodedata.name(letter).split()[-1].replace("LAMDA", "LAMBDA")]
-} | {"eps": "ε", "lambd": "λ"}
+} | {"eps": "ε", "lambd": "λ", "inf": "∞"}
 _NUMBERED = re.compile(r"([A-Za-z]+)_?([0-9]+)")
 _DECIMALS = 12  # digits of a number that is still read at a glance
 

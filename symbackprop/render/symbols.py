@@ -80,8 +80,17 @@ class Symbols:
     variables: Collection[Variable] = ()
 
     @cached_property
-    def _taken(self) -> frozenset[tuple[str, str]]:
-        return frozenset((variable.symbol, variable.owner) for variable in self.variables)
+    def _letters(self) -> dict[tuple[str, str], Math]:
+        """The letters of all variables: no two of one layer alike, authors' own ones first."""
+        letters: dict[tuple[str, str], Math] = {}
+        ordered = sorted(self.variables, key=lambda v: v.made or self._preferred(v) != _own(v))
+        for variable in ordered:
+            met = {letter for (_, owner), letter in letters.items() if owner == variable.owner}
+            own = _own(variable)
+            choices = (self._preferred(variable), own, Accent(own, "tilde"))
+            free = (letter for letter in choices if letter not in met)
+            letters.setdefault((variable.symbol, variable.owner), next(free, choices[-1]))
+        return letters
 
     @property
     def _first(self) -> int:
@@ -169,14 +178,16 @@ class Symbols:
         return _superscript(letter, self.owners.get(owner, own))
 
     def _letter(self, variable: Variable) -> Math:
-        text, owner = variable.symbol.strip("_"), variable.owner
-        activation = self.notation.activation
-        if text == "a" and owner and (activation, owner) not in self._taken:
-            text = activation
-        small = text[0].lower() + text[1:]
-        learned = variable.axes and variable.axes[0].role is not Role.BATCH
-        if learned and (small, owner) not in self._taken:
-            text = small
+        known = self._letters.get((variable.symbol, variable.owner))
+        return known or self._preferred(variable)
+
+    def _preferred(self, variable: Variable) -> Math:
+        """Return the letter by convention: a parameter's in lower case, the activation's."""
+        text = variable.symbol.strip("_")
+        if text == "a" and variable.owner:
+            return Symbol(self.notation.activation)
+        if variable.axes and variable.axes[0].role is not Role.BATCH:
+            text = text[0].lower() + text[1:]
         return scalars.symbol(text)
 
     def _shown(self, indices: Iterable[Index]) -> tuple[Index, ...]:
@@ -201,7 +212,12 @@ class Symbols:
     ) -> None:
         for index in self._shown(indices):
             if index not in names:
-                names[index] = _fresh(index, {*names.values(), *taken})
+                names[index] = _fresh(index, {*names.values(), *taken, *self._scalars})
+
+    @cached_property
+    def _scalars(self) -> frozenset[Math]:
+        """What stands alone, as an index does."""
+        return frozenset(self.variable(v) for v in self.variables if not self._printed(v.axes))
 
     def _place(self, place: IndexExpression, names: Names) -> Math:
         found = self._position(place, names)
@@ -234,6 +250,10 @@ def subscript(places: Sequence[Math]) -> Math:
     """Return places side by side where all are letters, else with commas between them."""
     simple = all(isinstance(place, Symbol) and place.style == "italic" for place in places)
     return row(*places) if simple else listed(*places)
+
+
+def _own(variable: Variable) -> Math:
+    return scalars.symbol(variable.symbol.strip("_"))
 
 
 def _primal(variable: Variable) -> Variable:

@@ -1,0 +1,193 @@
+"""Formulas printed as LaTeX, read back, and compared with what the records compute."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from latex_reader import MP, Array, Vocabulary, Work, read
+
+from symbackprop.equations import Access, Adjoint, Equation, Role, Variable, accesses_of
+from symbackprop.reference import accumulate, decimal_arithmetic, evaluate
+from symbackprop.render.latex import latex
+from symbackprop.render.setting import Setting
+
+GREEK = {
+    unicodedata.name(chr(code)).split()[-1].lower(): chr(code) for code in range(0x3B1, 0x3CA)
+}
+SLOPES = {  # functions left open, and what stands for their derivatives here
+    f"f_{k}{primes}": (lambda x, k=k, p=p: MP.sin(x * k + p + MP.mpf(1) / 3))
+    for k in (1, 2, 3)
+    for p, primes in enumerate(("", "'"))
+}
+TOLERANCE = MP.mpf(10) ** -40
+
+
+@dataclass(frozen=True)
+class Point:
+    """Values of all that equations read."""
+
+    arrays: Mapping[str, np.ndarray]
+    sizes: Mapping[str, int]
+
+
+def variables_of(records: Iterable[Equation | Adjoint]) -> list[Variable]:
+    """Every variable that records mention, adjoints included, each once."""
+    found: dict[Variable, None] = {}
+    for record in records:
+        operands = []
+        if isinstance(record, Adjoint):
+            found[record.variable.bar()] = None
+            for term in record.terms:
+                operands += [o for factor in term.factors for o in factor.operands]
+                operands += [*term.target.indices, *(place for _, place in term.excluding)]
+        else:
+            operands = [record.target, *record.operands]
+            operands += [place for _, place in record.excluding]
+        for operand in operands:
+            found.update(dict.fromkeys(access.variable for access in accesses_of(operand)))
+    return list(found)
+
+
+def extents(variable: Variable, sizes: Mapping[str, int]) -> tuple[int, ...]:
+    return tuple(
+        axis.extent if isinstance(axis.extent, int) else sizes[axis.extent.name]
+        for axis in variable.axes
+    )
+
+
+def printed_name(variable: Variable, setting: Setting) -> str:
+    """The name that a variable has in print, by the conventions of a document."""
+    if variable.adjoint:
+        return f"∂{printed_name(replace(variable, adjoint=False), setting)}"
+    notation = setting.notation
+    if variable == setting.cost:
+        return notation.cost
+    if variable == setting.input:
+        return "x" if notation.input == "x" else f"{notation.activation}^{{(0)}}"
+    if variable == setting.output and notation.output == "yhat":
+        return r"\hat{y}"
+    text = variable.symbol.strip("_")
+    if text == "a" and variable.owner:
+        text = notation.activation
+    elif variable.axes and variable.axes[0].role is not Role.BATCH:
+        text = text[0].lower() + text[1:]
+    if text in GREEK:
+        text = "\\" + {"epsilon": "varepsilon", "phi": "varphi", "lamda": "lambda"}.get(text, text)
+    elif len(text) > 1:
+        text = rf"\mathit{{{text}}}".replace("_", r"\_")
+    owner = variable.owner
+    if len(owner) > 1 and not owner.isdigit():
+        owner = rf"\mathit{{{owner}}}".replace("_", r"\_")
+    return f"{text}^{{({owner})}}" if owner else text
+
+
+def vocabulary(setting: Setting, values: Mapping[Variable, np.ndarray], sizes) -> Vocabulary:
+    arrays = {}
+    for variable, array in values.items():
+        axes = [axis.role is not Role.BATCH or setting.samples for axis in variable.axes]
+        kept = np.asarray(array)[tuple(slice(None) if keep else 0 for keep in axes)]
+        if replace(variable, adjoint=False) in setting.swapped:
+            kept = kept.T
+        name = printed_name(variable, setting)
+        assert name not in arrays, name
+        arrays[name] = Array(np.asarray(kept, dtype=object), variable.integer)
+    constants = {
+        (f"{name[0]}_{{{name[2:]}}}" if "_" in name else name): size for name, size in sizes.items()
+    }
+    functions = {name.replace("_1", "_{1}").replace("_2", "_{2}"): f for name, f in SLOPES.items()}
+    first = int(setting.notation.first)
+    return Vocabulary(
+        arrays, {**constants, "\\pi": MP.pi}, functions, first, setting.notation.cost
+    )
+
+
+def arithmetic():
+    base = decimal_arithmetic(60)
+    return replace(base, functions={**base.functions, **SLOPES})
+
+
+def is_number(value) -> bool:
+    value = MP.convert(value)
+    return not isinstance(value, MP.mpc) and bool(MP.isfinite(value))
+
+
+def difference(left: str, right: str, known: Vocabulary) -> tuple[object, int]:
+    """The largest relative difference of two printed sides, and at how many places."""
+    target, formula = read(left, known), read(right, known)
+    assert target[0] == "read", left
+    work, worst, count = Work(known), MP.mpf(0), 0
+    for at in work.points(target):
+        expected = work.value(target, at)
+        if not is_number(expected):
+            continue
+        found = work.value(formula, at)
+        if not is_number(found):
+            return MP.inf, count
+        worst = max(worst, abs(found - expected) / (1 + abs(expected)))
+        count += 1
+    return worst, count
+
+
+def printed(setting: Setting, record: Equation | Adjoint) -> tuple[str, str]:
+    if isinstance(record, Equation):
+        left, right = setting.equation(record)
+    else:
+        ((left, right),) = setting.adjoint(record)
+    return latex(left), latex(right)
+
+
+def computed(
+    setting: Setting, record: Equation | Adjoint, inner: Iterable[Equation], point: Point
+) -> dict[Variable, np.ndarray]:
+    """The values of all that the record reads, and of what it defines."""
+    inner = list(inner)
+    mentioned = variables_of([*inner, record])
+    digits = arithmetic()
+    made = {e.target.variable for e in inner}
+    given = {v.name: point.arrays[v.name] for v in mentioned if v not in made}
+    if isinstance(record, Equation):
+        given.pop(record.target.variable.name)
+        arrays = evaluate([*inner, record], given, point.sizes, digits)
+    else:
+        bar = record.variable.bar()
+        given.pop(bar.name)
+        arrays = evaluate(inner, given, point.sizes, digits)
+        arrays[bar.name] = accumulate([record], arrays, {}, point.sizes, digits)[
+            record.variable.name
+        ]
+    return {v: arrays[v.name] for v in mentioned}
+
+
+def worst_difference(
+    setting: Setting,
+    record: Equation | Adjoint,
+    point: Point,
+    sides: tuple[str, str] | None = None,
+) -> tuple[object, int]:
+    """How far the printed record, or what is said to be it, is from the record itself."""
+    left, right = sides or printed(setting, record)
+    values = computed(setting, record, setting.inner.values(), point)
+    return difference(left, right, vocabulary(setting, values, point.sizes))
+
+
+def random_point(variables: Iterable[Variable], sizes, *, signed: bool, seed: int) -> Point:
+    """Numbers of (0, 1), or of both signs; classes and positions within 2."""
+    rng = np.random.default_rng(seed)
+    arrays = {}
+    for variable in sorted(variables, key=lambda v: v.name):
+        shape = extents(variable, sizes)
+        if variable.integer:
+            arrays[variable.name] = rng.integers(0, 2, shape)
+        elif variable.values is not None:
+            arrays[variable.name] = np.array([float(v) for v in variable.values]).reshape(shape)
+        else:
+            values = rng.uniform(0.05, 0.95, shape)
+            arrays[variable.name] = rng.normal(0, 2, shape) if signed else values
+    return Point(arrays, sizes)
+
+
+def reads(records: Iterable[Equation], access: Access) -> bool:
+    return any(access in record.operands for record in records)
