@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from math import prod
 
 from symbackprop import scalar
 from symbackprop.equations import Extent, Index, extent_expression
@@ -153,16 +154,36 @@ def combined(factors: Product) -> Value:
 
 
 def _magnitude(coefficient: Expression) -> tuple[Expression, bool]:
-    """Return the coefficient without its sign, and whether it has one."""
-    if isinstance(coefficient, Number):
-        return Number(abs(coefficient.value)), coefficient.value < 0
-    if isinstance(coefficient, Apply) and coefficient.function == "negative":
-        return coefficient.arguments[0], True
-    if isinstance(coefficient, Apply) and coefficient.function in ("multiply", "divide"):
-        first, *rest = coefficient.arguments
-        size, negative = _magnitude(first)
-        return scalar.apply(coefficient.function, size, *rest), negative
-    return coefficient, False
+    """Return the coefficient without its sign, as one quotient, and whether it has one."""
+    above, below = _quotient(coefficient)
+    size = prod(part.value for part in above if isinstance(part, Number)) / prod(
+        (part.value for part in below if isinstance(part, Number)), start=Fraction(1)
+    )
+    named = [part for part in above if not isinstance(part, Number)]
+    divisors = [part for part in below if not isinstance(part, Number)]
+    top, bottom = Number(abs(size)), ONE
+    if divisors and top.value.numerator == 1:
+        top, bottom = ONE, Number(Fraction(top.value.denominator))
+    quotient = scalar.apply(
+        "divide",
+        scalar.apply("multiply", top, *named),
+        scalar.apply("multiply", bottom, *divisors),
+    )
+    return quotient, size < 0
+
+
+def _quotient(number: Expression) -> tuple[list[Expression], list[Expression]]:
+    """Return the factors above and below one fraction bar."""
+    if not isinstance(number, Apply) or number.function not in ("multiply", "divide", "negative"):
+        return [number], []
+    parts = [_quotient(argument) for argument in number.arguments]
+    above, below = list(parts[0][0]), list(parts[0][1])
+    if number.function == "negative":
+        above.append(Number(Fraction(-1)))
+    for over, under in parts[1:]:
+        above += over if number.function == "multiply" else under
+        below += under if number.function == "multiply" else over
+    return above, below
 
 
 def _grouped(

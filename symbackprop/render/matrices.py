@@ -11,6 +11,7 @@ A shape is (rows, columns); None stands for an axis that is not there: a vector 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -108,6 +109,7 @@ class SquaredNorm:
 Matrix = (
     Array | OneHot | Ones | Constant | Transpose | MatMul | Elementwise | Extremum | SquaredNorm
 )
+_Wrapping = Transpose | Extremum | SquaredNorm
 
 
 def shape(matrix: Matrix) -> Shape:
@@ -131,6 +133,19 @@ def shape(matrix: Matrix) -> Shape:
             shapes = [shape(operand) for operand in matrix.operands]
             found = next((each for each in shapes if each != SCALAR), SCALAR)
     return found
+
+
+def walk(matrix: Matrix) -> Iterator[Matrix]:
+    """Yield every part, the whole before its parts, left to right."""
+    yield matrix
+    if isinstance(matrix, MatMul):
+        inner = matrix.factors
+    elif isinstance(matrix, Elementwise):
+        inner = matrix.operands
+    else:
+        inner = (matrix.operand,) if isinstance(matrix, _Wrapping) else ()
+    for part in inner:
+        yield from walk(part)
 
 
 def transposed(matrix: Matrix) -> Matrix:
