@@ -193,32 +193,32 @@ def loss_and_gradients(
     Wb2_T.dot(a1_and_1, a2)
     # a2[n, i] = max(0, z2[n, i])
     maximum(a2, zeros3, out=a2)
-    Wb3_T, a2_and_1, z3, t3, one, t3_1 = work.forward3
+    Wb3_T, a2_and_1, z3, e3, one, t3 = work.forward3
     # z3[n, i] = Σ_j W3[j, i] a2[n, j] + b3[i]
     Wb3_T.dot(a2_and_1, z3)
-    absolute(z3, t3)
-    negative(t3, t3)
-    exp(t3, t3)
-    add(one, t3, t3_1)
-    zero, mask, t, t_1, t_2, z3_flat, t_1_flat, t_2_flat, ones, t3_2 = work.values
-    (dz3,) = work.values_1
+    absolute(z3, e3)
+    negative(e3, e3)
+    exp(e3, e3)
+    add(one, e3, t3)
+    zero, mask, t, t_1, ln, z3_flat, t_1_flat, ln_flat, ones = work.values
+    t3_1, dz3 = work.values_1
     # L = (Σ_n Σ_i (−(y[n, i] log(max(exp(−100), a3[n, i])) + (1 − y[n, i])
     #     log(max(exp(−100), 1 − a3[n, i]))))) / N
     y_T = y.T
     greater(z3, zero, mask)
     t[...] = mask
     subtract(t, y_T, t_1)
-    log1p(t3, t_2)
-    loss = (float(z3_flat.dot(t_1_flat)) + float(t_2_flat.dot(ones))) / n
+    log1p(e3, ln)
+    loss = (float(z3_flat.dot(t_1_flat)) + float(ln_flat.dot(ones))) / n
     # dz3[n, i] = dl[n] (([z3[n, i] > 0] − y[n, i] + (1 − y[n, i] − [z3[n, i] > 0])
     #     exp(−|z3[n, i]|)) / (1 + exp(−|z3[n, i]|)))
-    subtract(one, y_T, t3_2)
-    subtract(t3_2, t, t3_2)
-    multiply(t3_2, t3, t3_2)
-    add(t_1, t3_2, t_1)
-    divide(t_1, t3_1, dz3)
+    subtract(one, y_T, t3_1)
+    subtract(t3_1, t, t3_1)
+    multiply(t3_1, e3, t3_1)
+    add(t_1, t3_1, t_1)
+    divide(t_1, t3, dz3)
     hidden, active, masks = work.backward
-    np.greater(hidden, zero, active)
+    greater(hidden, zero, active)
     masks[...] = active
     dz3_T, dWb3 = work.backward3
     # dW3[i, j] = Σ_n dz3[n, j] a2[n, i]
@@ -239,7 +239,7 @@ def loss_and_gradients(
     xT_and_1.dot(dz1_T, dWb1)
     share, gradient = work.mean
     # the mean's 1/N
-    np.multiply(gradient, share, gradient)
+    multiply(gradient, share, gradient)
     if not input_gradient:
         return loss, work.gradients
     return loss, {**work.gradients, "x": (params["W1"] @ dz1).T / n}
@@ -332,8 +332,8 @@ class Workspace:
         a2_and_1[-1] = 1
         a2 = a2_and_1[:-1]
         z3 = self.floats[12 * n : 13 * n].reshape(1, n)
-        t3 = self.floats[13 * n : 14 * n].reshape(1, n)
-        t3_1 = self.floats[14 * n : 15 * n].reshape(1, n)
+        e3 = self.floats[13 * n : 14 * n].reshape(1, n)
+        t3 = self.floats[14 * n : 15 * n].reshape(1, n)
         dz3 = self.floats[12 * n : 13 * n].reshape(1, n)
         dz2 = self.floats[13 * n : 16 * n].reshape(3, n)
         mask2 = self.floats[25 * n : 28 * n].reshape(3, n)
@@ -355,7 +355,7 @@ class Workspace:
         share = np.array(1 / n, self.dtype)
         self.forward1 = (xT, Wb1_T, xT_and_1, a1, zeros4)
         self.forward2 = (Wb2_T, a1_and_1, a2, zeros3)
-        self.forward3 = (Wb3_T, a2_and_1, z3, t3, one, t3_1)
+        self.forward3 = (Wb3_T, a2_and_1, z3, e3, one, t3)
         self.backward = (hidden, active, masks)
         self.backward3 = (dz3_T, dWb3)
         self.backward2 = (W3, dz2, mask2, dz2_T, dWb2)
@@ -364,14 +364,14 @@ class Workspace:
         mask = self.masks[:n].reshape(1, n)
         t = self.floats[15 * n : 16 * n].reshape(1, n)
         t_1 = self.floats[16 * n : 17 * n].reshape(1, n)
-        t_2 = self.floats[17 * n : 18 * n].reshape(1, n)
-        t3_2 = self.floats[12 * n : 13 * n].reshape(1, n)
+        ln = self.floats[17 * n : 18 * n].reshape(1, n)
+        t3_1 = self.floats[12 * n : 13 * n].reshape(1, n)
         z3_flat = z3.reshape(-1)
         t_1_flat = t_1.reshape(-1)
-        t_2_flat = t_2.reshape(-1)
+        ln_flat = ln.reshape(-1)
         ones = np.ones(n, self.dtype)
-        self.values = (zero, mask, t, t_1, t_2, z3_flat, t_1_flat, t_2_flat, ones, t3_2)
-        self.values_1 = (dz3,)
+        self.values = (zero, mask, t, t_1, ln, z3_flat, t_1_flat, ln_flat, ones)
+        self.values_1 = (t3_1, dz3)
         self.samples, self.shape = n, (n, 2)
 
 

@@ -208,56 +208,58 @@ def loss_and_gradients(
     subtract(z3, m3_column, t3)
     exp(t3, e3)
     if y.ndim == 2:
-        ones_10, t3_1, at3, row_starts_10, at3_1, t3_2, t3_3, one, t3_4 = work.values
-        t3_5, t3_5_column, t3_flat, range_10, at3_column, mask3 = work.values_1
-        t3_4_column, t3_6, t3_3_column, t3_1_column, t3_7 = work.values_2
-        c_minus_1_over_n, dz3 = work.values_3
+        ones_10, mass_s3, arg_m3, row_starts_10, at3, t3_1, others_s3 = work.values
+        one, s3, log_s3, log_s3_column, t3_flat, range_10 = work.values_1
+        arg_m3_column, mask3, s3_column, t3_2, others_s3_column = work.values_2
+        mass_s3_column, t3_3, c_minus_1_over_n, dz3 = work.values_3
+        # s3[n] = 1 + Σ_(i, i ≠ arg_m3[n]) exp(z3[n, i] − m3[n])
+        y.dot(ones_10, mass_s3)
+        np.argmax(z3, axis=1, out=arg_m3)
+        add(arg_m3, row_starts_10, at3)
+        t3_1[...] = e3
+        t3_1.put(at3, zero)
+        t3_1.dot(ones_10, others_s3)
+        add(one, others_s3, s3)
         # L = (Σ_n (−Σ_i y[n, i] log(max(exp(−100), a3[n, i])))) / N
-        y.dot(ones_10, t3_1)
-        np.argmax(z3, axis=1, out=at3)
-        np.add(at3, row_starts_10, at3_1)
-        t3_2[...] = e3
-        t3_2.put(at3_1, zero)
-        t3_2.dot(ones_10, t3_3)
-        add(one, t3_3, t3_4)
-        log1p(t3_3, t3_5)
-        subtract(t3, t3_5_column, t3)
+        log1p(others_s3, log_s3)
+        subtract(t3, log_s3_column, t3)
         loss = -float(y.reshape(-1).dot(t3_flat)) / n
         # dz3[n, i] = dt1[n] ((y[n, i] {others_s3[n] if i = arg_m3[n], else s3[n] −
         #     exp(z3[n, i] − m3[n])} − (mass_s3[n] − y[n, i]) exp(z3[n, i] − m3[n])) /
         #     s3[n])
-        equal(range_10, at3_column, mask3)
-        subtract(t3_4_column, e3, t3_6)
-        np.copyto(t3_6, t3_3_column, where=mask3)
-        subtract(t3_1_column, y, t3_7)
-        multiply(y, t3_6, t3_6)
-        multiply(t3_7, e3, t3_7)
-        subtract(t3_6, t3_7, t3_6)
-        divide(c_minus_1_over_n, t3_4, t3_4)
-        multiply(t3_6, t3_4_column, dz3)
+        equal(range_10, arg_m3_column, mask3)
+        subtract(s3_column, e3, t3_2)
+        np.copyto(t3_2, others_s3_column, where=mask3)
+        subtract(mass_s3_column, y, t3_3)
+        multiply(y, t3_2, t3_2)
+        multiply(t3_3, e3, t3_3)
+        subtract(t3_2, t3_3, t3_2)
+        divide(c_minus_1_over_n, s3, s3)
+        multiply(t3_2, s3_column, dz3)
     else:
-        row_starts_10, at3, t3_1, ones_10, t3_2, t3_3, t3_4, t3_5, ones = work.indices
-        one, c_1_over_n, t3_4_column, dz3 = work.indices_1
+        row_starts_10, at3, t3_1, ones_10, others_s3, t3_2 = work.indices
+        dothers_s3, log_s3, ones, one, c_1_over_n, dothers_s3_column = work.indices_1
+        (dz3,) = work.indices_2
         # L = (Σ_n (−log(max(exp(−100), a3[n, y[n]])))) / N
-        np.add(y, row_starts_10, at3)
+        add(y, row_starts_10, at3)
         t3_1[...] = e3
         t3_1.put(at3, zero)
-        t3_1.dot(ones_10, t3_2)
-        z3.take(at3, out=t3_3, mode="wrap")
-        subtract(t3_3, m3, t3_3)
-        expm1(t3_3, t3_4)
-        add(t3_2, t3_4, t3_4)
-        log1p(t3_4, t3_5)
-        subtract(t3_5, t3_3, t3_5)
-        loss = float(t3_5.dot(ones)) / n
+        t3_1.dot(ones_10, others_s3)
+        z3.take(at3, out=t3_2, mode="wrap")
+        subtract(t3_2, m3, t3_2)
+        expm1(t3_2, dothers_s3)
+        add(others_s3, dothers_s3, dothers_s3)
+        log1p(dothers_s3, log_s3)
+        subtract(log_s3, t3_2, log_s3)
+        loss = float(log_s3.dot(ones)) / n
         # dz3[n, i] = dothers_s3[n] exp(z3[n, i] − m3[n]); dz3[n, y[n]] = −1 dl[n]
         #     (others_s3[n] / (others_s3[n] + target_s3[n] + 1))
-        add(t3_4, one, t3_4)
-        divide(c_1_over_n, t3_4, t3_4)
-        multiply(e3, t3_4_column, dz3)
-        multiply(t3_2, t3_4, t3_2)
-        negative(t3_2, t3_2)
-        dz3.put(at3, t3_2)
+        add(dothers_s3, one, dothers_s3)
+        divide(c_1_over_n, dothers_s3, dothers_s3)
+        multiply(e3, dothers_s3_column, dz3)
+        multiply(others_s3, dothers_s3, others_s3)
+        negative(others_s3, others_s3)
+        dz3.put(at3, others_s3)
     ones, dz3, db3, a2_T, dW3 = work.backward3
     # db3[i] = Σ_n dz3[n, i]
     x_T = x.T
@@ -394,44 +396,45 @@ class Workspace:
         self.backward3 = (ones, dz3, db3, a2_T, dW3)
         self.backward2 = (W3_T, dz2, mask2, db2, a1_T, dW2)
         self.backward1 = (W2_T, dz1, mask1, db1, dW1)
-        t3_1 = self.floats[223 * n : 224 * n]
-        at3 = self.places[:n]
-        at3_1 = self.places[n : 2 * n]
-        t3_2 = self.floats[224 * n : 234 * n].reshape(n, 10)
-        t3_3 = self.floats[234 * n : 235 * n]
-        t3_4 = self.floats[224 * n : 225 * n]
-        t3_5 = self.floats[225 * n : 226 * n]
+        mass_s3 = self.floats[223 * n : 224 * n]
+        arg_m3 = self.places[:n]
+        at3 = self.places[n : 2 * n]
+        t3_1 = self.floats[224 * n : 234 * n].reshape(n, 10)
+        others_s3 = self.floats[234 * n : 235 * n]
+        s3 = self.floats[224 * n : 225 * n]
+        log_s3 = self.floats[225 * n : 226 * n]
         mask3 = self.masks[: 10 * n].reshape(n, 10)
-        t3_6 = self.floats[203 * n : 213 * n].reshape(n, 10)
-        t3_7 = self.floats[225 * n : 235 * n].reshape(n, 10)
+        t3_2 = self.floats[203 * n : 213 * n].reshape(n, 10)
+        t3_3 = self.floats[225 * n : 235 * n].reshape(n, 10)
         ones_10 = np.ones(10, self.dtype)
         row_starts_10 = np.arange(n) * 10
         one = np.array(1, self.dtype)
-        t3_5_column = t3_5[:, None]
+        log_s3_column = log_s3[:, None]
         t3_flat = t3.reshape(-1)
         range_10 = np.arange(10)
-        at3_column = at3[:, None]
-        t3_4_column = t3_4[:, None]
-        t3_3_column = t3_3[:, None]
-        t3_1_column = t3_1[:, None]
+        arg_m3_column = arg_m3[:, None]
+        s3_column = s3[:, None]
+        others_s3_column = others_s3[:, None]
+        mass_s3_column = mass_s3[:, None]
         c_minus_1_over_n = np.array(-1 / n, self.dtype)
-        self.values = (ones_10, t3_1, at3, row_starts_10, at3_1, t3_2, t3_3, one, t3_4)
-        self.values_1 = (t3_5, t3_5_column, t3_flat, range_10, at3_column, mask3)
-        self.values_2 = (t3_4_column, t3_6, t3_3_column, t3_1_column, t3_7)
-        self.values_3 = (c_minus_1_over_n, dz3)
+        self.values = (ones_10, mass_s3, arg_m3, row_starts_10, at3, t3_1, others_s3)
+        self.values_1 = (one, s3, log_s3, log_s3_column, t3_flat, range_10)
+        self.values_2 = (arg_m3_column, mask3, s3_column, t3_2, others_s3_column)
+        self.values_3 = (mass_s3_column, t3_3, c_minus_1_over_n, dz3)
         at3 = self.places[:n]
         t3_1 = self.floats[203 * n : 213 * n].reshape(n, 10)
-        t3_2 = self.floats[223 * n : 224 * n]
-        t3_3 = self.floats[203 * n : 204 * n]
-        t3_4 = self.floats[192 * n : 193 * n]
-        t3_5 = self.floats[193 * n : 194 * n]
+        others_s3 = self.floats[223 * n : 224 * n]
+        t3_2 = self.floats[203 * n : 204 * n]
+        dothers_s3 = self.floats[192 * n : 193 * n]
+        log_s3 = self.floats[193 * n : 194 * n]
         row_starts_10 = np.arange(n) * 10
         ones_10 = np.ones(10, self.dtype)
         one = np.array(1, self.dtype)
         c_1_over_n = np.array(1 / n, self.dtype)
-        t3_4_column = t3_4[:, None]
-        self.indices = (row_starts_10, at3, t3_1, ones_10, t3_2, t3_3, t3_4, t3_5, ones)
-        self.indices_1 = (one, c_1_over_n, t3_4_column, dz3)
+        dothers_s3_column = dothers_s3[:, None]
+        self.indices = (row_starts_10, at3, t3_1, ones_10, others_s3, t3_2)
+        self.indices_1 = (dothers_s3, log_s3, ones, one, c_1_over_n, dothers_s3_column)
+        self.indices_2 = (dz3,)
         self.samples, self.shape = n, (n, 784)
 
 

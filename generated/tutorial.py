@@ -175,29 +175,29 @@ def loss_and_gradients(
         workspace = Workspace(max(len(x), 1), dtype)
     work = workspace
     x, y, _ = work.begin(params, x, y)
-    xT, Wb1_T, xT_and_1, a1, t1, one, t1_1 = work.forward1
+    xT, Wb1_T, xT_and_1, a1, e1, one, t1 = work.forward1
     # z1[n, i] = Σ_j W1[j, i] x[n, j] + b1[i]
     xT[...] = x.T
     Wb1_T.dot(xT_and_1, a1)
     # a1[n, i] = 1 / (1 + exp(−z1[n, i]))
-    absolute(a1, t1)
-    negative(t1, t1)
-    exp(t1, t1)
+    absolute(a1, e1)
+    negative(e1, e1)
+    exp(e1, e1)
     copysign(one, a1, a1)
-    maximum(t1, a1, out=a1)
-    add(one, t1, t1_1)
-    divide(a1, t1_1, a1)
-    Wb2_T, a1_and_1, a2, t2, t2_1 = work.forward2
+    maximum(e1, a1, out=a1)
+    add(one, e1, t1)
+    divide(a1, t1, a1)
+    Wb2_T, a1_and_1, a2, e2, t2 = work.forward2
     # z2[n, i] = Σ_j W2[j, i] a1[n, j] + b2[i]
     Wb2_T.dot(a1_and_1, a2)
     # a2[n, i] = 1 / (1 + exp(−z2[n, i]))
-    absolute(a2, t2)
-    negative(t2, t2)
-    exp(t2, t2)
+    absolute(a2, e2)
+    negative(e2, e2)
+    exp(e2, e2)
     copysign(one, a2, a2)
-    maximum(t2, a2, out=a2)
-    add(one, t2, t2_1)
-    divide(a2, t2_1, a2)
+    maximum(e2, a2, out=a2)
+    add(one, e2, t2)
+    divide(a2, t2, a2)
     Wb3_T, a2_and_1, z3 = work.forward3
     # z3[n, i] = Σ_j W3[j, i] a2[n, j] + b3[i]
     Wb3_T.dot(a2_and_1, z3)
@@ -215,18 +215,18 @@ def loss_and_gradients(
     # da2[n, i] = Σ_j dz3[n, j] W3[i, j]
     W3.dot(dz3, dz2)
     # dz2[n, i] = da2[n, i] (exp(−|z2[n, i]|) / (1 + exp(−|z2[n, i]|))²)
-    multiply(dz2, t2, dz2)
-    square(t2_1, t2_1)
-    divide(dz2, t2_1, dz2)
+    multiply(dz2, e2, dz2)
+    square(t2, t2)
+    divide(dz2, t2, dz2)
     # dW2[i, j] = Σ_n dz2[n, j] a1[n, i]
     a1_and_1.dot(dz2_T, dWb2)
     W2, dz1, dz1_T, dWb1 = work.backward1
     # da1[n, i] = Σ_j dz2[n, j] W2[i, j]
     W2.dot(dz2, dz1)
     # dz1[n, i] = da1[n, i] (exp(−|z1[n, i]|) / (1 + exp(−|z1[n, i]|))²)
-    multiply(dz1, t1, dz1)
-    square(t1_1, t1_1)
-    divide(dz1, t1_1, dz1)
+    multiply(dz1, e1, dz1)
+    square(t1, t1)
+    divide(dz1, t1, dz1)
     # dW1[i, j] = Σ_n dz1[n, j] x[n, i]
     xT_and_1.dot(dz1_T, dWb1)
     if not input_gradient:
@@ -318,10 +318,10 @@ class Workspace:
         a2_and_1 = self.floats[9 * n : 12 * n].reshape(3, n)
         a2_and_1[-1] = 1
         a2 = a2_and_1[:-1]
-        t1 = self.floats[12 * n : 16 * n].reshape(4, n)
-        t1_1 = self.floats[16 * n : 20 * n].reshape(4, n)
-        t2 = self.floats[20 * n : 22 * n].reshape(2, n)
-        t2_1 = self.floats[22 * n : 24 * n].reshape(2, n)
+        e1 = self.floats[12 * n : 16 * n].reshape(4, n)
+        t1 = self.floats[16 * n : 20 * n].reshape(4, n)
+        e2 = self.floats[20 * n : 22 * n].reshape(2, n)
+        t2 = self.floats[22 * n : 24 * n].reshape(2, n)
         z3 = self.floats[24 * n : 26 * n].reshape(2, n)
         dz3 = self.floats[26 * n : 28 * n].reshape(2, n)
         dz2 = self.floats[24 * n : 26 * n].reshape(2, n)
@@ -333,8 +333,8 @@ class Workspace:
         dz3_T = dz3.T
         dz2_T = dz2.T
         dz1_T = dz1.T
-        self.forward1 = (xT, Wb1_T, xT_and_1, a1, t1, one, t1_1)
-        self.forward2 = (Wb2_T, a1_and_1, a2, t2, t2_1)
+        self.forward1 = (xT, Wb1_T, xT_and_1, a1, e1, one, t1)
+        self.forward2 = (Wb2_T, a1_and_1, a2, e2, t2)
         self.forward3 = (Wb3_T, a2_and_1, z3)
         self.backward3 = (dz3_T, dWb3)
         self.backward2 = (W3, dz2, dz2_T, dWb2)

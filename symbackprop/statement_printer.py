@@ -168,7 +168,7 @@ class StatementPrinter(NumpyPrinter):
         if printer is not None:
             return printer(self, statement)
         if value.operation in HELPERS:
-            return [f"{statement.target}[...] = {self.computed(value).source}"]
+            return [f"{self.computed(value).source[:-1]}, {statement.target})"]
         ufunc = _UFUNCS.get(value.operation, value.operation)
         texts = [self._ufunc_operand(value, k) for k in range(len(value.operands))]
         # Written as the last argument, the target costs a sixth of a call less than as a keyword;
@@ -288,13 +288,15 @@ def block_name(weight: Value) -> str:
 def _place(printer: StatementPrinter, statement: Statement) -> list[str]:
     """Positions of looked-up elements in the flattened array: (n, classes) or (classes, n)."""
     index, classes = printer.operand(statement.value, 0).source, statement.value.attribute
+    printer.functions.add("add")
     if classes is not None:
         start = printer.bind(f"row_starts_{classes}", f"np.arange(n) * {classes}")
-        return [f"np.add({index}, {start}, {statement.target})"]
+        return [f"add({index}, {start}, {statement.target})"]
+    printer.functions.add("multiply")
     columns = printer.bind("columns", "np.arange(n)")
     return [
-        f"np.multiply({index}, n, {statement.target})",
-        f"np.add({statement.target}, {columns}, {statement.target})",
+        f"multiply({index}, n, {statement.target})",
+        f"add({statement.target}, {columns}, {statement.target})",
     ]
 
 
@@ -320,8 +322,9 @@ def _masks(printer: StatementPrinter, statement: Statement) -> list[str]:
     """All masks in one comparison, as numbers."""
     hidden, active = statement.place.split()
     zero = printer.value(statement.value.operands[1]).source
+    printer.functions.add("greater")
     return [
-        f"np.greater({hidden}, {zero}, {active})",
+        f"greater({hidden}, {zero}, {active})",
         f"{statement.target}[...] = {active}",
     ]
 

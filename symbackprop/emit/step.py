@@ -112,7 +112,8 @@ class StepWriter:
         if self.program.scaled:
             self.binding.names("").setdefault("share", "np.array(1 / n, dtype)")
             self._group(body, "mean", ["share", "gradient"], seen)
-            body.add(["np.multiply(gradient, share, gradient)"], remark="the mean's 1/N")
+            self.shared.functions.add("multiply")
+            body.add(["multiply(gradient, share, gradient)"], remark="the mean's 1/N")
         if "penalty" in self.sections:
             self._section(body, "penalty", seen)
         self.source.binding = self.binding.body()
@@ -268,8 +269,9 @@ def _renamed(line: str, old: str, new: str) -> str:
 
 
 def _chunks(names: list[str], label: str, depth: int) -> Iterable[list[str]]:
-    """Split so that every line that fetches them fits."""
-    room = WIDTH - 4 * depth - len(f" = work.{label}_9")
+    """Split so that every line that fetches them fits, and the one that binds them."""
+    fetching = 4 * depth + len(f" = work.{label}_9")
+    room = WIDTH - max(fetching, len(f"        self.{label}_9 = (,)"))
     chunk: list[str] = []
     for name in names:
         if chunk and len(", ".join([*chunk, name])) > room:

@@ -10,7 +10,14 @@ from symbackprop.lowering.accesses import guarded_lookups
 from symbackprop.lowering.checker import check_values
 from symbackprop.lowering.layout import Layout, declare
 from symbackprop.lowering.lower import Lowering
-from symbackprop.lowering.program import Assignment, HeadFunction, HeadProgram, PlainProgram, unused
+from symbackprop.lowering.program import (
+    STEMS,
+    Assignment,
+    HeadFunction,
+    HeadProgram,
+    PlainProgram,
+    unused,
+)
 from symbackprop.lowering.values import Value, reachable
 from symbackprop.network import Head, Network
 
@@ -156,8 +163,7 @@ class _Assignments:
         return Assignment(value, self.names[value.number], own, source, position)
 
     def _temporary(self, value: Value, variable: Variable | None) -> str:
-        letter = {"exp": "e", "log": "l", "log1p": "l"}.get(value.operation, "t")
-        stem = Variable(letter, variable.owner if variable else "").name
+        stem = Variable(STEMS.get(value.operation, "t"), variable.owner if variable else "").name
         taken = set(self.names.values()) | {v.name for v in self.variables.values()}
         return unused(stem, taken)
 

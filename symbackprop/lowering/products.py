@@ -88,6 +88,8 @@ def combine(graph: ValueGraph, product: Product, summed: Sequence[Label] = ()) -
     """
     product = _with_known_quotients(graph, product)
     sign, product = product.negative, product.absolute()
+    if sign and product.constant == ONE:
+        sign, product = _turned(graph, product)
     product = replace(product, constant=as_quotient(product.constant))
     outer, inner = _partition(product, summed)
     parts = [_group(graph, list(over)) for over in outer]
@@ -99,6 +101,16 @@ def combine(graph: ValueGraph, product: Product, summed: Sequence[Label] = ()) -
         return _multiply_out(graph, negative, parts)
     result = _multiply_out(graph, product.constant, parts)
     return negated(graph, result) if sign else result
+
+
+def _turned(graph: ValueGraph, product: Product) -> tuple[bool, Product]:
+    """Return whether a sign is left once a difference, if there is one, is the other way round."""
+    for k, value in enumerate(product.numerators):
+        if value.value.operation == "subtract":
+            others = (product.numerators[:k], product.numerators[k + 1 :])
+            turned = (*others[0], negated(graph, value), *others[1])
+            return False, replace(product, numerators=turned)
+    return True, product
 
 
 def _takes_sign(graph: ValueGraph, constant: Expression, parts: Sequence[_Group]) -> bool:
@@ -164,12 +176,23 @@ def as_quotient(constant: Expression) -> Expression:
             stack.extend((argument, inverse) for argument in reversed(node.arguments))
         elif isinstance(node, Apply) and node.function == "divide":
             stack.extend([(node.arguments[1], not inverse), (node.arguments[0], inverse)])
+        elif inverse and (square := _rooted(node)) is not None:
+            rational /= square  # 1 / √2 is √2 / 2, so that both are one number
+            above.append(node)
         else:
             (below if inverse else above).append(node)
     if not below:
         return apply("multiply", number(rational), *above)
     numerator = apply("multiply", number(rational.numerator), *above)
     return apply("divide", numerator, apply("multiply", number(rational.denominator), *below))
+
+
+def _rooted(constant: Expression) -> Fraction | None:
+    """Return q of the constant √q."""
+    if isinstance(constant, Apply) and constant.function == "sqrt":
+        (square,) = constant.arguments
+        return square.value if isinstance(square, Number) else None
+    return None
 
 
 def negated(graph: ValueGraph, value: Labelled) -> Labelled:

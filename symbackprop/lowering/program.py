@@ -14,6 +14,20 @@ from symbackprop.lowering.values import Value
 Kind = Literal["float", "bool", "index"]
 
 
+# How a value without a name of its own is called, by what makes it; others are t.
+STEMS: Mapping[str, str] = {
+    "exp": "e",
+    "expm1": "e",
+    "log": "ln",
+    "log1p": "ln",
+    "sqrt": "root",
+    "largest": "m",
+    "smallest": "m",
+    "argmax": "at",
+    "argmin": "at",
+}
+
+
 def unused(stem: str, taken: Container[str]) -> str:
     """Return the stem, or with the first number that makes a name not taken."""
     names = (f"{stem}_{k}" if k else stem for k in count())

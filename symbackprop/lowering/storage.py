@@ -11,14 +11,23 @@ Sections are planned as if they ran one after the other; of the heads only one d
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from symbackprop.equations import Role, Variable
 from symbackprop.errors import SymbackpropError
 from symbackprop.lowering.affine import AffineBlocks, affine_blocks
 from symbackprop.lowering.arena import Tenant, lay_out
-from symbackprop.lowering.program import ArrayProgram, Buffer, Kind, Section, Statement, unused
+from symbackprop.lowering.program import (
+    STEMS,
+    ArrayProgram,
+    Buffer,
+    Kind,
+    Section,
+    Statement,
+    unused,
+)
 from symbackprop.lowering.training import SectionValues, TrainingValues
 from symbackprop.lowering.values import Value
 from symbackprop.network import Network
@@ -26,9 +35,10 @@ from symbackprop.network import Network
 # fmt: off
 _OUT_OF_PLACE = frozenset([
     "contract", "total", "largest", "smallest", "product", "argmax", "argmin", "take", "others",
-    "tile", "broadcast", "number", "place", "erf", "erfc", "range", "slice", "clip",
+    "tile", "broadcast", "number", "place", "range", "slice", "clip",
 ])
 # fmt: on
+_WORD = re.compile(r"_[a-z]{2}")  # names of the calculus that say what they are: _others_s
 _LOOK_UPS = frozenset({"take", "put", "add_at"})
 _COMMON = ("forward", "backward", "penalty")  # sections that always run
 Key = tuple[str, int]
@@ -46,6 +56,7 @@ class _Home:
     gradient: Variable | None = None
     ones: bool = False
     name: str = ""
+    stem: str = "t"
 
 
 @dataclass
@@ -223,6 +234,7 @@ class _Planner:
             home.gradient = gradients[0] if gradients else None
         home.ones = home.ones or value.number in self.affine.sources
         self.homes[key] = home
+        home.stem = STEMS.get(value.operation, "t")
         variable = self.training.variables.get(value.number)
         if variable is not None:
             home.variables.append(variable)
@@ -340,9 +352,11 @@ class _Planner:
         if home.name:
             return home.name
         named = [v for v in home.variables if not v.symbol.startswith("_")]
-        stem = "mask" if home.kind == "bool" else "at" if home.kind == "index" else "t"
-        variable = named[-1] if named else Variable(stem, owner)
-        home.name = home.gradient.name if home.gradient else unused(variable.name, taken)
+        derived = [v for v in home.variables if _WORD.match(v.symbol)]
+        stem = {"bool": "mask", "index": "at", "float": home.stem}[home.kind]
+        variable = [Variable(stem, owner), *derived, *named][-1]
+        stem = replace(variable, symbol=variable.symbol.lstrip("_")).name
+        home.name = home.gradient.name if home.gradient else unused(stem, taken)
         return home.name
 
     def _section(self, section: SectionValues, names: Mapping[Key, str]) -> Section:

@@ -81,6 +81,7 @@ def training_values(
     scaled = narrow and not penalties and all(_mean_only(derivation) for _, derivation in heads)
     shared = len(lowering.graph.nodes)
     outputs: list[tuple[str, dict[Variable, Value]]] = []
+    variables: dict[int, Variable] = {}
     names = dict(lowering.values)
     for head, derivation in heads:
         lowering.unit = {BATCH: ONE} if scaled else {}
@@ -88,6 +89,8 @@ def training_values(
             (head.form, _head(lowering, head, derivation, [boundary, *learned], sources))
         )
         names = {**lowering.values, **names}
+        for variable, labelled in lowering.values.items():
+            variables.setdefault(labelled.value.number, variable)
     lowering.unit = {}
     lowering.input(boundary.bar())
     lower_layers(lowering, Derivation((), _before(body.adjoints, boundary)), sources)
@@ -105,7 +108,6 @@ def training_values(
         if value.operation == "input" and value.variable in targets
     }
     layout = Layout(narrow, declare(names), frozenset(given))
-    variables: dict[int, Variable] = {}
     for variable, labelled in names.items():
         variables.setdefault(labelled.value.number, variable)
     for _, found in outputs:

@@ -27,31 +27,58 @@ _ODD_PART = (
 )
 
 
+_BLOCK = 3 << 13  # bytes at a time: what is in between stays in the cache
+
+
 def _ratio(coefficients, x):
-    """P(x) / Q(x) by Horner's rule."""
-    above, below = coefficients[0]
-    for p, q in coefficients[1:]:
-        above = above * x + p
-        below = below * x + q
-    return above / below
+    """P(x) / Q(x) by Horner's rule, both at once."""
+    first, *others = np.array(coefficients, x.dtype)[:, :, None]
+    both = np.full((2, x.size), first)
+    for pair in others:
+        both *= x
+        both += pair
+    return both[0] / both[1]
 
 
 def _complement(x):
-    """erfc(x) for x >= 0. Split at h, whose square is exact, exp(-x²) keeps its digits."""
-    x = np.minimum(x, 28.0)
+    """erfc(x) for x >= 0, changing x. Split at h, a short number, exp(-x²) keeps its digits."""
+    np.minimum(x, 28.0, out=x)
     h = np.floor(16.0 * x) / 16.0
     return np.exp(-h * h) * np.exp((h - x) * (h + x)) * _ratio(_SCALED_COMPLEMENT, x)
 
 
-def erf(x):
-    """Error function, element by element; of the dtype of x, NaN for NaN."""
+def _erf(x):
     size = np.abs(x)
     near = np.clip(x, -0.5, 0.5)
     near = near * _ratio(_ODD_PART, near * near)
-    return np.where(size > 0.5, np.copysign(1.0 - _complement(size), x), near)[()]
+    return np.where(size > 0.5, np.copysign(1.0 - _complement(size), x), near)
 
 
-def erfc(x):
-    """1 - erf(x), also where that is close to 0: down to the smallest number."""
+def _erfc(x):
     tail = _complement(np.abs(x))
-    return np.where(x < 0.0, 2.0 - tail, tail)[()]
+    return np.where(x < 0.0, 2.0 - tail, tail)
+
+
+def _by_blocks(function, x, out):
+    x = np.asarray(x)
+    if out is None:
+        out = np.empty(x.shape, np.result_type(x, np.float16))
+    source, target = x.astype(out.dtype, copy=False).reshape(-1), out.reshape(-1)
+    step = _BLOCK // out.itemsize
+    for start in range(0, x.size, step):
+        stop = start + step
+        target[start:stop] = function(source[start:stop])
+    return out[()]
+
+
+def erf(x, out=None):
+    """Error function, element by element; of the dtype of x, NaN for NaN.
+
+    Written to out, where one is given: an array that lies in one piece.
+    """
+    return _by_blocks(_erf, x, out)
+
+
+def erfc(x, out=None):
+    """1 - erf(x), also where that is close to 0: down to the smallest number. out as for erf."""
+    return _by_blocks(_erfc, x, out)
