@@ -38,6 +38,7 @@ _FUNCTIONS = frozenset(
 )
 _LARGE = {"Σ": r"\sum", "∑": r"\sum", "Π": r"\prod", "∏": r"\prod", "∫": r"\int"}
 _MARKS = {"hat": r"\hat", "bar": r"\bar", "tilde": r"\tilde"}
+_DELIMITERS = tuple("()[]{}|‖⟨⟩⌊⌋⌈⌉/")
 _CLASSES = {
     "relation": r"\mathrel{%s}",
     "binary": r"\mathbin{%s}",
@@ -89,7 +90,7 @@ class _Printer:
             case Symbol(text, style):
                 printed = _symbol(text, style)
             case Numeral(text):
-                printed = "".join(_numeral(text))
+                printed = _joined(*_numeral(text))
             case Operator(text, form):
                 printed = _operator(text, form)
             case Words(text):
@@ -139,7 +140,8 @@ class _Printer:
             opens = before is None or (isinstance(before, Operator) and before.text != TIMES)
             sign, form = latex_signs.sign(part.text)
             return sign if form == "plain" or (sign and opens) else _operator(part.text, "prefix")
-        return self._braced(part) if isinstance(part, Row) else self.text(part)
+        text = self._braced(part) if isinstance(part, Row) else self.text(part)
+        return f" {text}" if isinstance(before, Large) else text
 
     def _braced(self, math: Math) -> str:
         return f"{{{self._whole(math)}}}"
@@ -172,13 +174,12 @@ class _Printer:
     def _fenced(self, opening: str, body: Math, closing: str) -> str:
         needed = height(body, self._display)
         inner = _Printer(self._display, self._room, self._depth + 1).text(body)
-        left, right = _bracket(opening), _bracket(closing)
         for reach, size in _SIZES:
             if needed <= reach:
-                return _joined(_sized(size, "l", left), inner, _sized(size, "r", right))
-        if self._breaks:  # brackets of equal growth must stand on one line
-            return _joined(_sized("Bigg", "l", left), inner, _sized("Bigg", "r", right))
-        return _joined(rf"\left{left}", inner, rf"\right{right}")
+                return _joined(_bracket(opening, size, "l"), inner, _bracket(closing, size, "r"))
+        if self._breaks:  # brackets that grow by themselves must stand on one line
+            return _joined(_bracket(opening, "Bigg", "l"), inner, _bracket(closing, "Bigg", "r"))
+        return _joined(rf"\left{_delimiter(opening)}", inner, rf"\right{_delimiter(closing)}")
 
     def _cases(self, rows: Sequence[tuple[Math, Math | None]]) -> str:
         lines = [
@@ -227,8 +228,8 @@ def _symbol(text: str, style: str) -> str:
     if style == "upright":
         return rf"\mathrm{{{''.join(_characters(text))}}}"
     pieces = list(_characters(text))
-    if len(pieces) == 1 and (len(text) == 1 or pieces[0].startswith("\\")):
-        return pieces[0] if not text.isdigit() else rf"\mathit{{{text}}}"
+    if len(text) == len(pieces) == 1 and re.fullmatch(r"[A-Za-z]|\\[A-Za-z]+", pieces[0]):
+        return pieces[0]
     return rf"\mathit{{{''.join(pieces)}}}"
 
 
@@ -273,10 +274,10 @@ def _operator(text: str, form: str) -> str:
 def words(text: str) -> str:
     r"""Return plain words within a formula; signs stand outside of ``\text``."""
     pieces = re.findall(r"[A-Za-z0-9 .,;:!?()+=*/'-]+|.", text, re.DOTALL)
-    return "".join(
-        rf"\text{{{piece}}}" if piece[0] in _PLAIN else "".join(_characters(piece))
-        for piece in pieces
+    printed = (
+        [rf"\text{{{piece}}}"] if piece[0] in _PLAIN else _characters(piece) for piece in pieces
     )
+    return _joined(*(part for parts in printed for part in parts))
 
 
 _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 .,;:!?()+=*/'-")
@@ -290,13 +291,13 @@ def _large(mark: str) -> str:
     return rf"\mathop{{\mathrm{{{''.join(_characters(mark))}}}}}"
 
 
-def _bracket(text: str) -> str:
-    r"""A bracket as a delimiter; ``.`` is the empty one."""
-    known = text in tuple("()[]{}|‖⟨⟩⌊⌋⌈⌉/")
-    return latex_signs.sign(text)[0] if known else "."
+def _delimiter(text: str) -> str:
+    r"""A bracket as what follows ``\left``; the empty one where it is none."""
+    return latex_signs.sign(text)[0] if text in _DELIMITERS else "."
 
 
-def _sized(size: str, side: str, bracket: str) -> str:
-    if bracket == ".":
-        return ""
-    return rf"\{size}{side}{bracket}" if size else bracket
+def _bracket(text: str, size: str, side: str) -> str:
+    """A bracket of a size; anything else as words."""
+    if text not in _DELIMITERS:
+        return words(text)
+    return (rf"\{size}{side}" if size else "") + _delimiter(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from symbackprop.frames import latex_environment
@@ -67,7 +68,7 @@ class _Writer:
         listed = self.inlines(tuple(_unlinked(part) for part in section.title))
         head = (
             rf"\{heading}[{{\texorpdfstring{{{listed}}}{{{short}}}}}]"
-            rf"{{\anchor{{{section.anchor}}}{title}}}"
+            rf"{{\anchor{{{_name(section.anchor)}}}{title}}}"
         )
         return "\n\n".join([head, *(self._block(block) for block in section.blocks)])
 
@@ -94,7 +95,7 @@ class _Writer:
         if isinstance(part, Code):
             return rf"\texttt{{{typewriter(part.text)}}}"
         if isinstance(part, Link):
-            return rf"\hyperlink{{{part.anchor}}}{{{self._inline(part.content, room)}}}"
+            return _linked(self._inline(part.content, room), part.anchor)
         formula = latex(part, display=False)
         return rf"\fit{{{formula}}}" if is_stiff(part, room) else f"${formula}$"
 
@@ -104,7 +105,7 @@ class _Writer:
         widest = max(short, key=width, default=None)
         taken = 3.0 if widest is None else width(widest)
         lines = [rf"\begin{{derivation}}{{{'' if widest is None else latex(widest)}}}"]
-        anchor = f"[{display.anchor}]" if display.anchor else ""
+        anchor = f"[{_name(display.anchor)}]" if display.anchor else ""
         for line in display.lines:
             lines.append(rf"\step{anchor}{self._step(line, _LINE - taken)}")
             anchor = ""
@@ -174,6 +175,9 @@ class _Writer:
 
     def _diagram(self, diagram: Diagram) -> str:
         lines = ["\n".join(self._path(diagram, path)) for path in _paths(diagram)]
+        drawn = {end for arrow in diagram.arrows for end in (arrow.source, arrow.target)}
+        alone = (position for position in range(len(diagram.nodes)) if position not in drawn)
+        lines.extend(self._node(diagram, position) for position in alone)
         body = "\n\\par\\medskip\n".join(lines)
         caption = rf"\par\smallskip \note{{{escaped(diagram.description)}}}"
         return "\n".join([r"\begin{center}", body, caption, r"\end{center}"])
@@ -182,8 +186,11 @@ class _Writer:
         yield self._node(diagram, path[0].source)
         for arrow in path:
             forward = _linked(latex(arrow.forward, display=False), arrow.forward_anchor)
-            back = "" if arrow.backward is None else latex(arrow.backward, display=False)
-            yield rf"\flow{{{forward}}}{{{_linked(back, arrow.backward_anchor)}}}"
+            if arrow.backward is None:
+                yield rf"\onward{{{forward}}}"
+            else:
+                back = _linked(latex(arrow.backward, display=False), arrow.backward_anchor)
+                yield rf"\flow{{{forward}}}{{{back}}}"
             yield self._node(diagram, arrow.target)
 
     def _node(self, diagram: Diagram, position: int) -> str:
@@ -249,7 +256,11 @@ def _unlinked(part: Inline) -> Inline:
 
 
 def _linked(text: str, anchor: str) -> str:
-    return rf"\hyperlink{{{anchor}}}{{{text}}}" if anchor and text else text
+    return rf"\hyperlink{{{_name(anchor)}}}{{{text}}}" if anchor else text
+
+
+def _name(anchor: str) -> str:
+    return re.sub(r"[^a-z0-9-]", "-", anchor)
 
 
 def _shares(rows: Sequence[Sequence[Inlines]]) -> list[float]:
