@@ -25,9 +25,9 @@ from symbackprop.render.matrices import (
     product,
     transposed,
 )
-from symbackprop.scalar import ONE, Apply, Expression, Number
+from symbackprop.scalar import ONE, ZERO, Apply, Expression, Number
 
-TWO = Number(Fraction(2))
+MINUS_ONE, TWO = Number(Fraction(-1)), Number(Fraction(2))
 
 
 class NoFormError(Exception):
@@ -141,7 +141,7 @@ def combined(factors: Product) -> Value:
     divisors = [value for value in below if value.labels]
     numbers = [value for value in above if not value.labels]
     inverse = [value for value in below if not value.labels]
-    size, negative = _magnitude(factors.coefficient)
+    size, negative = magnitude(factors.coefficient)
     front = [*([] if size == ONE else [Value(Constant(size))]), *numbers]
     if divisors:
         above_them = _outer(arrays) if arrays else _hadamard(front)
@@ -153,7 +153,7 @@ def combined(factors: Product) -> Value:
     return elementwise("negative", [result]) if negative else result
 
 
-def _magnitude(coefficient: Expression) -> tuple[Expression, bool]:
+def magnitude(coefficient: Expression) -> tuple[Expression, bool]:
     """Return the coefficient without its sign, as one quotient, and whether it has one."""
     above, below = _quotient(coefficient)
     size = prod(part.value for part in above if isinstance(part, Number)) / prod(
@@ -179,7 +179,7 @@ def _quotient(number: Expression) -> tuple[list[Expression], list[Expression]]:
     parts = [_quotient(argument) for argument in number.arguments]
     above, below = list(parts[0][0]), list(parts[0][1])
     if number.function == "negative":
-        above.append(Number(Fraction(-1)))
+        above.append(MINUS_ONE)
     for over, under in parts[1:]:
         above += over if number.function == "multiply" else under
         below += under if number.function == "multiply" else over
@@ -318,6 +318,20 @@ def _contracted(values: Sequence[Value], index: Index) -> Value:
     return Value(matrix, outer, other)
 
 
+def added(terms: Sequence[Product]) -> Product:
+    """Return the sum, a coefficient that all terms have taken out."""
+    if len(terms) < 2:
+        return terms[0] if terms else Product(ZERO)
+    sizes = [magnitude(term.coefficient) for term in terms]
+    common = sizes[0][0] if len({size for size, _ in sizes}) == 1 else ONE
+    if common != ONE and all(term.above or term.below for term in terms):
+        signs = [MINUS_ONE if negative else ONE for _, negative in sizes]
+        terms = [replace(t, coefficient=sign) for t, sign in zip(terms, signs, strict=True)]
+    else:
+        common = ONE
+    return Product(common, (elementwise("add", [combined(term) for term in terms]),))
+
+
 def negated(factors: Product) -> Product:
     """Return the product with the other sign."""
-    return Product(Number(Fraction(-1))).times(factors)
+    return Product(MINUS_ONE).times(factors)

@@ -34,6 +34,7 @@ from symbackprop.render.labelled import (
     NoFormError,
     Product,
     Value,
+    added,
     combined,
     elementwise,
     negated,
@@ -42,7 +43,7 @@ from symbackprop.render.labelled import (
     summed,
 )
 from symbackprop.render.matrices import Array, Constant, Extremum, Matrix, OneHot
-from symbackprop.scalar import ONE, ZERO, Apply, Expression, Slot
+from symbackprop.scalar import ONE, Apply, Expression, Slot
 
 Layout = Literal["rows", "columns", "sample"]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
@@ -66,14 +67,14 @@ def made_variables(equations: Iterable[Equation], adjoints: Iterable[Adjoint] = 
     Positions are left out: they are seen as unit vectors, not through.
     """
     made: dict[Variable, Equation | Adjoint] = {
-        e.target.variable: e for e in equations if _is_made(e.target.variable)
+        e.target.variable: e for e in equations if _seen_through(e.target.variable)
     }
-    made |= {a.variable.bar(): a for a in adjoints if _is_made(a.variable)}
+    made |= {a.variable.bar(): a for a in adjoints if _seen_through(a.variable)}
     return made
 
 
-def _is_made(variable: Variable) -> bool:
-    return variable.symbol.startswith("_") and not variable.integer
+def _seen_through(variable: Variable) -> bool:
+    return variable.made and not variable.integer
 
 
 def matrix_equation(equation: Equation, made: Made, layout: Layout) -> MatrixForm | None:
@@ -162,11 +163,11 @@ class _Reader:
             if not (isinstance(function, Apply) and function.function == "add"):
                 raise
         terms = [self._factors(f, equation.operands, scope) for f in function.arguments]
-        return _added([summed(factors.times(left_out), over) for factors in terms])
+        return added([summed(factors.times(left_out), over) for factors in terms])
 
     def adjoint(self, adjoint: Adjoint, labels: _Labels) -> Product:
         """Return the sum of the terms, the axes of the variable labelled so."""
-        return _added([self._term(term, labels) for term in adjoint.terms])
+        return added([self._term(term, labels) for term in adjoint.terms])
 
     def _term(self, term: Term, labels: _Labels) -> Product:
         scope: _Scope = {}
@@ -307,14 +308,6 @@ def _bare(axis: Index, index: IndexExpression, scope: _Scope) -> Index | None:
     if _is_only_place(axis, index):
         return None
     raise NoFormError("a slice, or an affine index")
-
-
-def _added(terms: Sequence[Product]) -> Product:
-    if len(terms) == 1:
-        return terms[0]
-    if not terms:
-        return Product(ZERO)
-    return Product(above=(elementwise("add", [combined(term) for term in terms]),))
 
 
 def _extremum(function: _Extreme, value: Value, reduced: _Scope) -> Value:

@@ -43,7 +43,7 @@ from symbackprop.render.typeset import (
     Symbol,
     row,
 )
-from symbackprop.scalar import COMPARISONS, ONE, Apply, Slot
+from symbackprop.scalar import COMPARISONS, ONE, ZERO, Apply, Slot
 
 _HADAMARD, _ENTRYWISE = Operator("⊙"), Operator("∘", "plain")
 _PRODUCT, _ALL = Operator(TIMES, "plain"), Operator("·", "plain")
@@ -253,6 +253,8 @@ def _level(function: str) -> int:
 
 def _multiplied(operands: Sequence[Matrix], parts: Sequence[_Written]) -> _Written:
     """Return numbers before arrays, ``⊙`` between these."""
+    if operands[0] == Constant(ZERO):
+        return _Written(Symbol("0", "bold"))
     pairs = list(zip(operands, parts, strict=True))
     numbers = [part.math for operand, part in pairs if shape(operand) == SCALAR]
     arrays = [part for operand, part in pairs if shape(operand) != SCALAR]
