@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -22,15 +22,17 @@ from symbackprop.small import small_instance
 
 if TYPE_CHECKING:
     from symbackprop.checking.report import GradientReport
-    from symbackprop.equations import Derivation
     from symbackprop.network import Network
+    from symbackprop.render.context import Choice
+    from symbackprop.render.display import Derivation
+    from symbackprop.render.document import Document
 
 __all__ = [
     "FailedCheckError",
-    "NetworkDerivation",
     "build",
     "check",
     "derive",
+    "document",
     "generate",
     "generate_checked",
     "load",
@@ -51,21 +53,6 @@ class FailedCheckError(Exception):
     def __init__(self, report: GradientReport) -> None:
         super().__init__("the generated module failed its gradient check")
         self.report = report
-
-
-@dataclass(frozen=True)
-class NetworkDerivation:
-    """What is derived of a network.
-
-    Attributes:
-        network: the equations it starts from.
-        layers: from a given cotangent of the output to the input and every parameter.
-        heads: for each of ``network.heads``, loss and last activation derived together.
-    """
-
-    network: Network
-    layers: Derivation
-    heads: tuple[Derivation, ...]
 
 
 def _silent(stage: str) -> None:
@@ -114,8 +101,10 @@ def _architecture(
 
 def derive(
     source: Source, *, loss: str | None = None, reduction: BatchReduction | None = None
-) -> NetworkDerivation:
+) -> Derivation:
     """Return the derivation of an architecture: equations, adjoints and every step.
+
+    It displays itself in a notebook, and so do its ``equations``, ``gradients`` and ``steps``.
 
     Args:
         source: the architecture.
@@ -125,11 +114,52 @@ def derive(
     Raises:
         SymbackpropError: as for ``build``.
     """
-    from symbackprop.calculus import derive_head, derive_layers
+    from symbackprop.calculus import derive_network
+    from symbackprop.render.display import Derivation
 
-    network = build(source, loss=loss, reduction=reduction)
-    heads = tuple(derive_head(network, head, fused=True) for head in network.heads)
-    return NetworkDerivation(network, derive_layers(network), heads)
+    derived = derive_network(build(source, loss=loss, reduction=reduction))
+    given = {"loss": loss, "reduction": reduction}
+    options = "".join(f", {key}={value!r}" for key, value in given.items() if value is not None)
+    code = f"import symbackprop\n\nsymbackprop.derive({_written(source)}{options})"
+    return Derivation(derived.network, derived.layers, derived.heads, derived.textbook, code)
+
+
+def _written(source: Source) -> str:
+    """Return Python code that stands for the source."""
+    return repr(source.text if isinstance(source, Architecture) else str(source))
+
+
+def document(
+    source: Source,
+    *,
+    loss: str | None = None,
+    reduction: BatchReduction | None = None,
+    choice: Choice | None = None,
+    progress: Progress = _silent,
+) -> Document:
+    """Return the derivation of an architecture as a document, with its module where it has one.
+
+    Args:
+        source: the architecture.
+        loss: as for ``build``.
+        reduction: as for ``build``.
+        choice: notation, form, layout and parameters; see ``render.context.Choice``.
+        progress: called with the name of each stage.
+
+    Raises:
+        SymbackpropError: as for ``build``, or ``choice`` names no parameter.
+    """
+    from symbackprop.emit import generate as emit
+
+    progress("deriving")
+    derivation = derive(source, loss=loss, reduction=reduction)
+    progress("generating the module")
+    try:
+        emitted = emit(derivation.network)
+    except SymbackpropError:  # something is left open: there is a derivation, but no code
+        emitted = None
+    progress("setting formulas")
+    return derivation.document(choice, emitted)
 
 
 def generate(
@@ -188,7 +218,10 @@ def _emitted(architecture: Architecture, optimizer: str, progress: Progress) -> 
     from symbackprop.emit import generate as emit
 
     progress("deriving")
-    return emit(network, optimizer=optimizer).text, network
+    try:
+        return emit(network, optimizer=optimizer).text, network
+    except SymbackpropError as error:
+        raise error.at(architecture.place) from None
 
 
 def _checked(text: str, network: Network, progress: Progress) -> GradientReport:

@@ -23,8 +23,9 @@ def check_definition(definition: Definition, functions: Collection[str]) -> None
     try:
         if isinstance(definition, Loss):
             given = ["a", "y", *_names_in((*definition.output, *definition.target))]
+            given += [*definition.constants, *definition.vectors]
             for texts in filter(None, (definition.equations, definition.indices)):
-                _check_names(texts, [*given, *definition.constants, *definition.vectors], functions)
+                _check_reads("output", ["a"], _check_names(texts, given, functions))
         elif isinstance(definition, Activation):
             _check(definition, ["z"], list(definition.constants), functions)
         elif isinstance(definition, Layer):
@@ -48,9 +49,14 @@ def _check(
         _check_extents(f"parameter {name!r}", parameter.extents, numbers)
     given = [*inputs, *numbers, *definition.parameters]
     read = _check_names(definition.equations, given, functions)
-    for name in definition.parameters:
+    _check_reads("input", inputs, read)
+    _check_reads("parameter", definition.parameters, read)
+
+
+def _check_reads(kind: str, names: Iterable[str], read: Collection[str]) -> None:
+    for name in names:
         if name not in read:
-            raise SymbackpropError(f"parameter {name!r} is not used: the result does not read it")
+            raise SymbackpropError(f"{kind} {name!r} is not used: the result does not read it")
 
 
 def _check_extents(place: str, texts: Iterable[str], numbers: Sequence[str]) -> None:

@@ -71,6 +71,8 @@ def test_a_used_parameter_may_be_read_through_what_is_defined():
             define('equations = ["L = total(i, (a[i] - t[i])**2)"]', "loss"),
             ["loss 'mine'", "unknown name 't'"],
         ),
+        (define('equations = ["a = 3"]'), ["activation 'mine': input 'z' is not used"]),
+        (define('equations = ["L = y"]', "loss"), ["loss 'mine': output 'a' is not used"]),
         (
             define('equations = ["L = a - y"]\nindices = ["L = a[y] * q"]', "loss"),
             ["equation 'L = a[y] * q'", "unknown name 'q'"],

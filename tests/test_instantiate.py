@@ -574,3 +574,22 @@ def test_random_equations_keep_their_values(seed):
     for equation in equations:
         assert set(scalar.slots(equation.function)) == set(range(len(equation.operands)))
         assert len(set(equation.operands)) == len(equation.operands)
+
+
+@pytest.mark.parametrize(
+    ("text", "of"),
+    [
+        ("a[i] = x[i] > 0", lambda x: 1.0 * (x > 0)),
+        ("a[i] = (x[i] > 0) - (x[i] < 0)", np.sign),
+        ("a[i] = -(x[i] > 0) * x[i]", lambda x: -np.maximum(x, 0)),
+        ("a[i] = x[i] + tanh(x[i] > 0)", lambda x: x + np.tanh(1.0 * (x > 0))),
+        ("a[i] = x[i] * total(j, x[j] > 0)", lambda x: x * np.sum(x > 0, 1, keepdims=True)),
+    ],
+)
+def test_a_truth_value_counts_as_one_or_zero(text, of):
+    x = array("x", 4, batched=True)
+    equations = equations_of(text, [x])
+    given = np.random.default_rng(3).normal(size=(BATCH, 4))
+    found = evaluate(equations, {"x": given}, {"N": BATCH})[equations[-1].target.variable.name]
+    assert not any(isinstance(number, bool) for number in found.flat)
+    np.testing.assert_allclose(found.astype(float), of(given), rtol=1e-14)

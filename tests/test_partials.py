@@ -116,6 +116,14 @@ def test_kinks_follow_the_convention(expression, at, expected):
     assert value(partial(expression, 0), *map(mpmath.mpf, at)) == expected
 
 
+def test_a_condition_on_an_indicator_is_converted():
+    """SymPy writes a comparison with a Piecewise as an if-then-else of conditions."""
+    indicator = Apply("where", (Apply("greater", (U, ZERO)), number(1), ZERO))
+    larger = partial(apply("maximum", indicator, U), 0)
+    found = [value(larger, mpmath.mpf(u), mpmath.mpf(0)) for u in (-2, 0.5, 3)]
+    assert found == [0, 0, 1]
+
+
 def test_forms():
     assert partial(RELU, 0) == apply("less", ZERO, U)
     squared = apply("power", apply("add", U, negative(V)), number(2))

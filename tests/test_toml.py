@@ -124,6 +124,14 @@ class TestToml:
                 ["layer 2: type 'conv2d' is not known", "activation, dense"],
             ),
             (NETWORK + '[[layer]]\ntype = "Linear"\n', ["'Linear' is called 'dense' here"]),
+            (
+                NETWORK + '[[layer]]\ntype = "LeakyReLU"\n',
+                ["'LeakyReLU' is an activation", 'function = "leaky_relu"'],
+            ),
+            (
+                NETWORK + '[[layer]]\ntype = "dense"\nunits = "3"\n',
+                ["layer 1 (dense): units: found '3'", "an integer from 1 to"],
+            ),
             (NETWORK + '[[layer]]\ntype = "dense"\n', ["layer 1 (dense): units is missing"]),
             (NETWORK + DENSE + "unit = 4\n", ["layer 1 (dense)", "'unit'", "'units'"]),
             (NETWORK + DENSE + "out_features = 4\n", ["'out_features' is called 'units' here"]),
@@ -188,6 +196,22 @@ class TestWhatDoesNotFit:
             ),
             ('loss = "gaussian_nll"', "", ["loss: gaussian_nll", "extent 2 * units, found 3"]),
             ('loss = "cross_entropy"', "", ["loss: cross_entropy reads probabilities"]),
+            (
+                "",
+                'activation = { name = "prelu", num_parameters = 2 }',
+                ["alpha has 2 numbers; allowed: 1, or one for each of the 3 channels"],
+            ),
+            (
+                "",
+                'activation = "zero"\n[[define]]\nkind = "activation"\nname = "zero"\n'
+                'equations = ["a = 0 * z"]',
+                ["layer 1 (dense)", "the output does not depend on the input"],
+            ),
+            (
+                'loss = "zero"',
+                '[[define]]\nkind = "loss"\nname = "zero"\nequations = ["L = total(i, 0 * a[i])"]',
+                ["loss: ", "does not depend on the output"],
+            ),
             ("", 'name = "a"\n[[layer]]\ntype = "activation"\nfunction = "prelu"\nname = "a"', []),
         ],
     )

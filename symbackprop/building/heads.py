@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from symbackprop import scalar
 from symbackprop.architecture import Use
-from symbackprop.building.layers import split_axes
+from symbackprop.building.layers import reads, split_axes
 from symbackprop.building.settings import check_fields, settled, vector, written_rank
 from symbackprop.catalog import Catalog, look_up
 from symbackprop.definition import Loss, Penalty
@@ -132,6 +132,8 @@ def _head(form: Literal["values", "indices"], loss: Loss, scope: Scope, reductio
     if form == "indices":
         texts, weight = loss.indices, loss.indices_weight
     equations = list(instantiate(texts, scope, names))
+    if not reads(equations, scope.variables["a"]):
+        raise SymbackpropError("the loss does not depend on the output")
     weights = _weights(weight, scope, names) if reduction == "mean" else ()
     if not weights:
         equations = _within(equations, loss, names)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
@@ -20,6 +20,7 @@ from symbackprop.equations import (
     Index,
     Role,
     Variable,
+    accesses_of,
     extent_expression,
 )
 from symbackprop.errors import SymbackpropError
@@ -75,6 +76,9 @@ def _layer(
     elif activation is None:
         raise SymbackpropError("type 'activation' needs a function: the name of an activation")
     applied = _activate(activation, before, names, catalog) if activation else _Part()
+    for part, read in ((own, source), (applied, before)):
+        if part.equations and not reads(part.equations, read):
+            raise SymbackpropError("the output does not depend on the input")
     titles = [] if use.type == "activation" else [use.type]
     return Layer(
         position=position,
@@ -88,6 +92,12 @@ def _layer(
         parameters=own.parameters + applied.parameters,
         place=use.place,
     )
+
+
+def reads(equations: Iterable[Equation], variable: Variable) -> bool:
+    """Whether any of the equations reads the variable."""
+    operands = (operand for equation in equations for operand in equation.operands)
+    return any(access.variable == variable for o in operands for access in accesses_of(o))
 
 
 def _own_part(
@@ -265,6 +275,8 @@ def _activated(
     leading, insert = split_axes(source, rank, axis)
     numbers = constant_numbers(settled(definition, given))
     parameters = _variables(definition.parameters, names.owner, numbers)
+    if definition.channels:
+        _check_channels(parameters, source)
     scope = Scope(
         owner=names.owner,
         variables={"z": source, **parameters},
@@ -278,6 +290,17 @@ def _activated(
     )
     equations = instantiate(definition.equations, scope, names)
     return _Part(equations, _learned(definition.parameters, scope, equations, False))
+
+
+def _check_channels(parameters: Mapping[str, Variable], source: Variable) -> None:
+    channels = source.axes[1].extent
+    for symbol, variable in parameters.items():
+        for axis in variable.axes:
+            if axis.extent != 1 and not same_extent(axis.extent, channels):
+                raise SymbackpropError(
+                    f"{symbol} has {extent_text(axis.extent)} numbers; allowed: 1, or one for "
+                    f"each of the {extent_text(channels)} channels"
+                )
 
 
 def split_axes(source: Variable, rank: int, axis: Any) -> tuple[tuple[Index, ...], int]:

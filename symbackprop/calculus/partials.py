@@ -317,6 +317,8 @@ def _select(condition: Expression, yes: Expression, no: Expression) -> Expressio
 
 
 def _from_condition(condition: Symbolic) -> Expression:
+    if isinstance(condition, sympy.ITE):
+        condition = condition.to_nnf(simplify=False)
     if isinstance(condition, sympy.And | sympy.Or):
         joint = "logical_and" if isinstance(condition, sympy.And) else "logical_or"
         parts = sorted(condition.args, key=sympy.default_sort_key)

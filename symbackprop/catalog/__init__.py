@@ -102,6 +102,13 @@ def look_up(
     """
     if name in entries:
         return entries[name]
+    if ours := known_as(entries, name):
+        raise SymbackpropError(f"{kind} {name!r} is called {ours!r} here")
+    raise SymbackpropError(f"{kind} {name!r} is not known; {allowed(name, [*entries, *others])}")
+
+
+def known_as(entries: Mapping[str, Entry], name: str) -> str:
+    """Return our name of another library's entry; "" where there is none."""
     # An exact name comes first: CrossEntropyLoss takes logits, cross_entropy probabilities.
     exact = [entry.name for entry in entries.values() if name in entry.also_known_as]
     alike = [
@@ -109,9 +116,7 @@ def look_up(
         for entry in entries.values()
         if _folded(name) in map(_folded, (entry.name, *entry.also_known_as))
     ]
-    if exact or alike:
-        raise SymbackpropError(f"{kind} {name!r} is called {(exact or alike)[0]!r} here")
-    raise SymbackpropError(f"{kind} {name!r} is not known; {allowed(name, [*entries, *others])}")
+    return (*exact, *alike, "")[0]
 
 
 def _folded(name: str) -> str:

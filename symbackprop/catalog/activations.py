@@ -32,6 +32,7 @@ ENTRIES = (
         "acoustic models",
         constants={"negative_slope": 0.01},
         relu_like=True,
+        also_known_as=("lrelu",),
         fields_known_as={"alpha": "negative_slope"},
     ),
     Activation(

@@ -62,7 +62,7 @@ ENTRIES = (
         source="Bishop 2006, Pattern Recognition and Machine Learning, equation (4.90)",
         constants={"pos_weight": 1.0},
         nonnegative=("pos_weight",),
-        also_known_as=("bce",),
+        also_known_as=("bce", "log_loss"),
         expects="probabilities",
         on_logits="binary_cross_entropy_with_logits",
     ),
@@ -73,7 +73,11 @@ ENTRIES = (
         source="PyTorch: torch.nn.BCEWithLogitsLoss",
         constants={"pos_weight": 1.0},
         nonnegative=("pos_weight",),
-        also_known_as=("bce_with_logits", "sigmoid_cross_entropy"),
+        also_known_as=(
+            "bce_with_logits",
+            "sigmoid_cross_entropy",
+            "sigmoid_cross_entropy_with_logits",
+        ),
     ),
     Loss(
         name="cross_entropy",
@@ -120,7 +124,11 @@ ENTRIES = (
         unit_interval=("label_smoothing",),
         indices_weight="where(y == ignore_index, 0, weight[y])",
         vectors=("weight",),
-        also_known_as=("CrossEntropyLoss", "softmax_cross_entropy"),
+        also_known_as=(
+            "CrossEntropyLoss",
+            "softmax_cross_entropy",
+            "softmax_cross_entropy_with_logits",
+        ),
     ),
     Loss(
         name="nll",

@@ -30,7 +30,7 @@ from symbackprop.formula_reader import FUNCTIONS, read_equation
 from symbackprop.instantiate import polynomials
 from symbackprop.instantiate.declare import declare, letters_of, reads_batch
 from symbackprop.instantiate.extents import Table
-from symbackprop.instantiate.fold import fold
+from symbackprop.instantiate.fold import as_number, fold
 from symbackprop.instantiate.reads import Frame, Operands, Subscripts, granted, matches
 from symbackprop.instantiate.scope import (
     Names,
@@ -131,7 +131,7 @@ class _Binder:
             reduction = value.reduction
             frame, reduced = self._inner(value, frame)
             value = value.body
-        function, operands = frame.operands.used(self.convert(value, frame))
+        function, operands = frame.operands.used(as_number(self.convert(value, frame)))
         target = Access(variable, variable.axes)
         equation = Equation(target, function, operands, reduction, reduced, held=assignment.held)
         del self.table.pending[name]
@@ -279,7 +279,7 @@ class _Binder:
         key = self._key(reduce, frame)
         if key not in self.hoisted:
             inner, reduced = self._inner(reduce, frame)
-            function = self.convert(reduce.body, inner)
+            function = as_number(self.convert(reduce.body, inner))
             if function == ZERO and reduce.reduction == "total":
                 return ZERO
             used = inner.operands.used(function)
@@ -337,7 +337,7 @@ class _Binder:
             return self.hoisted[key]
         argument = call.arguments[0]
         inner = replace(frame, operands=Operands())
-        value = self.convert(argument, inner)
+        value = as_number(self.convert(argument, inner))
         source = inner.operands.read(value)
         if not isinstance(source, Access) or not _is_whole(source, source.indices):
             free = self._letters_in(argument, frame)

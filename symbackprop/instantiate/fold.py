@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from symbackprop import scalar
 from symbackprop.errors import SymbackpropError
-from symbackprop.scalar import ONE, ZERO, Expression, Number
+from symbackprop.scalar import ONE, TRUTH, ZERO, Apply, Expression, Number
 
 _LARGEST = Fraction(sys.float_info.max)
 _MAX_BITS = 2048  # float64 ends at 1024; a quotient may pass through more
@@ -32,6 +32,8 @@ def fold(function: str, arguments: Sequence[Expression]) -> Expression:
         raise SymbackpropError("division by 0")
     if function in ("logical_and", "logical_or"):
         return _logical(function, *arguments)
+    kept = {"where": 1, "logical_not": 1}.get(function, 0)  # conditions stay what they are
+    arguments = [*arguments[:kept], *(as_number(argument) for argument in arguments[kept:])]
     numbers = [argument.value for argument in arguments if isinstance(argument, Number)]
     if function in _COMPARE and len(numbers) == 2:
         return ONE if _COMPARE[function](*numbers) else ZERO
@@ -44,6 +46,12 @@ def fold(function: str, arguments: Sequence[Expression]) -> Expression:
         if isinstance(node, Number) and not _is_in_range(node.value):
             raise SymbackpropError(f"{function} gives a number beyond the range of float64")
     return result
+
+
+def as_number(expression: Expression) -> Expression:
+    """Return 1 or 0 for what holds or not: NumPy does not calculate with truth values."""
+    holds = isinstance(expression, Apply) and expression.function in TRUTH
+    return scalar.apply("where", expression, ONE, ZERO) if holds else expression
 
 
 def _logical(function: str, left: Expression, right: Expression) -> Expression:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from symbackprop.architecture import Architecture, LayerUse, Use
-from symbackprop.catalog import CATALOG, Catalog, look_up
+from symbackprop.catalog import CATALOG, Catalog, known_as, look_up
 from symbackprop.definition import Definition, Layer
 from symbackprop.errors import SymbackpropError
 from symbackprop.notation.definitions import read_definition
@@ -150,6 +150,8 @@ def _layer(table: dict[str, Any], position: int, catalog: Catalog) -> LayerUse:
         if not isinstance(kind, str):
             raise SymbackpropError(f"type: found {shown(kind)}; allowed: the name of a type")
         definition = None
+        if kind not in catalog.layers and kind != "activation":
+            _check_no_function(kind[:64], catalog)
         if kind != "activation":
             definition = look_up(catalog.layers, kind[:64], "type", ("activation",))
         name = check_name(table["name"], "name") if "name" in table else ""
@@ -169,6 +171,15 @@ def _layer(table: dict[str, Any], position: int, catalog: Catalog) -> LayerUse:
         )
     except SymbackpropError as error:
         raise error.at(place) from None
+
+
+def _check_no_function(kind: str, catalog: Catalog) -> None:
+    """Refuse an activation as a layer's type: ReLU is a layer in other libraries."""
+    name = known_as(catalog.activations, kind)
+    if name and not known_as(catalog.layers, kind):
+        raise SymbackpropError(
+            f'type {shown(kind)} is an activation: type = "activation", function = "{name}"'
+        )
 
 
 def _activation_layer(table: dict[str, Any], catalog: Catalog) -> Use:

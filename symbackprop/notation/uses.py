@@ -66,7 +66,7 @@ def check_size(value: object, what: str) -> int | str:
     Raises:
         SymbackpropError: it is neither.
     """
-    if isinstance(value, str):
+    if isinstance(value, str) and _NAME.fullmatch(value):
         return check_name(value, what)
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= LARGEST_SIZE:
         raise SymbackpropError(
@@ -165,7 +165,9 @@ def check_integer(value: object, what: str) -> int:
         SymbackpropError: it is none.
     """
     if not isinstance(value, int) or isinstance(value, bool) or abs(value) > LARGEST_SIZE:
-        raise SymbackpropError(f"{what}: found {shown(value)}; allowed: an integer")
+        raise SymbackpropError(
+            f"{what}: found {shown(value)}; allowed: an integer, at most {LARGEST_SIZE}"
+        )
     return value
 
 
