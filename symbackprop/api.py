@@ -7,7 +7,7 @@ of a TOML file, or the record that ``load`` returned.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from math import prod
 from pathlib import Path
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from symbackprop.render.context import Choice
     from symbackprop.render.display import Derivation
     from symbackprop.render.document import Document
+    from symbackprop.render.total import TotalDerivative
 
 __all__ = [
     "FailedCheckError",
@@ -36,6 +37,9 @@ __all__ = [
     "generate",
     "generate_checked",
     "load",
+    "total_derivative",
+    "total_differential",
+    "totals",
 ]
 
 Source = str | Path | Architecture
@@ -257,3 +261,76 @@ def check(
     network = None if source is None else build(source)
     progress("checking")
     return check_module(Path(module), architecture=network)
+
+
+def total_derivative(
+    expression: str, wrt: str | Sequence[str], **definitions: str | float
+) -> TotalDerivative:
+    """Return the derivative of an expression along every path by which a name reaches it.
+
+    ``total_derivative("f(t(x), u(x))", "x")`` leaves its functions open;
+    ``total_derivative("u*v", "x", u="x**2", v="sin(x)")`` is a concrete one. The result displays
+    itself in a notebook; ``str()`` is the derivation with its steps, ``document()`` a document.
+
+    Args:
+        expression: in the notation of equations, perhaps as ``name = expression``.
+        wrt: the name that varies, or several, each derived by while the others are held.
+        definitions: what further names stand for.
+
+    Raises:
+        SymbackpropError: a text is malformed, or names are unknown, unused or cyclic.
+    """
+    names = [wrt] if isinstance(wrt, str) else list(wrt)
+    if not names:
+        raise SymbackpropError("wrt: at least one name")
+    return totals(expression, names, definitions, differential=False)
+
+
+def total_differential(
+    expression: str, wrt: str | Sequence[str] = (), **definitions: str | float
+) -> TotalDerivative:
+    """Return the differential of an expression; otherwise like ``total_derivative``.
+
+    Args:
+        expression: as for ``total_derivative``.
+        wrt: the names that vary; all that nothing defines by default.
+        definitions: as for ``total_derivative``.
+
+    Raises:
+        SymbackpropError: as for ``total_derivative``.
+    """
+    names = [wrt] if isinstance(wrt, str) else list(wrt)
+    return totals(expression, names, definitions, differential=True)
+
+
+def totals(
+    expression: str,
+    wrt: Sequence[str],
+    definitions: Mapping[str, str | float],
+    *,
+    differential: bool,
+) -> TotalDerivative:
+    """Return total derivatives, one for each of ``wrt``, or the one total differential."""
+    from symbackprop.calculus import total
+    from symbackprop.notation.composition import read_composition
+    from symbackprop.render.total import TotalDerivative
+
+    texts = {name: _formula(value, name) for name, value in definitions.items()}
+    composition = read_composition(_formula(expression, "expression"), texts)
+    if differential:
+        found = [total.total_differential(composition, wrt)]
+    else:
+        found = [total.total_derivative(composition, name) for name in dict.fromkeys(wrt)]
+    function = "total_differential" if differential else "total_derivative"
+    names = repr(wrt[0]) if len(wrt) == 1 else repr(list(wrt))
+    values = "".join(f", {name}={value!r}" for name, value in texts.items())
+    code = f"import symbackprop\n\nsymbackprop.{function}({expression!r}, {names}{values})"
+    return TotalDerivative(tuple(found), code)
+
+
+def _formula(value: object, name: str) -> str:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return repr(value)
+    if not isinstance(value, str):
+        raise SymbackpropError(f"{name}: a text is wanted, not {type(value).__name__}")
+    return value

@@ -27,6 +27,8 @@ BAD_INPUT = 2
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
 PIPE_CLOSED = 141  # 128 + SIGPIPE
 
+_NOTATION = "As cost=E; keys: cost, input, activation, output, weights, transpose, first."
+_DOCUMENT = "FILE.tex, .md, .html, .ipynb or .pdf; default text on stdout."
 _ARCHITECTURE = "ARCH is a TOML file or compact text such as 2-4:relu-1:sigmoid."
 
 
@@ -84,6 +86,98 @@ def check(module: Path, arch: str | None, as_json: bool) -> None:
         json.dumps(report.as_json(), indent=2) + "\n" if as_json else _table(report), nl=False
     )
     raise SystemExit(0 if report.passed else MISMATCH)
+
+
+@command.command(epilog=_ARCHITECTURE, short_help="Write the derivation of ARCH as a document.")
+@click.argument("arch")
+@click.option("--loss", metavar="NAME", help="Loss, in place of the file's.")
+@click.option("--reduction", type=click.Choice(["mean", "sum"]), help="Over the batch.")
+@click.option("--wrt", metavar="NAME", multiple=True, help="One parameter, as W1; may be repeated.")
+@click.option("--form", type=click.Choice(["units", "matrix", "both"]), default="both")
+@click.option("--layout", type=click.Choice(["rows", "columns", "both"]), default="both")
+@click.option("--notation", metavar="KEY=VALUE", multiple=True, help=_NOTATION)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="FILE.tex, .md, .html, .ipynb or .pdf; default Markdown on stdout.",
+)
+def derive(
+    arch: str,
+    loss: str | None,
+    reduction: Literal["mean", "sum"] | None,
+    wrt: tuple[str, ...],
+    form: Literal["units", "matrix", "both"],
+    layout: Literal["rows", "columns", "both"],
+    notation: tuple[str, ...],
+    output: Path | None,
+) -> None:
+    """Write the derivation of ARCH: partials, chain rules and total derivatives, step by step."""
+    from symbackprop import api, writing
+    from symbackprop.progress import Progress
+    from symbackprop.render.context import Choice
+    from symbackprop.render.formats import writer
+    from symbackprop.render.notation import read_notation
+
+    to_file = output is not None and str(output) != "-"
+    written = writer(output.suffix if output and to_file else ".md")
+    target = writing.Target(output) if output and to_file else None
+    choice = Choice(read_notation(notation), form, layout, wrt)
+    with Progress() as progress:
+        document = api.document(
+            arch, loss=loss, reduction=reduction, choice=choice, progress=progress
+        )
+        content = written(document)
+    if target is None:
+        click.echo(content, nl=False)
+    else:
+        target.write(content)
+
+
+@command.command("total-derivative", short_help="Derive EXPRESSION along every path, with steps.")
+@click.argument("expression")
+@click.option("--wrt", metavar="NAME", multiple=True, help="What varies; may be repeated.")
+@click.option("--let", metavar="NAME=EXPRESSION", multiple=True, help="What a name stands for.")
+@click.option("--differential", is_flag=True, help="The total differential, of all free names.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help=_DOCUMENT)
+def total_derivative(
+    expression: str,
+    wrt: tuple[str, ...],
+    let: tuple[str, ...],
+    differential: bool,
+    output: Path | None,
+) -> None:
+    """Derive EXPRESSION along every path by which a name reaches it, with steps.
+
+    EXPRESSION is, for example, "f(t(x), u(x))", its functions left open, or "u*v" with
+    --let "u = x**2" --let "v = sin(x)".
+    """
+    from symbackprop import api, writing
+    from symbackprop.render.formats import writer
+
+    if not wrt and not differential:
+        raise SymbackpropError("--wrt NAME is missing: by what is it derived?")
+    to_file = output is not None and str(output) != "-"
+    written = writer(output.suffix) if output and to_file else None
+    target = writing.Target(output) if output and to_file else None
+    total = api.totals(expression, wrt, _definitions(let), differential=differential)
+    if written is None or target is None:
+        click.echo(str(total), nl=False)
+    else:
+        target.write(written(total.document()))
+
+
+def _definitions(settings: Sequence[str]) -> dict[str, str]:
+    """Return what names stand for, from ``NAME = EXPRESSION`` each."""
+    definitions: dict[str, str] = {}
+    for setting in settings:
+        name, sign, value = setting.partition("=")
+        if not sign:
+            raise SymbackpropError(f"--let {setting[:80]!r}: write NAME = EXPRESSION")
+        if name.strip() in definitions:
+            raise SymbackpropError(f"--let: {name.strip()!r} is defined twice")
+        definitions[name.strip()] = value.strip()
+    return definitions
 
 
 @command.command(epilog=_ARCHITECTURE)

@@ -32,15 +32,16 @@ class Target:
                 os.close(self._create())
                 self._part.unlink()
 
-    def write(self, text: str) -> None:
-        """Put ``text`` in the file, which until then keeps its old content."""
+    def write(self, content: str | bytes) -> None:
+        """Put ``content`` in the file, which until then keeps its old content."""
+        data = content.encode() if isinstance(content, str) else content
         with self._explained():
             if self._special:  # a device or a pipe cannot be replaced
-                self._real.write_text(text, encoding="utf-8", newline="\n")
+                self._real.write_bytes(data)
                 return
             try:
-                with os.fdopen(self._create(), "w", encoding="utf-8", newline="\n") as file:
-                    file.write(text)
+                with os.fdopen(self._create(), "wb") as file:
+                    file.write(data)
                 if self._real.exists():
                     shutil.copymode(self._real, self._part)
                 os.replace(self._part, self._real)

@@ -68,6 +68,9 @@ class Context:
             index.role is Role.BATCH for e in self.equations for index in e.reduced
         )
         self._swapped = _swapped(self.equations, self._notation)
+        parameters = [array.variable for array in self.network.parameters]
+        targets = [equation.target.variable for equation in self.equations]
+        self._variables = tuple(dict.fromkeys((self.network.input, *parameters, *targets)))
         self._lines = _code_lines(emitted)
         self._anchors: dict[tuple[str, str], str] = {}
         self.shown = self._wanted()
@@ -101,6 +104,7 @@ class Context:
             owners=group.owners if group else {},
             samples=samples,
             swapped=self._swapped,
+            variables=self._variables,
         )
 
     @property
@@ -136,8 +140,12 @@ class Context:
         return self._anchors[key]
 
     def code(self, variable: Variable) -> tuple[CodeLines, ...]:
-        """Return the lines that compute a variable or, of an adjoint, a derivative."""
-        return self._lines.get(variable.name, ())
+        """Return the lines that compute a variable or, of an adjoint, a derivative.
+
+        The cost of one sample is computed with that of the batch.
+        """
+        samples = {head.sample: head.cost for head in self.network.heads}
+        return self._lines.get(samples.get(variable, variable).name, ())
 
     def absorbing(self, variable: Variable) -> Variable | None:
         """Return the variable whose lines compute this one as well, if none are its own.

@@ -9,7 +9,9 @@ from symbackprop.equations import Variable
 from symbackprop.lowering.runs import equal_layers
 from symbackprop.network import Layer, Network
 from symbackprop.render.document import Inlines
+from symbackprop.render.scalars import function_name
 from symbackprop.render.typeset import Math, Numeral, Operator, Symbol, listed, row
+from symbackprop.scalar import ARITY, Apply, walk
 
 _SHORTEST = 3  # two equal layers read better one by one
 _K = Symbol("k")
@@ -33,9 +35,23 @@ class Group:
     def title(self) -> Inlines:
         """What the group is called in headings."""
         first, last = self.layers[0], self.layers[-1]
-        if first is last:
-            return (f"Layer {first.owner} ({first.kind})",)
-        return (f"Layers {first.position} to {last.position} ({first.kind})",)
+        which = f"Layer {first.owner} ("
+        if first is not last:
+            which = f"Layers {first.position} to {last.position} ("
+        return (which, *self.kind, ")")
+
+    @property
+    def kind(self) -> Inlines:
+        """What kind the layers are of; a function left open is a formula."""
+        kind, joint, function = self.shown.kind.rpartition(", ")
+        left_open = any(
+            isinstance(node, Apply) and node.function == function
+            for equation in self.shown.activation
+            for node in walk(equation.function)
+        )
+        if left_open and function not in ARITY:
+            return (kind + joint, function_name(function))
+        return (self.shown.kind,)
 
     @property
     def range(self) -> Math | None:

@@ -7,7 +7,7 @@ from symbackprop.equations import Adjoint, Equation, Step, Variable
 from symbackprop.render.context import Context
 from symbackprop.render.document import Block, Display, Inlines, Line, Paragraph, Section
 from symbackprop.render.setting import Setting
-from symbackprop.render.shares import equation_display, partials, total_display
+from symbackprop.render.shares import absorbed, equation_display, partials, total_display
 
 _FORMS = {"values": "Targets of the output's own shape", "indices": "Targets as class indices"}
 
@@ -59,7 +59,9 @@ def _derivative(context: Context, loss: Loss) -> list[Block]:
         if to_cost and len(total.shares) == 1:
             lines = tuple(partials(context, setting, [total]))
             anchor = context.anchor("backward", total.variable.name)
-            blocks.append(Display(lines, anchor, context.code(total.variable.bar())))
+            bar = total.variable.bar()
+            within = absorbed(context, setting, bar)
+            blocks.append(Display(lines, anchor, context.code(bar), within))
         else:
             blocks.append(total_display(context, setting, total))
     if context.network.layers[-1].preactivation is None:

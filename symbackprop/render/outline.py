@@ -14,6 +14,7 @@ from symbackprop.render.computed import computed
 from symbackprop.render.context import Choice, Context
 from symbackprop.render.document import Display, Document, Listing, Paragraph, Section
 from symbackprop.render.picture import picture
+from symbackprop.scalar import COMPARISONS, Apply, walk
 
 
 def outline(
@@ -53,6 +54,13 @@ def outline(
     return Document(title, (network.text,), tuple(sections), source)
 
 
+def _has_conditions(context: Context) -> bool:
+    partials = (share.partial for total in context.totals for share in total.shares)
+    functions = (factor.function for partial in partials for factor in partial.factors)
+    nodes = (node for function in functions for node in walk(function))
+    return any(isinstance(node, Apply) and node.function in COMPARISONS for node in nodes)
+
+
 def _anchors(sections: Iterable[Section]) -> frozenset[str]:
     displays = (b for s in sections for b in s.blocks if isinstance(b, Display))
     return frozenset({*(s.anchor for s in sections), *(display.anchor for display in displays)})
@@ -63,7 +71,10 @@ def _backward(context: Context) -> list[Section]:
         "From the loss back to the input. Each total derivative is a sum over every unit that a "
         "value feeds, and reuses what the layer above has derived.",
     )
-    sections = [Section(("Backward, unit by unit",), "backward", (Paragraph(words),))]
+    opening = [Paragraph(words)]
+    if _has_conditions(context):
+        opening.append(Paragraph(("A condition in brackets is 1 where it holds, else 0.",)))
+    sections = [Section(("Backward, unit by unit",), "backward", tuple(opening))]
     sections += losses.backward(context)
     for group in reversed(context.groups):
         section = units.layer(context, group)

@@ -35,10 +35,11 @@ def equation_display(context: Context, setting: Setting, equation: Equation) -> 
     reason: Inlines = ("held constant: its derivative adds nothing",) if equation.held else ()
     line = Line(left, right, condition=ranges(setting, equation.free, names), reason=reason)
     anchor = context.anchor("forward", variable.name)
-    return Display((line,), anchor, context.code(variable), _absorbed(context, setting, variable))
+    return Display((line,), anchor, context.code(variable), absorbed(context, setting, variable))
 
 
-def _absorbed(context: Context, setting: Setting, variable: Variable) -> Link | None:
+def absorbed(context: Context, setting: Setting, variable: Variable) -> Link | None:
+    """Return what is computed in its place where no line of the module computes a variable."""
     found = context.absorbing(variable)
     if found is None:
         return None
@@ -79,7 +80,8 @@ def _covers(access: Access) -> bool:
 def _partial(setting: Setting, share: Share, names: Names) -> Math:
     """Return the partial itself, summed over what neither consumer nor place holds."""
     summed = [index for index in share.summed if index not in share.equation.free]
-    return setting.total(summed, setting.factor(merged(share.partial), names), names)
+    body = setting.factor(merged(share.partial), names)
+    return scalars.enclosed(setting.total(summed, body, names))
 
 
 def scope(setting: Setting, share: Share) -> Names:
@@ -112,7 +114,7 @@ def total_display(context: Context, setting: Setting, total: Total) -> Display:
         tuple(lines),
         context.anchor("backward", total.variable.name),
         context.code(total.variable.bar()),
-        _absorbed(context, setting, total.variable.bar()),
+        absorbed(context, setting, total.variable.bar()),
     )
 
 

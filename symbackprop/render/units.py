@@ -35,12 +35,19 @@ def forward(context: Context) -> Section:
         setting = context.setting(group)
         opening: Inlines = (*group.title, ":")
         if group.range is not None:
-            opening = (*group.title, ", ", group.range, ":")
+            opening = (*group.title, ", ", group.range, *_below(setting, group), ":")
         blocks.append(Paragraph(opening))
         for equation in (*group.shown.equations, *group.shown.activation):
             if not equation.target.variable.made:
                 blocks.append(equation_display(context, setting, equation))
     return Section(("Forward",), "forward", tuple(blocks))
+
+
+def _below(setting: Setting, group: Group) -> Inlines:
+    """Return what the first layer of a group reads, where it bears another name."""
+    if group.layers[0].position > 1:
+        return ()
+    return (", the input standing for ", setting.variable(Variable("a", "0")))
 
 
 def layer(context: Context, group: Group) -> Section | None:
