@@ -10,11 +10,27 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from symbackprop.api import check, derive, generate, load
+    from symbackprop.api import (
+        check,
+        derive,
+        generate,
+        load,
+        total_derivative,
+        total_differential,
+    )
     from symbackprop.errors import SymbackpropError
 
 __version__ = "0.1.0"
-__all__ = ["SymbackpropError", "__version__", "check", "derive", "generate", "load"]
+__all__ = [
+    "SymbackpropError",
+    "__version__",
+    "check",
+    "derive",
+    "generate",
+    "load",
+    "total_derivative",
+    "total_differential",
+]
 
 _HOMES = {
     "SymbackpropError": "errors",
@@ -22,6 +38,8 @@ _HOMES = {
     "derive": "api",
     "generate": "api",
     "load": "api",
+    "total_derivative": "api",
+    "total_differential": "api",
 }
 
 

@@ -70,9 +70,20 @@ def read_equation(text: str, functions: Collection[str] = ()) -> Assignment:
     return _read_equation(text, frozenset(functions))
 
 
-def read_expression(text: str, functions: Collection[str] = ()) -> Formula:
-    """Read the right side of an equation alone, such as an extent or a weight."""
-    return _read_expression(text, frozenset(functions))
+def read_expression(
+    text: str, functions: Collection[str] = (), open_functions: re.Pattern[str] | None = None
+) -> Formula:
+    """Read the right side of an equation alone, such as an extent or a weight.
+
+    Args:
+        text: the expression, in the notation of ``[[define]]``.
+        functions: as for ``read_equation``.
+        open_functions: the names of further functions, which take any number of arguments.
+
+    Raises:
+        SymbackpropError: with the column, for anything outside the notation.
+    """
+    return _read_expression(text, frozenset(functions), open_functions)
 
 
 @lru_cache(maxsize=4096)
@@ -93,8 +104,10 @@ def _read_equation(text: str, functions: frozenset[str]) -> Assignment:
 
 
 @lru_cache(maxsize=4096)
-def _read_expression(text: str, functions: frozenset[str]) -> Formula:
-    reader = _Reader(text, functions)
+def _read_expression(
+    text: str, functions: frozenset[str], open_functions: re.Pattern[str] | None
+) -> Formula:
+    reader = _Reader(text, functions, open_functions)
     statements = reader.parse()
     if len(statements) != 1 or not isinstance(statements[0], ast.Expr):
         reader.refuse(statements[0] if statements else None, "expected one expression")
@@ -113,9 +126,15 @@ def _tower(node: ast.AST) -> bool:
 class _Reader:
     """Converts the syntax tree of one text; holds the text for numbers and messages."""
 
-    def __init__(self, text: str, functions: frozenset[str]) -> None:
+    def __init__(
+        self,
+        text: str,
+        functions: frozenset[str],
+        open_functions: re.Pattern[str] | None = None,
+    ) -> None:
         self.text = text.strip()
         self.functions = functions
+        self.open_functions = open_functions
 
     def refuse(self, node: ast.AST | int | None, message: str) -> NoReturn:
         column = node if isinstance(node, int) else getattr(node, "col_offset", 0)
@@ -265,7 +284,10 @@ class _Reader:
             self.refuse(node, "held(...) stands only around the whole right side")
         if function in REDUCTIONS:
             return self._reduce(node, function)
-        if function not in FUNCTIONS and function not in self.functions:
+        known = function in FUNCTIONS or function in self.functions
+        if not known and self.open_functions and self.open_functions.fullmatch(function):
+            return self._open_call(node, function)
+        if not known:
             names = {*FUNCTIONS, *REDUCTIONS, *self.functions}
             self.refuse(node, f"unknown function {function!r}; {allowed(function, names)}")
         if function in ("maximum", "minimum"):
@@ -278,6 +300,12 @@ class _Reader:
             return Call("log", (Call("add", (_ONE, values[0])),))
         if function == "expm1":
             return Call("add", (Call("exp", values), Call("negative", (_ONE,))))
+        return Call(function, values)
+
+    def _open_call(self, node: ast.Call, function: str) -> Call:
+        values = tuple(self.convert(argument) for argument in self.arguments(node))
+        if not values:
+            self.refuse(node, f"{function} is a function of nothing")
         return Call(function, values)
 
     def _reduce(self, node: ast.Call, function: Reduction) -> Reduce:

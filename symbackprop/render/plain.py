@@ -1,4 +1,4 @@
-"""Formulas as one line of Unicode text, for terminals and for labels of diagrams.
+"""Formulas and documents as Unicode text, for terminals and for labels of diagrams.
 
 Scripts are written with Unicode's small digits and letters where it has them all, else as
 ``w_{ij}``; a fraction is a quotient, in parentheses where it needs them.
@@ -9,6 +9,19 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from symbackprop.render.document import (
+    Block,
+    Code,
+    Display,
+    Document,
+    Inline,
+    Inlines,
+    Line,
+    Link,
+    Listing,
+    Paragraph,
+    Table,
+)
 from symbackprop.render.typeset import (
     APPLICATION,
     TIMES,
@@ -71,6 +84,10 @@ def _operator(text: str, form: str) -> str:
 
 def _row(parts: Sequence[Math]) -> str:
     texts = [f"{plain(part)} " if isinstance(part, Large) else plain(part) for part in parts]
+    for place in range(1, len(parts) - 1):
+        beside = (parts[place - 1], parts[place + 1])
+        if texts[place] == " " and any(isinstance(part, Fraction) for part in beside):
+            texts[place] = " · "
     return re.sub(r" {2,}", " ", "".join(texts)).strip()
 
 
@@ -110,3 +127,54 @@ def _small(text: str, letters: dict[int, int], mark: str) -> str:
     if letters and all(ord(sign) in letters or sign == "′" for sign in text):
         return text.translate(letters)
     return f"{mark}{text}" if len(text) == 1 else f"{mark}{{{text}}}"
+
+
+def text(document: Document) -> str:
+    """Return title and sections as text; a display's lines stand under each other."""
+    parts = [document.title]
+    for section in document.sections:
+        parts.append(_inlines(section.title))
+        parts.extend(_block(block) for block in section.blocks)
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _block(block: Block) -> str:
+    if isinstance(block, Paragraph):
+        return _inlines(block.content)
+    if isinstance(block, Display):
+        return _display(block)
+    if isinstance(block, Table):
+        rows = (block.header, *block.rows)
+        return "\n".join("  ".join(_inlines(cell) for cell in row) for row in rows)
+    return block.text if isinstance(block, Listing) else block.description
+
+
+def _display(display: Display) -> str:
+    lefts = ["" if line.left is None else plain(line.left) for line in display.lines]
+    rights = [f"{line.relation} {plain(line.right)}" for line in display.lines]
+    indent = max(map(len, lefts))
+    width = max(map(len, rights))
+    lines = [
+        f"  {left:<{indent}} {right:<{width}}    {_beside(line)}".rstrip()
+        for left, right, line in zip(lefts, rights, display.lines, strict=True)
+    ]
+    return "\n".join(lines)
+
+
+def _beside(line: Line) -> str:
+    maths = [plain(math) for math in (line.condition, line.shape) if math is not None]
+    reason = _inlines(line.reason)
+    rule = f"{line.rule}: {reason}" if line.rule and reason else line.rule or reason
+    return "; ".join([*maths, *([rule] if rule else [])])
+
+
+def _inlines(content: Inlines) -> str:
+    return "".join(_inline(part) for part in content)
+
+
+def _inline(part: Inline) -> str:
+    if isinstance(part, str):
+        return part
+    if isinstance(part, Link):
+        return _inline(part.content)
+    return part.text if isinstance(part, Code) else plain(part)

@@ -1,0 +1,287 @@
+"""Total derivatives and total differentials of scalar functions, step by step.
+
+The derivative of a value is the sum, over the arguments of its definition that vary, of the local
+partial times the argument's own derivative. A function left open keeps its partials as symbols.
+What is not written out is a name in an expression, with signs that no user can write: ``∂f/∂u``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from symbackprop.calculus.partials import partial
+from symbackprop.calculus.shorten import shortest
+from symbackprop.errors import SymbackpropError, allowed
+from symbackprop.notation.composition import Composition, Definition, measure, names_of, read_name
+from symbackprop.scalar import ONE, ZERO, Expression, Named, Slot, apply, substitute, walk
+
+MAX_PARTS = 2000
+MAX_DEPTH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Derivative:
+    """The symbol of a derivative: ``∂above/∂below`` where ``partial``, else ``d above/d below``.
+
+    ``place`` is that of ``above`` among the definitions.
+    """
+
+    above: str
+    below: str
+    partial: bool
+    place: int
+
+    @property
+    def named(self) -> Named:
+        """The symbol as a leaf of expressions; SymPy sorts outer ones before inner ones."""
+        sign = "∂" if self.partial else "d"
+        return Named(f"∂{99999 - self.place} {sign}{self.above}/{sign}{self.below}")
+
+
+@dataclass(frozen=True, slots=True)
+class Differential:
+    """The symbol ``d of``."""
+
+    of: str
+
+    @property
+    def named(self) -> Named:
+        """The symbol as a leaf of expressions."""
+        return Named(f"d {self.of}")
+
+
+Mark = Derivative | Differential
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """``left = right``, by a rule.
+
+    ``names`` are, of a local partial, what varies but is held; of a sum, what it runs over.
+    """
+
+    left: Mark
+    right: Expression
+    rule: str
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """A total derivative or differential with its steps.
+
+    Attributes:
+        composition: what was differentiated.
+        wrt: the names that vary by themselves; one where ``left`` is a Derivative.
+        left: the symbol of the whole.
+        partials: the local partials that have a value, a line each.
+        sums: for each value that varies, after those that it reads: its derivative as a sum over
+            its arguments, and that sum with more and more of it written out.
+        marks: every symbol that occurs.
+    """
+
+    composition: Composition
+    wrt: tuple[str, ...]
+    left: Mark
+    partials: tuple[Line, ...]
+    sums: tuple[tuple[Line, ...], ...]
+    marks: tuple[Mark, ...]
+
+    @property
+    def constants(self) -> tuple[str, ...]:
+        """The names that are held constant."""
+        return tuple(name for name in self.composition.free if name not in self.wrt)
+
+    @property
+    def result(self) -> Expression:
+        """The whole, in its last form."""
+        return (self.sums[-1] if self.sums else self.partials)[-1].right
+
+
+def total_derivative(composition: Composition, wrt: str) -> Total:
+    """Return the derivative through every path from ``wrt`` to the composition's value.
+
+    Raises:
+        SymbackpropError: ``wrt`` is defined or occurs nowhere, or something is no real number.
+    """
+    _check_independent(composition, wrt)
+    return _Deriver(composition, (wrt,), differential=False).total()
+
+
+def total_differential(composition: Composition, wrt: Sequence[str] = ()) -> Total:
+    """Return the differential of the composition's value.
+
+    Args:
+        composition: what is differentiated.
+        wrt: the names that vary by themselves; all that nothing defines where there are none.
+
+    Raises:
+        SymbackpropError: as for ``total_derivative``.
+    """
+    for name in wrt:
+        _check_independent(composition, name)
+    independent = tuple(dict.fromkeys(wrt)) or composition.free
+    if not independent:
+        raise SymbackpropError(f"nothing varies in {composition.name}: it reads no free name")
+    return _Deriver(composition, independent, differential=True).total()
+
+
+def _check_independent(composition: Composition, name: str) -> None:
+    read_name(name)
+    if name in composition.free:
+        return
+    if any(definition.name == name for definition in composition.definitions):
+        raise SymbackpropError(f"{name!r} depends on others: only a free name varies by itself")
+    if not composition.free:
+        raise SymbackpropError(f"{name!r} occurs nowhere: {composition.name} reads no free name")
+    raise SymbackpropError(f"{name!r} occurs nowhere; {allowed(name, composition.free)}")
+
+
+class _Deriver:
+    """Derives one definition after the other; holds what the later ones read."""
+
+    def __init__(
+        self, composition: Composition, wrt: tuple[str, ...], *, differential: bool
+    ) -> None:
+        self.composition = composition
+        self.wrt = wrt
+        self.differential = differential
+        self.places = {d.name: place for place, d in enumerate(composition.definitions)}
+        self.partials: list[Line] = []
+        self.sums: list[tuple[Line, ...]] = []
+        self.marks: dict[Mark, None] = {}
+        # By name: the value with every definition inserted, and the derivative by each of wrt.
+        self.inserted: dict[str, Expression] = {}
+        self.slopes: dict[str, dict[str, Expression]] = {name: {name: ONE} for name in wrt}
+
+    def total(self) -> Total:
+        for definition in self.composition.definitions:
+            through = tuple(name for name in names_of(definition.value) if name in self.slopes)
+            try:
+                self._insert(definition)
+                if through:
+                    self._derive(definition, through)
+            except TypeError:
+                raise SymbackpropError(
+                    f"{definition.name} is no real number: it divides by 0, or has a root below 0"
+                ) from None
+        name = self.composition.name
+        left = self._whole_mark(name)
+        sums, partials = tuple(self.sums), tuple(self.partials)
+        return Total(self.composition, self.wrt, left, partials, sums, tuple(self.marks))
+
+    def _mark(self, mark: Mark) -> Named:
+        self.marks[mark] = None
+        return mark.named
+
+    def _whole_mark(self, name: str) -> Mark:
+        """Return the symbol of a value's own derivative or differential."""
+        mark = Differential(name) if self.differential else self._derivative(name, self.wrt[0])
+        self._mark(mark)
+        return mark
+
+    def _derivative(self, above: str, below: str, *, partial: bool = False) -> Derivative:
+        return Derivative(above, below, partial, self.places[above])
+
+    def _insert(self, definition: Definition) -> None:
+        shortest(definition.value)
+        whole = Named(definition.name) if definition.open else self._whole(definition.value)
+        self.inserted[definition.name] = whole or Named(definition.name)
+
+    def _whole(self, expression: Expression) -> Expression | None:
+        """Return the expression with every definition inserted; None where that is too long."""
+        own, depth = measure(expression)
+        added = [measure(self.inserted.get(name, ONE)) for name in _leaves(expression)]
+        if own + sum(parts for parts, _ in added) > MAX_PARTS:
+            return None
+        if depth + max((deep for _, deep in added), default=0) > MAX_DEPTH:
+            return None
+        return substitute(expression, {Named(name): e for name, e in self.inserted.items()})
+
+    def _derive(self, definition: Definition, through: tuple[str, ...]) -> None:
+        name, wrt = definition.name, self.wrt[0]
+        beside = names_of(definition.value) if definition.open else through
+        several = len(beside) > 1
+        marks = {by: self._derivative(name, by, partial=several) for by in through}
+        symbols = {by: self._mark(mark) for by, mark in marks.items()}
+        alone = not self.differential and through == (wrt,) and not several
+        if definition.open and not (alone and name == self.composition.name):
+            values: dict[str, Expression] = dict(symbols)
+        else:
+            values = {by: local_partial(definition.value, by) for by in through}
+            for by, mark in marks.items():
+                held = tuple(other for other in through if other != by)
+                self.partials.append(Line(mark, values[by], "local partial", held))
+        if alone:
+            self.slopes[name] = {wrt: values[wrt]}
+        else:
+            self._sum(definition, symbols, values)
+
+    def _sum(
+        self,
+        definition: Definition,
+        symbols: Mapping[str, Expression],
+        values: Mapping[str, Expression],
+    ) -> None:
+        """Derive a value as the sum over its arguments, and keep each form of that sum."""
+        name, through = definition.name, tuple(symbols)
+        left = self._whole_mark(name)
+        tails = {by: self._tail(by) for by in through}
+        written = {by: self._collected(self.slopes[by]) for by in through}
+        one = len(through) == 1 and (self.differential or through[0] not in self.wrt)
+        whole_rule = "total differential" if self.differential else "total derivative"
+        one_rule = "differential" if self.differential else "chain rule"
+        inserted = _products(values, written)
+        whole = self._whole(inserted)
+        self.slopes[name] = {wrt: self._slope(name, values, wrt) for wrt in self.wrt}
+        known = "derivatives inserted" if definition.open else "partials inserted"
+        forms = [
+            Line(left, _products(symbols, tails), one_rule if one else whole_rule, through),
+            Line(left, inserted, known),
+            Line(left, whole or inserted, "definitions inserted"),
+            Line(left, self._collected(self.slopes[name]), "simplified"),
+        ]
+        kept = [
+            line
+            for place, line in enumerate(forms)
+            if place == 0 or line.right != forms[place - 1].right
+        ]
+        self.sums.append(tuple(kept))
+
+    def _tail(self, name: str) -> Expression:
+        """Return an argument's own derivative or differential, as a symbol."""
+        if name in self.wrt and not self.differential:
+            return ONE
+        return self._whole_mark(name).named
+
+    def _collected(self, slopes: Mapping[str, Expression]) -> Expression:
+        """Return derivatives by name as one sum; a differential has a factor for each name."""
+        units = {wrt: self._tail(wrt) if self.differential else ONE for wrt in slopes}
+        return _products(slopes, units)
+
+    def _slope(self, name: str, values: Mapping[str, Expression], wrt: str) -> Expression:
+        rows = {by: self.slopes[by].get(wrt, ZERO) for by in values}
+        total = _products(values, rows)
+        parts, depth = measure(total)
+        if parts > MAX_PARTS or depth > MAX_DEPTH:
+            raise SymbackpropError(
+                f"the derivative of {name} has {parts} parts nested {depth} deep; at most"
+                f" {MAX_PARTS} and {MAX_DEPTH}"
+            )
+        return shortest(self._whole(total) or total)
+
+
+def local_partial(value: Expression, by: str) -> Expression:
+    """Return the derivative of an expression by one of its names, the others held constant."""
+    there: dict[Expression, Expression] = {Named(by): Slot(0)}
+    back: dict[Expression, Expression] = {Slot(0): Named(by)}
+    return substitute(partial(substitute(value, there), 0), back)
+
+
+def _products(left: Mapping[str, Expression], right: Mapping[str, Expression]) -> Expression:
+    return apply("add", *(apply("multiply", left[name], right[name]) for name in left))
+
+
+def _leaves(expression: Expression) -> Iterable[str]:
+    return (node.name for node in walk(expression) if isinstance(node, Named))
