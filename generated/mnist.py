@@ -552,11 +552,14 @@ def _target(y, samples, dtype):
     if y.ndim == 1:
         if y.dtype.kind not in "iu":
             raise ValueError(f"y holds {y.dtype}, class indices must be integers")
-        y = _checked("y", y, (None,), np.intp)
+        y = _checked("y", y, (None,), y.dtype)
         if y.size and not (0 <= y.min() and y.max() < 10):
             raise ValueError(f"y holds {y.min()} to {y.max()}, must be 0 to 9")
-    else:
+        y = y.astype(np.intp, copy=False)
+    elif y.ndim == 2:
         y = _checked("y", y, (None, 10), dtype)
+    else:
+        raise ValueError(f"y has shape {y.shape}, must be (N,) or (N, 10)")
     if len(y) != samples:
         raise ValueError(f"y has {len(y)} samples, x has {samples}")
     return y

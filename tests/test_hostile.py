@@ -92,6 +92,39 @@ def test_the_check_looks_for_a_point_where_gradients_are_not_zero(deep: tuple[Pa
         assert wrong.gradient_check(seed)["W1"] > module.TOLERANCE
 
 
+@pytest.fixture(scope="module")
+def classes(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
+    text = generate(api.build("3-4:softmax", loss="cross_entropy")).text
+    return imported(tmp_path_factory.mktemp("classes") / "classes.py", text)
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (3, r"y has shape \(\), must be \(N,\) or \(N, 4\)"),
+        (np.ones((2, 4, 1)), r"y has shape \(2, 4, 1\), must be \(N,\) or \(N, 4\)"),
+        (np.ones((2, 1)), r"y has shape \(2, 1\), must be \(N, 4\)"),
+        ([1.0, 2.0], "y holds float64, class indices must be integers"),
+        ([True, False], "y holds bool, class indices must be integers"),
+        ([-1, 2], "y holds -1 to 2, must be 0 to 3"),
+        (np.array([2**63, 1], np.uint64), "y holds 1 to 9223372036854775808, must be 0 to 3"),
+        ([1], "y has 1 samples"),
+    ],
+)
+def test_targets_that_are_refused(classes: ModuleType, y: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        classes.loss(np.full((2, 4), 0.25), y)
+    with pytest.raises(ValueError, match=message):
+        classes.loss_and_gradients(classes.initialize(), np.ones((2, 3)), y)
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.int64, np.uint8, np.uint64])
+def test_class_indices_of_any_integer_type(classes: ModuleType, kind: type) -> None:
+    output = np.array([[0.1, 0.2, 0.3, 0.4], [0.7, 0.1, 0.1, 0.1]])
+    found = classes.loss(output, np.array([3, 0], kind))
+    assert found == pytest.approx(-(np.log(0.4) + np.log(0.7)) / 2, rel=1e-15)
+
+
 def test_what_a_step_refuses(deep: tuple[Path, str]) -> None:
     module = imported(*deep)
     params = module.initialize()
