@@ -62,13 +62,13 @@ def latex(math: Math, *, display: bool = True) -> str:
     return _Printer(display).text(math)
 
 
-def breakable(math: Math, room: float) -> str:
-    r"""Return a display as LaTeX with ``\brk{depth}`` wherever a line may end.
+def breakable(math: Math, room: float, *, display: bool = True) -> str:
+    r"""Return a formula as LaTeX with ``\brk{depth}`` wherever a line may end.
 
     The depth is 0 before a relation or a sum's next term, and more within brackets and products.
     What is wider than ``room`` ems and has no such place is the argument of ``\fit``.
     """
-    return _Printer(display=True, room=room).text(math)
+    return _Printer(display, room).text(math)
 
 
 class _Printer:
@@ -82,7 +82,8 @@ class _Printer:
 
     def text(self, math: Math) -> str:
         if is_stiff(math, self._room):
-            return rf"\fit{{\displaystyle {self._whole(math)}}}"
+            style = r"\displaystyle " if self._display else ""
+            return rf"\fit{{{style}{self._whole(math)}}}"
         return self._text(math)
 
     def _text(self, math: Math) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
+from symbackprop.render import latex_signs
 from symbackprop.render.typeset import (
     APPLICATION,
     TIMES,
@@ -25,7 +26,7 @@ from symbackprop.render.typeset import (
 
 LETTER = 0.5  # half of what a line of letters takes above and below the axis
 SCRIPT = 0.7  # the size of a subscript by that of its base
-_NARROW, _WIDE = frozenset("ijltfr,.|/()[]'I "), frozenset("mwMW∂Σ∑Π…⋯")
+_NARROW, _WIDE = frozenset("ijltfr,.|()[]'I "), frozenset("mwMW∂Σ∑Π…⋯<>+=~")
 
 
 @lru_cache(maxsize=4096)
@@ -105,5 +106,14 @@ def _widest(*limits: Math | None) -> float:
 
 
 def letters(text: str) -> float:
-    """Return the width of a text of Latin letters."""
-    return sum(0.4 if letter in _NARROW else 1.0 if letter in _WIDE else 0.6 for letter in text)
+    """Return the width of a text, rather too wide; what LaTeX lacks is spelled out."""
+    return sum(_letter(character) for character in text)
+
+
+def _letter(character: str) -> float:
+    if character in _NARROW:
+        return 0.4
+    if character in _WIDE:
+        return 1.0
+    known = latex_signs.greek(character) or latex_signs.sign(character)[0]
+    return 0.6 if known else 0.6 * len(latex_signs.base_letters(character))

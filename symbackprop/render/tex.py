@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from symbackprop.frames import latex_environment
-from symbackprop.render.breaking import is_stiff, spread
+from symbackprop.render.breaking import spread
 from symbackprop.render.document import (
     Arrow,
     Block,
@@ -27,10 +27,11 @@ from symbackprop.render.document import (
 from symbackprop.render.latex import breakable, latex
 from symbackprop.render.measure import letters, width
 from symbackprop.render.plain import plain
-from symbackprop.render.tex_text import bookmark, escaped, listed_line, typewriter
+from symbackprop.render.tex_text import bookmark, columns, escaped, listed_line, typewriter
 from symbackprop.render.typeset import Math, Operator, Row, row
 
 _LINE = 40.0  # ems of text in a line
+_HEADING = 0.55 * _LINE  # of its larger type
 _LEFT = 0.4 * _LINE  # of it, what left-hand sides may take
 _SECTIONS_WITH_CONTENTS = 6
 _LISTED_COLUMNS = 92
@@ -64,8 +65,11 @@ class _Writer:
 
     def section(self, section: Section) -> str:
         heading = _HEADINGS[min(section.level, len(_HEADINGS)) - 1]
-        title, short = self.inlines(section.title), bookmark(_words(section.title))
-        listed = self.inlines(tuple(_unlinked(part) for part in section.title))
+        words = _words(section.title)
+        title, short = self.inlines(section.title, _HEADING), bookmark(words)
+        fits = letters(words) <= _HEADING  # as it is, in a line of the contents
+        unlinked = tuple(_unlinked(part) for part in section.title)
+        listed = self.inlines(unlinked) if fits else escaped(short)
         head = (
             rf"\{heading}[{{\texorpdfstring{{{listed}}}{{{short}}}}}]"
             rf"{{\anchor{{{_name(section.anchor)}}}{title}}}"
@@ -96,8 +100,7 @@ class _Writer:
             return rf"\texttt{{{typewriter(part.text)}}}"
         if isinstance(part, Link):
             return _linked(self._inline(part.content, room), part.anchor)
-        formula = latex(part, display=False)
-        return rf"\fit{{{formula}}}" if is_stiff(part, room) else f"${formula}$"
+        return f"${_fitted(part, room, display=False)}$"
 
     def _display(self, display: Display) -> str:
         lefts = [line.left for line in display.lines if line.left is not None]
@@ -199,7 +202,7 @@ class _Writer:
         return rf"\node{{{symbol}}}{{{escaped(node.label)}}}"
 
     def _listing(self, listing: Listing) -> str:
-        lines = listing.text.splitlines()
+        lines = listing.text.removesuffix("\n").split("\n")
         digits = len(str(len(lines)))
         body = "\n".join(self._listed(number, line, digits) for number, line in enumerate(lines, 1))
         return f"\\begin{{listing}}\n{body}\n\\end{{listing}}"
@@ -209,30 +212,32 @@ class _Writer:
         if number in self._readers:
             link = _linked(label, self._readers[number])
             label = rf"\hypertarget{{line.{number}}}{{}}{link}"
-        pieces = [
-            line[start : start + _LISTED_COLUMNS] for start in range(0, len(line), _LISTED_COLUMNS)
-        ] or [""]
+        text = columns(line)
+        starts = range(0, max(len(text), 1), _LISTED_COLUMNS)
+        pieces = [text[start : start + _LISTED_COLUMNS] for start in starts]
         margins = [rf"\n{{{label}}}", *[rf"\n{{{' ' * digits}}}"] * (len(pieces) - 1)]
         return "\n".join(
             margin + listed_line(piece) for margin, piece in zip(margins, pieces, strict=True)
         )
 
 
-def _fitted(math: Math, room: float) -> str:
-    """One side of a line, with places to break where it may need them."""
-    return latex(math) if width(math) <= 0.6 * room else breakable(spread(math, room), room)
+def _fitted(math: Math, room: float, *, display: bool = True) -> str:
+    """A formula for a line of some ems, with places to break where it may need them."""
+    if width(math, display) <= 0.6 * room:
+        return latex(math, display=display)
+    return breakable(spread(math, room), room, display=display)
 
 
 def _ranges(math: Math) -> str:
     """Ranges of indices, which may stand on several lines."""
-    parts = math.parts if isinstance(math, Row) else (math,)
     groups: list[list[Math]] = [[]]
-    for part in parts:
+    for part in math.parts if isinstance(math, Row) else (math,):
         if part == _SEMICOLON:
             groups.append([])
         else:
             groups[-1].append(part)
-    return "; ".join(f"${latex(row(*group), display=False)}$" for group in groups)
+    formulas = (_fitted(row(*group), _LINE, display=False) for group in groups)
+    return "; ".join(f"${formula}$" for formula in formulas)
 
 
 def _relation(text: str) -> Math:
@@ -256,7 +261,7 @@ def _unlinked(part: Inline) -> Inline:
 
 
 def _linked(text: str, anchor: str) -> str:
-    return rf"\hyperlink{{{_name(anchor)}}}{{{text}}}" if anchor else text
+    return rf"\hyperlink{{{_name(anchor)}}}{{{text}}}" if anchor and text.strip() else text
 
 
 def _name(anchor: str) -> str:

@@ -50,11 +50,12 @@ _ACCENTS = {
     "\u030c": "v",
     "\u0327": "c",
 }
+_LIKE_ASCII = {"∂": "d", "–": "-", "—": "-", "−": "-", "’": "'", "·": "*", "→": "to", "′": "'"}
 # Typewriter type has a place for every sign of ASCII, whose number is enough.
 _COMMANDS_TOO = "\\{}'`"
 _OTHERS_TOO = "%#&$_^~"
 _UPRIGHT_QUOTE, _BACK_QUOTE = 13, 18
-_LONGEST_RUN, _LONGEST_WORD = 8, 24
+_LONGEST_RUN, _LONG_WORD, _LONGEST_WORD = 8, 12, 24
 
 
 def escaped(text: str) -> str:
@@ -62,7 +63,8 @@ def escaped(text: str) -> str:
     printed, run, last = [], 0, ""
     for character in _one_line(text):
         run = 0 if character == " " else run + 1
-        if run > _LONGEST_WORD and run % _LONGEST_RUN == 0:
+        after_sign = run > _LONG_WORD and not last.isalnum()
+        if after_sign or (run > _LONGEST_WORD and run % _LONGEST_RUN == 0):
             printed.append(r"\allowbreak{}")
         joins = character == last and character in "-'"  # as LaTeX joins them
         printed.append(("{}" if joins else "") + _printed(character))
@@ -83,15 +85,32 @@ def typewriter(text: str) -> str:
     return "".join(pieces)
 
 
+def columns(text: str) -> str:
+    """Return a line of code with a column for each sign: others than LaTeX has are spelled out."""
+    return "".join(
+        c if _has_command(c) else latex_signs.base_letters(c) for c in _one_line(text.expandtabs(4))
+    )
+
+
 def listed_line(text: str) -> str:
     """Return a line of code for the environment ``listing``, where most signs are themselves."""
-    return _cells(text.expandtabs(4), _COMMANDS_TOO)
+    return _cells(text, _COMMANDS_TOO)
+
+
+def _has_command(character: str) -> bool:
+    printable = character.isascii() and character.isprintable()
+    return printable or bool(latex_signs.greek(character) or latex_signs.sign(character)[0])
 
 
 def bookmark(text: str) -> str:
     """Return a text for a PDF's table of contents: letters, digits and plain marks only."""
-    plain = "".join(latex_signs.base_letters(character) for character in _one_line(text))
+    plain = "".join(_spelled(character) for character in _one_line(text))
     return " ".join(re.sub(r"[^A-Za-z0-9 .,:;()+=/*'!?\[\]-]", " ", plain).split())
+
+
+def _spelled(character: str) -> str:
+    letter = _LIKE_ASCII.get(character) or latex_signs.greek(character).removeprefix("\\")
+    return letter or latex_signs.base_letters(character)
 
 
 def _one_line(text: str) -> str:
@@ -118,7 +137,8 @@ def _accented(character: str) -> str:
         return rf"\{_ACCENTS[parts[1]]}{{{parts[0]}}}"
     if kind in ("<super", "<sub") and len(parts) == 1:
         return f"${'^' if kind == '<super' else '_'}{{{parts[0]}}}$"
-    return escaped(latex_signs.base_letters(character))
+    letters = latex_signs.base_letters(character)
+    return escaped(letters) + (r"\allowbreak{}" if letters.startswith("U+") else "")
 
 
 def _cells(text: str, special: str) -> str:
