@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from symbackprop.render.document import (
     Arrow,
     Code,
@@ -39,7 +37,21 @@ from symbackprop.render.typeset import (
     row,
 )
 
-ROOT = Path(__file__).resolve().parent.parent
+SOURCE = '''"""Two
+lines & <more>."""
+def forward(params, x):
+    # z2[n, i] = Σ_j W2[j, i] a1[n, j] + b2[i]
+    z2 = x @ params["W2"] + params["b2"]
+    a2 = np.maximum(0, z2)
+    return a2
+
+
+def backward(params, cache, d_output):
+    dz2 = np.where(cache["z2"] > 0, d_output, 0)
+    dW2 = cache["x"].T @ dz2
+    db2 = dz2.sum(axis=0)
+    return {"W2": dW2, "b2": db2}
+'''
 COST, UNIT, FROM, ANY = (Symbol(letter) for letter in "Lijk")
 EQUALS, DOT, PLUS, MINUS = (
     Operator("=", "relation"),
@@ -97,7 +109,7 @@ def forward(layer: int) -> Display:
             Line(at("a", layer, UNIT), call(function, at("z", layer, UNIT))),
         ),
         f"layer-{layer}",
-        (CodeLines("forward", 150 + layer, 151 + layer),),
+        (CodeLines("forward", 2 + layer, 3 + layer),),
     )
 
 
@@ -125,7 +137,7 @@ def gradient() -> Display:
             ),
         ),
         "weights-3",
-        (CodeLines("backward", 180, 183),),
+        (CodeLines("backward", 10, 13),),
     )
 
 
@@ -253,7 +265,7 @@ def matrices() -> Display:
             ),
         ),
         "matrix",
-        (CodeLines("backward", 190, 190), CodeLines("loss_and_gradients", 240, 247)),
+        (CodeLines("backward", 11, 11), CodeLines("loss_and_gradients", 13, 14)),
     )
 
 
@@ -278,9 +290,7 @@ def chain(layers: int) -> Diagram:
 
 
 def document(layers: int = 3) -> Document:
-    listing = Listing(
-        (ROOT / "generated" / "tutorial.py").read_text(encoding="utf-8"), "tutorial.py"
-    )
+    listing = Listing(SOURCE, "network.py")
     table = Table(
         (("Symbol",), ("Meaning",), ("Shape",)),
         (

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from fontTools.subset import Options, Subsetter
-from fontTools.ttLib import TTFont
+if TYPE_CHECKING:
+    from fontTools.ttLib import TTFont
 
 FAMILY = "Derivation Math"
 TARGET = Path(__file__).resolve().parent.parent / "symbackprop/render/fonts/math.woff2"
@@ -49,6 +50,9 @@ def characters() -> frozenset[str]:
 
 def subset(source: Path, target: Path) -> None:
     """Write the subset: outlines and the tables by which formulas are laid out, no hints."""
+    from fontTools.subset import Options, Subsetter
+    from fontTools.ttLib import TTFont
+
     options = Options(
         layout_features=[],
         hinting=False,

@@ -16,8 +16,8 @@ from symbackprop.render.mathml import mathml
 from symbackprop.render.typeset import Math
 
 # In pixels: a box, the gap to the next one, lanes of a band, and the gutter under each band.
-_WIDTH, _HEIGHT = 96, 72
-_GAP = 57
+_WIDTH, _HEIGHT = 90, 72
+_GAP = 64
 _LANE = 136
 _GUTTER = 40
 _TRACK = 34  # of an arrow that crosses a gutter

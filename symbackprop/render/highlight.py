@@ -1,4 +1,4 @@
-"""Python source as HTML: comments, strings and keywords told apart."""
+"""Python source as HTML: comments, strings and keywords in elements of their own."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from markupsafe import Markup, escape
 
 # The standard library's tokenizer splits strings differently from version to version.
 _TOKEN = re.compile(
-    r"""(?P<c>\#.*)"""
-    r"""|(?P<s>\"{3}[\s\S]*?\"{3}|'{3}[\s\S]*?'{3}|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')"""
-    rf"""|(?P<k>\b(?:{"|".join(keyword.kwlist)})\b)"""
+    r"""(?P<i>\#.*)"""
+    r"""|(?P<em>\"{3}[\s\S]*?\"{3}|'{3}[\s\S]*?'{3}|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')"""
+    rf"""|(?P<b>\b(?:{"|".join(keyword.kwlist)})\b)"""
 )
 
 
 def highlighted(text: str) -> list[Markup]:
-    """Return each line, with a ``<span>`` of class c, s or k around what it colours."""
+    """Return each line: comments in ``<i>``, strings in ``<em>``, keywords in ``<b>``."""
     return Markup("").join(_pieces(text)).split("\n")
 
 
@@ -25,9 +25,10 @@ def _pieces(text: str) -> Iterator[Markup]:
     end = 0
     for token in _TOKEN.finditer(text):
         yield escape(text[end : token.start()])
-        # A string of several lines is a span in each of them.
+        # A string of several lines is an element in each of them.
         lines = token[0].split("\n")
-        pattern = Markup('<span class="{}">{}</span>')
-        yield Markup("\n").join(pattern.format(token.lastgroup, line) for line in lines)
+        name = Markup(token.lastgroup)
+        pattern = Markup("<{0}>{1}</{0}>")
+        yield Markup("\n").join(line and pattern.format(name, line) for line in lines)
         end = token.end()
     yield escape(text[end:])

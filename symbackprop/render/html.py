@@ -7,7 +7,7 @@ document's anchors; the listing's lines are ``L1``, ``L2``, …, which no anchor
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +44,7 @@ class _Part:
 
     anchor: str
     level: int
+    heading: str
     title: Markup
     entry: Markup
     blocks: tuple[Markup, ...]
@@ -76,7 +77,8 @@ def _part(section: Section, document: Document, numbers: dict[str, int]) -> _Par
     bare = tuple(piece.content if isinstance(piece, Link) else piece for piece in section.title)
     blocks = tuple(_block(block, document, numbers) for block in section.blocks)
     title, entry = _inlines(section.title), _inlines(bare)
-    return _Part(section.anchor, section.level, title, entry, blocks)
+    heading = f"h{section.level + 1}"
+    return _Part(section.anchor, section.level, heading, title, entry, blocks)
 
 
 def _block(block: Block, document: Document, numbers: dict[str, int]) -> Markup:
@@ -193,16 +195,20 @@ def _listing(listing: Listing, document: Document, numbers: dict[str, int]) -> M
     computed: dict[int, list[Markup]] = {}
     for display in document.displays():
         for code in display.code if display.anchor else ():
-            link = _link(display.anchor, f"({numbers[display.anchor]})")
+            link = _link(display.anchor, str(numbers[display.anchor]))
             computed.setdefault(code.first, []).append(link)
     lines = (
-        Markup('<span id="L{0}"><a href="#L{0}"></a><b>{1}</b>{2}</span>').format(
-            number, _joined(computed.get(number, ())), line
-        )
+        Markup('<span id="L{}">{}{}\n</span>').format(number, _readers(computed, number), line)
         for number, line in enumerate(highlighted(listing.text.rstrip("\n")), 1)
     )
     pattern = (
         '<figure class="listing"><figcaption><code>{}</code></figcaption>'
         '<pre class="scroll">{}</pre></figure>\n'
     )
-    return Markup(pattern).format(listing.name, _joined(lines, "\n"))
+    return Markup(pattern).format(listing.name, _joined(lines))
+
+
+def _readers(computed: Mapping[int, list[Markup]], line: int) -> Markup:
+    """Return links to the displays whose code begins at a line."""
+    links = computed.get(line)
+    return Markup("<small>{}</small>").format(_joined(links, " ")) if links else Markup("")

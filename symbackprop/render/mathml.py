@@ -45,6 +45,7 @@ _ITALIC = _alphabet(range(0x1D434, 0x1D468), range(0x1D6E2, 0x1D71C)) | {"h": "�
 _BOLD = _alphabet(range(0x1D468, 0x1D49C), range(0x1D71C, 0x1D756), range(0x1D7CE, 0x1D7D8))
 _LARGE = {"Σ": "∑", "Π": "∏"}
 _MARKS = {"hat": "^", "bar": "¯", "tilde": "~"}
+_SUM_SIGNS = ("+", "−", "-", "±")
 _INVISIBLE = (TIMES, APPLICATION)
 _THIN = "0.167em"
 _NO_BREAK_SPACE = "\u00a0"
@@ -86,7 +87,7 @@ def _relates(part: Math) -> bool:
 
 
 def _adds(part: Math) -> bool:
-    return isinstance(part, Operator) and part.form == "binary" and part.text in "+−-±"
+    return isinstance(part, Operator) and part.form == "binary" and part.text in _SUM_SIGNS
 
 
 def _joins(part: Math) -> bool:
@@ -179,10 +180,8 @@ def _(large: Large) -> Markup:
 
 @_element.register
 def _(fenced: Fenced) -> Markup:
-    pattern = (
-        '<mrow><mo form="prefix" stretchy="true">{}</mo>{}'
-        '<mo form="postfix" stretchy="true">{}</mo></mrow>'
-    )
+    # At the ends of a row of their own, brackets are known to open, to close and to grow.
+    pattern = "<mrow><mo>{}</mo>{}<mo>{}</mo></mrow>"
     return Markup(pattern).format(fenced.opening, _element(fenced.body), fenced.closing)
 
 
@@ -197,7 +196,7 @@ def _(cases: Cases) -> Markup:
         Markup("<mtr><mtd>{}</mtd><mtd>{}</mtd></mtr>").format(_content(value), _when(test))
         for value, test in cases.rows
     )
-    pattern = '<mrow><mo form="prefix" stretchy="true">{{</mo><mtable>{}</mtable></mrow>'
+    pattern = "<mrow><mo>{{</mo><mtable>{}</mtable></mrow>"
     return Markup(pattern).format(rows)
 
 
@@ -208,17 +207,24 @@ def _when(test: Math | None) -> Markup:
 
 
 def _operator(operator: Operator, place: int, parts: Sequence[Math]) -> Markup:
-    if operator.text in _INVISIBLE:
-        return _invisible(operator.text, parts[max(place - 1, 0) : place + 2])
+    """Return a sign, spaced by its form; what stands without space is no ``<mo>`` at all."""
+    text = operator.text
+    if text in _INVISIBLE:
+        return _invisible(text, parts[max(place - 1, 0) : place + 2])
+    if operator.form == "plain" or len(parts) == 1:
+        return Markup("<mi>{}</mi>").format(text)
+    first, inside = place == 0, 0 < place < len(parts) - 1
     match operator.form:
         case "relation" | "binary":
-            inside = 0 < place < len(parts) - 1
             attributes = "" if inside else ' form="infix"'
         case "punctuation":
-            attributes = f' form="postfix" lspace="0" rspace="{_THIN}"'
-        case "prefix" | "plain":
-            attributes = ' form="prefix" lspace="0" rspace="0" stretchy="false"'
-    return Markup("<mo{}>{}</mo>").format(Markup(attributes), operator.text)
+            usual = inside and text in ",;"
+            attributes = "" if usual else f' form="postfix" lspace="0" rspace="{_THIN}"'
+        case "prefix":
+            usual = text in _SUM_SIGNS
+            attributes = "" if usual and first and len(parts) > 1 else ' form="prefix"'
+            attributes += "" if usual else ' lspace="0" rspace="0"'
+    return Markup("<mo{}>{}</mo>").format(Markup(attributes), text)
 
 
 def _invisible(text: str, around: Sequence[Math]) -> Markup:
@@ -226,7 +232,7 @@ def _invisible(text: str, around: Sequence[Math]) -> Markup:
     if text == APPLICATION:
         spaced = not any(isinstance(part, Fenced) for part in around)
     else:
-        spaced = any(map(_is_wordy, around))
+        spaced = any(isinstance(part, Fraction) or _is_wordy(part) for part in around)
     space = Markup(f' rspace="{_THIN}"' if spaced else "")
     return Markup("<mo{}>{}</mo>").format(space, text)
 
