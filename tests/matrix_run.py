@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from symbackprop.equations import Role, extent_expression
-from symbackprop.reference import FLOAT64
+from symbackprop.equations import Role, accesses_of, extent_expression
+from symbackprop.reference import FLOAT64, accumulate, evaluate
 from symbackprop.render.matrices import (
     SCALAR,
     Array,
@@ -19,6 +19,7 @@ from symbackprop.render.matrices import (
     Transpose,
     shape,
 )
+from symbackprop.render.matrix import made_variables, matrix_adjoint, matrix_equation
 from symbackprop.scalar import Apply, Named, Number
 
 FUNCTIONS = {
@@ -58,7 +59,7 @@ class Run:
         if isinstance(node, Number):
             return float(node.value)
         if isinstance(node, Named):
-            return self.sizes[node.name] if node.name in self.sizes else math.pi
+            return self.sizes.get(node.name, math.pi)
         assert isinstance(node, Apply)
         return float(FLOAT64.functions[node.function](*map(self.number, node.arguments)))
 
@@ -96,25 +97,18 @@ class Run:
         return result
 
     def value(self, matrix):
-        match matrix:
-            case Array():
-                return self.array(matrix.variable)
-            case OneHot():
-                return self.one_hot(matrix)
-            case Ones():
-                return np.ones((self.extent(matrix.extent), 1))
-            case Constant():
-                return np.full((1, 1), self.number(matrix.value))
-            case Transpose():
-                return self.of(matrix.operand).T
-            case MatMul():
-                return self.matmul(matrix)
-            case Elementwise():
-                return self.elementwise(matrix)
-            case Extremum():
-                return self.extremum(matrix)
-            case SquaredNorm():
-                return np.sum(self.of(matrix.operand) ** 2).reshape(1, 1)
+        rules = {
+            Array: lambda: self.array(matrix.variable),
+            OneHot: lambda: self.one_hot(matrix),
+            Ones: lambda: np.ones((self.extent(matrix.extent), 1)),
+            Constant: lambda: np.full((1, 1), self.number(matrix.value)),
+            Transpose: lambda: self.of(matrix.operand).T,
+            MatMul: lambda: self.matmul(matrix),
+            Elementwise: lambda: self.elementwise(matrix),
+            Extremum: lambda: self.extremum(matrix),
+            SquaredNorm: lambda: np.sum(self.of(matrix.operand) ** 2).reshape(1, 1),
+        }
+        return rules[type(matrix)]()
 
     def matmul(self, matrix):
         result = self.of(matrix.factors[0])
@@ -136,3 +130,64 @@ class Run:
         name = {"largest": "max", "smallest": "min"}.get(matrix.function, matrix.function)
         axis = {"columns": 1, "rows": 0, "all": None}[matrix.over]
         return np.reshape(getattr(np, name)(values, axis=axis), (-1, 1))
+
+
+class MismatchError(Exception):
+    """A form is not what the loops give."""
+
+
+class Case:
+    """A derivation at random numbers: its arrays, as plain loops give them, adjoints included."""
+
+    def __init__(self, derivation, outputs, sizes, classes):
+        self.derivation, self.sizes = derivation, sizes
+        equations = derivation.equations
+        targets = {e.target.variable for e in equations}
+        places = [o for e in equations for o in e.operands]
+        for term in (term for adjoint in derivation.adjoints for term in adjoint.terms):
+            places += [*term.target.indices, *(o for f in term.factors for o in f.operands)]
+        reads = {access.variable for place in places for access in accesses_of(place)}
+        leaves = {v for v in reads - targets if v.values is None}
+        values = {v.name: self.numbers(v, classes) for v in leaves if not v.adjoint}
+        self.arrays = evaluate(equations, values, sizes)
+        self.seeds = {v.name: np.ones(()) if not v.axes else self.numbers(v, 1) for v in outputs}
+        slopes = accumulate(derivation.adjoints, self.arrays, self.seeds, sizes)
+        self.arrays |= {f"d{name}": seed for name, seed in self.seeds.items()}
+        self.arrays |= {f"d{name}": array for name, array in slopes.items()}
+
+    def numbers(self, variable, classes):
+        """Numbers between 0 and 1, or classes."""
+        extents = [
+            a.extent if isinstance(a.extent, int) else self.sizes[a.extent.name]
+            for a in variable.axes
+        ]
+        rng = np.random.default_rng(sum(variable.name.encode()))
+        if variable.integer:
+            return np.arange(np.prod(extents, dtype=int)).reshape(extents) % classes
+        return rng.uniform(0.1, 0.9, extents)
+
+    def forms(self, layout):
+        """Every equation's and adjoint's form, with its variable; what was made seen through."""
+        made = made_variables(self.derivation.equations, self.derivation.adjoints)
+        made = {v: e for v, e in made.items() if v.name[1:] not in self.seeds}
+        for equation in self.derivation.equations:
+            yield equation.target.variable, matrix_equation(equation, made, layout)
+        for adjoint in self.derivation.adjoints:
+            yield adjoint.variable.bar(), matrix_adjoint(adjoint, made, layout)
+
+    def check(self, form, layout):
+        """Raise where the form is not what the loops give."""
+        run = Run(self.arrays, self.sizes, layout)
+        if shape(form.right) != shape(form.target):
+            raise MismatchError(form)
+        found, expected = run.of(form.right), run.of(form.target)
+        if not np.allclose(found, expected, rtol=1e-9, atol=1e-12, equal_nan=True):
+            raise MismatchError(form)
+
+    def missing(self, layout):
+        """Check all forms; return the variables that have none."""
+        forms = list(self.forms(layout))
+        for _, form in forms:
+            if form is not None:
+                self.check(form, layout)
+        return [variable.name for variable, form in forms if form is None]

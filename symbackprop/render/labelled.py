@@ -142,6 +142,8 @@ def combined(factors: Product) -> Value:
     numbers = [value for value in above if not value.labels]
     inverse = [value for value in below if not value.labels]
     size, negative = magnitude(factors.coefficient)
+    if not above and not below:
+        return Value(Constant(scalar.apply("negative", size) if negative else size))
     front = [*([] if size == ONE else [Value(Constant(size))]), *numbers]
     if divisors:
         above_them = _outer(arrays) if arrays else _hadamard(front)
