@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from math import prod
 
-from symbackprop.catalog import Catalog
+from symbackprop.catalog import Catalog, known_as
 from symbackprop.definition import Activation, Definition, Layer, Loss
 from symbackprop.equations import Equation, Extent, Variable
 from symbackprop.errors import SymbackpropError, allowed
@@ -120,6 +120,9 @@ def catalog_text(catalog: Catalog, name: str | None = None) -> str:
         "optimizers": catalog.optimizers,
     }
     if name is not None and not any(name in table for table in tables.values()):
+        for table in tables.values():
+            if ours := known_as(table, name):
+                raise SymbackpropError(f"catalog: {name!r} is called {ours!r} here")
         names = {entry for table in tables.values() for entry in table}
         raise SymbackpropError(f"catalog: no entry {name!r}; {allowed(name, names)}")
     blocks = []

@@ -177,6 +177,7 @@ class TestCatalog:
 
     def test_a_near_miss_is_helped(self, run) -> None:
         assert_refused(run("catalog", "rellu"), "did you mean 'relu'?")
+        assert_refused(run("catalog", "BCELoss"), "is called 'binary_cross_entropy' here")
 
 
 def assert_refused(result: tuple[int, str, str], *said: str) -> None:
@@ -201,7 +202,10 @@ class TestErrors:
             (("generate", ARCHITECTURE, *LOSS, "--optimizer", "adagrad"), "adam"),
             (("generate", ARCHITECTURE, *LOSS, "--reduction", "max"), "mean"),
             (("generate", "no/such.toml"), "no/such.toml"),
-            (("generate", "n_0-n_1:f"), ""),
+            (("generate", "n_0-n_1:f"), "'n_0-n_1:f': f is left open"),
+            (("generate", "2-3:tanh", *LOSS), "'2-3:tanh': loss: binary_cross_entropy reads"),
+            (("show", "2-3-1_000"), "1_000"),
+            (("show", "/"), "/: not a regular file"),
             (("generate",), "ARCH"),
             (("generate", ARCHITECTURE, "--colour"), "--colour"),
             (("show", ""), ""),
