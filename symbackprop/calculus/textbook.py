@@ -14,7 +14,6 @@ import sympy
 from symbackprop.calculus.closed import (
     OutputForm,
     in_own_value,
-    length,
     merged,
     output_forms,
     shifted,
@@ -38,7 +37,7 @@ from symbackprop.equations import (
     indices_of,
 )
 from symbackprop.network import Head, Layer, Network
-from symbackprop.scalar import Apply, Expression, Slot, apply
+from symbackprop.scalar import Apply, Expression, Slot, apply, walk
 
 CANCELLED = "common factors cancel"
 DISTRIBUTION = "the targets of a sample add up to 1"
@@ -227,14 +226,13 @@ def _collapse(
     terms = tuple(contract(share.partial) for share in total.shares)
     joined = _adjoint(value, tuple(_with_function(t, merged(t)) for t in terms))
     cancelled = _adjoint(value, tuple(_cancelled(term) for term in joined.terms))
-    if cancelled == joined:
-        return ()
-    steps = [Step("chain rule", (total,), (joined,))]
-    steps.append(Step("cancellation", (joined,), (cancelled,), CANCELLED))
     added = _adjoint(value, tuple(_added_up(term, head.target) for term in cancelled.terms))
-    if added != cancelled:
+    steps = [Step("chain rule", (total,), (joined,))]
+    if cancelled != joined:
+        steps.append(Step("cancellation", (joined,), (cancelled,), CANCELLED))
+    if added != cancelled and not any(_summed(term) for term in added.terms):
         steps.append(Step("assumption", (cancelled,), (added,), DISTRIBUTION))
-    return tuple(steps)
+    return tuple(steps) if len(steps) > 1 else ()
 
 
 def _adjoint(variable: Variable, terms: tuple[Term, ...]) -> Adjoint:
@@ -242,14 +240,18 @@ def _adjoint(variable: Variable, terms: tuple[Term, ...]) -> Adjoint:
     first: dict[tuple[object, ...], Term] = {}
     for term in terms:
         key = (term.target, term.space, term.excluding)
-        summed = set(term.space) > {i for place in term.target.indices for i in indices_of(place)}
         if key not in first:
             first[key] = term
-        elif summed:
+        elif _summed(term):
             first[(*key, term.factors)] = term
         else:
             first[key] = _sum(first[key], term)
     return Adjoint(variable, tuple(first.values()))
+
+
+def _summed(term: Term) -> bool:
+    """Whether the term is a sum over indices that its target does not hold."""
+    return set(term.space) > {i for place in term.target.indices for i in indices_of(place)}
 
 
 def _sum(left: Term, right: Term) -> Term:
@@ -270,15 +272,19 @@ def _substituted(function: Expression, slots: dict[int, Slot]) -> Expression:
 
 
 def _cancelled(term: Term) -> Term:
-    """Return the term with common factors cancelled, where that makes it shorter."""
+    """Return the term with common factors cancelled, where that leaves fewer quotients."""
     factor = merged(term)
     value = to_sympy(factor.function)
     if not value.is_rational_function():
         return term
     shorter = from_sympy(sympy.cancel(value))
-    if length(shorter) >= length(factor.function):
+    if _quotients(shorter) >= _quotients(factor.function):
         return term
     return _with_function(term, Factor(*compress(shorter, factor.operands)))
+
+
+def _quotients(function: Expression) -> int:
+    return sum(1 for n in walk(function) if isinstance(n, Apply) and n.function == "divide")
 
 
 def _added_up(term: Term, target: Variable) -> Term:

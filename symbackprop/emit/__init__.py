@@ -118,7 +118,7 @@ class _Writer:
         self.step: StepSource | None = None
         if network.heads:
             programs = [head_program(network, h, d) for h, d in apart]
-            loss, gradient = head_bodies(programs, comments, self.shared)
+            loss, gradient = head_bodies(network, programs, comments, self.shared)
             self.bodies |= {"loss": loss, "loss_gradient": gradient}
         for body in self.bodies.values():
             begin_with_constants(body, network.constants)

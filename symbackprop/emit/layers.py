@@ -96,16 +96,20 @@ def _gradient(program: PlainProgram, variable: Variable) -> str:
 
 
 def head_bodies(
-    heads: Sequence[HeadProgram], comments: Comments, shared: Shared
+    network: Network, heads: Sequence[HeadProgram], comments: Comments, shared: Shared
 ) -> tuple[Body, Body]:
     """Return loss and loss_gradient; forms of the target are told apart by its number of axes."""
-    loss = _by_form([(head, head.loss) for head in heads], comments, shared)
-    gradient = _by_form([(head, head.gradient) for head in heads], comments, shared)
+    cost, slope = network.heads[0].cost.name, network.output.bar().name
+    loss = _by_form([(head, head.loss) for head in heads], cost, comments, shared)
+    gradient = _by_form([(head, head.gradient) for head in heads], slope, comments, shared)
     return loss, gradient
 
 
 def _by_form(
-    functions: Sequence[tuple[HeadProgram, HeadFunction]], comments: Comments, shared: Shared
+    functions: Sequence[tuple[HeadProgram, HeadFunction]],
+    computes: str,
+    comments: Comments,
+    shared: Shared,
 ) -> Body:
     body = Body()
     for k, (head, function) in enumerate(functions):
@@ -117,7 +121,8 @@ def _by_form(
         _assignments(inner, printer, function.assignments, comments.section(form))
         named = function.result.number in printer.names
         result = printer.value(function.result).source
-        inner.add([f"return {result}"] if named else short(printer, function.result, "return "))
+        end = [f"return {result}"] if named else short(printer, function.result, "return ")
+        inner.add(end, computes)
         if last:
             body.append(inner)
         else:
