@@ -136,6 +136,16 @@ class MismatchError(Exception):
     """A form is not what the loops give."""
 
 
+def forms(derivation, layout, outputs=()):
+    """Every equation's and adjoint's form, with its variable; what was made seen through."""
+    made = made_variables(derivation.equations, derivation.adjoints)
+    made = {v: e for v, e in made.items() if v.name[1:] not in outputs}
+    for equation in derivation.equations:
+        yield equation.target.variable, matrix_equation(equation, made, layout)
+    for adjoint in derivation.adjoints:
+        yield adjoint.variable.bar(), matrix_adjoint(adjoint, made, layout)
+
+
 class Case:
     """A derivation at random numbers: its arrays, as plain loops give them, adjoints included."""
 
@@ -167,13 +177,7 @@ class Case:
         return rng.uniform(0.1, 0.9, extents)
 
     def forms(self, layout):
-        """Every equation's and adjoint's form, with its variable; what was made seen through."""
-        made = made_variables(self.derivation.equations, self.derivation.adjoints)
-        made = {v: e for v, e in made.items() if v.name[1:] not in self.seeds}
-        for equation in self.derivation.equations:
-            yield equation.target.variable, matrix_equation(equation, made, layout)
-        for adjoint in self.derivation.adjoints:
-            yield adjoint.variable.bar(), matrix_adjoint(adjoint, made, layout)
+        return forms(self.derivation, layout, self.seeds)
 
     def check(self, form, layout):
         """Raise where the form is not what the loops give."""
@@ -186,8 +190,8 @@ class Case:
 
     def missing(self, layout):
         """Check all forms; return the variables that have none."""
-        forms = list(self.forms(layout))
-        for _, form in forms:
+        found = list(self.forms(layout))
+        for _, form in found:
             if form is not None:
                 self.check(form, layout)
-        return [variable.name for variable, form in forms if form is None]
+        return [variable.name for variable, form in found if form is None]
