@@ -153,18 +153,19 @@ def total_derivative(
     --let "u = x**2" --let "v = sin(x)".
     """
     from symbackprop import api, writing
-    from symbackprop.render.formats import writer
 
     if not wrt and not differential:
         raise SymbackpropError("--wrt NAME is missing: by what is it derived?")
-    to_file = output is not None and str(output) != "-"
-    written = writer(output.suffix) if output and to_file else None
-    target = writing.Target(output) if output and to_file else None
-    total = api.totals(expression, wrt, _definitions(let), differential=differential)
-    if written is None or target is None:
+    definitions = _definitions(let)
+    if output is None or str(output) == "-":
+        total = api.totals(expression, wrt, definitions, differential=differential)
         click.echo(str(total), nl=False)
-    else:
-        target.write(written(total.document()))
+        return
+    from symbackprop.render.formats import writer
+
+    written, target = writer(output.suffix), writing.Target(output)
+    total = api.totals(expression, wrt, definitions, differential=differential)
+    target.write(written(total.document()))
 
 
 def _definitions(settings: Sequence[str]) -> dict[str, str]:

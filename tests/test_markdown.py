@@ -67,9 +67,7 @@ LOSS = Display(
             rule="chain rule",
             reason=("the weight feeds ", YHAT, " alone, see ", Link("the loss", "loss")),
         ),
-        Line(
-            None, row(Numeral("2"), Operator(TIMES), Fenced("(", row(YHAT, Operator("−"), Y), ")"))
-        ),
+        Line(None, row(YHAT, Operator("−"), Y)),
     ),
     anchor="eq-1",
     code=(CodeLines("backward", 2, 3), CodeLines("loss", 1, 1)),
@@ -117,7 +115,7 @@ See $`L`$ [↗](#eq-1).
 ```math
 \begin{aligned}
 FIRST ROW
-& = 2 \bigl(\hat{y}_{i} - y\bigr)
+& = \hat{y}_{i} - y
 \end{aligned}
 ```
 

@@ -213,18 +213,21 @@ class _Deriver:
             for by, mark in marks.items():
                 held = tuple(other for other in through if other != by)
                 self.partials.append(Line(mark, values[by], "local partial", held))
-        if alone:
-            self.slopes[name] = {wrt: values[wrt]}
-        else:
-            self._sum(definition, symbols, values)
+        forms = self._forms(definition, symbols, values)
+        # Of what reads x alone, the one partial is the derivative, and written down as such.
+        shown = forms[2:] if alone else forms
+        before = [forms[1].right if alone else None, *(line.right for line in shown)]
+        kept = tuple(line for line, last in zip(shown, before, strict=False) if line.right != last)
+        if kept:
+            self.sums.append(kept)
 
-    def _sum(
+    def _forms(
         self,
         definition: Definition,
         symbols: Mapping[str, Expression],
         values: Mapping[str, Expression],
-    ) -> None:
-        """Derive a value as the sum over its arguments, and keep each form of that sum."""
+    ) -> list[Line]:
+        """Derive a value as the sum over its arguments; return each form of that sum."""
         name, through = definition.name, tuple(symbols)
         left = self._whole_mark(name)
         tails = {by: self._tail(by) for by in through}
@@ -236,18 +239,12 @@ class _Deriver:
         whole = self._whole(inserted)
         self.slopes[name] = {wrt: self._slope(name, values, wrt) for wrt in self.wrt}
         known = "derivatives inserted" if definition.open else "partials inserted"
-        forms = [
+        return [
             Line(left, _products(symbols, tails), one_rule if one else whole_rule, through),
             Line(left, inserted, known),
             Line(left, whole or inserted, "definitions inserted"),
             Line(left, self._collected(self.slopes[name]), "simplified"),
         ]
-        kept = [
-            line
-            for place, line in enumerate(forms)
-            if place == 0 or line.right != forms[place - 1].right
-        ]
-        self.sums.append(tuple(kept))
 
     def _tail(self, name: str) -> Expression:
         """Return an argument's own derivative or differential, as a symbol."""

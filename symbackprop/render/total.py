@@ -166,7 +166,7 @@ def _held(names: Sequence[str]) -> Math | None:
 def _chain(setting: _Setting, lines: Sequence[Line]) -> tuple[Shown, ...]:
     """Return the forms of one sum; the first says what it runs over, the others have no left."""
     first, *rest = lines
-    shown = [setting.shown(first, _paths(first, setting.total))]
+    shown = [setting.shown(first, _paths(first, setting.total) if first.names else ())]
     shown += [Shown(None, setting.math(line.right), rule=line.rule) for line in rest]
     return tuple(shown)
 
