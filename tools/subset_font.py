@@ -34,9 +34,9 @@ _RANGES = (
 )
 _SIGNS = (
     "−±×÷·⋅∗⊙⊗⊕∘∧∨∩∪∖¬"
-    "≠≈≡≔≤≥≪≫∼∝∈∉⊂⊆∣∥→←↔↦⇒⇔"
+    "≠≈≡≔≤≥≪≫∼∝∈∉⊂⊆∣∥→←"
     "∑∏∂∇√∞…⋯⋮⋱⊤⊥′″∀∃∅°ℎℓℒℕℝℤ"
-    "‖⌊⌋⌈⌉⟨⟩¯ˆ˜ϵϑϕϱϖ–—"
+    "‖⌊⌋⌈⌉¯ϵϑϕϱϖ–—"
     "\N{NO-BREAK SPACE}\N{FUNCTION APPLICATION}\N{INVISIBLE TIMES}\N{INVISIBLE SEPARATOR}"
 )
 

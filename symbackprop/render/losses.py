@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from symbackprop.calculus.textbook import Loss
 from symbackprop.equations import Adjoint, Equation, Step, Variable
 from symbackprop.render.context import Context
@@ -21,13 +23,20 @@ def cost(context: Context) -> Section:
             blocks.append(Paragraph((f"{_FORMS[loss.head.form]}:",)))
         made = _seen_through(loss)
         blocks += [
-            equation_display(context, setting, equation)
+            _apart(context, loss, equation_display(context, setting, equation))
             for equation in loss.equations
             if equation not in made
         ]
     if any(loss.bounded for loss in context.textbook.losses):
         blocks.append(Paragraph(("The code bounds every logarithm from below at −100.",)))
     return Section(("The loss of one sample",), "loss", tuple(blocks))
+
+
+def _apart(context: Context, loss: Loss, display: Display) -> Display:
+    """Return the display; of a second form of the target, with an anchor of its own."""
+    if loss is context.textbook.losses[0]:
+        return display
+    return replace(display, anchor=f"{display.anchor}-{loss.head.form}")
 
 
 def _seen_through(loss: Loss) -> list[Equation]:
@@ -61,9 +70,10 @@ def _derivative(context: Context, loss: Loss) -> list[Block]:
             anchor = context.anchor("backward", total.variable.name)
             bar = total.variable.bar()
             within = absorbed(context, setting, bar)
-            blocks.append(Display(lines, anchor, context.code(bar), within))
+            display = Display(lines, anchor, context.code(bar), within)
         else:
-            blocks.append(total_display(context, setting, total))
+            display = total_display(context, setting, total)
+        blocks.append(_apart(context, loss, display))
     if context.network.layers[-1].preactivation is None:
         blocks += collapse(context, context.network.output, loss)
     return blocks

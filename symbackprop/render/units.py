@@ -77,7 +77,9 @@ def _known(context: Context, group: Group, setting: Setting) -> Inlines:
         if context.network.heads:
             return (Link(known, source), " is known from the loss.")
         return (known, " is given: the derivative of a cost with respect to the output.")
-    return (Link(known, source), " is known from the layer above.")
+    # Of equal layers one is shown, which may not be the one above.
+    shown = any(output in context.derived(other) for other in context.groups)
+    return (Link(known, source) if shown else known, " is known from the layer above.")
 
 
 def _jacobian(setting: Setting, jacobian: Jacobian) -> list[Block]:
