@@ -257,18 +257,16 @@ class _Reader:
         if sign in ("sum", "prod"):
             place = limits[0].index("=")
             start, limits[0] = self.inside(limits[0][place + 1 :]), limits[0][:place]
-        letter = _letter(limits[0])
+        bound = tuple(_letter(limit) for limit in limits if "\\neq" not in limit)
         out = []
-        for limit in limits[1:]:
+        for limit in limits[len(bound) :]:
             place = limit.index("\\neq")
-            if _letter(limit[:place]) != letter:
-                raise UnreadableError("another index is left out")
-            out.append(self.inside(limit[place + 1 :]))
+            out.append((_letter(limit[:place]), self.inside(limit[place + 1 :])))
         top = None
         if start is not None:
             self.take("^")
             top = self.inside(self.group())
-        return ("large", sign, letter, start, top, tuple(out), self.product())
+        return ("large", sign, bound, start, top, tuple(out), self.product())
 
     # Names.
 
@@ -284,6 +282,8 @@ class _Reader:
         while self.next == "'":
             primes += len(self.take())
         label = self.label()
+        if label and self.next in ("^", "'"):
+            raise UnreadableError("two superscripts")
         full = mark + base + label
         numbered = base if below is None else f"{base}_{{{''.join(below)}}}"
         if numbered in self.vocabulary.functions and self.next == "(":
@@ -345,6 +345,13 @@ def letters(tree: tuple) -> list[str]:
     return [place[1] for place in tree[2:] if place[0] == "letter"]
 
 
+def _axis(tree: tuple, letter: str, arrays: Mapping[str, Array]) -> int:
+    size = next(_axes(tree, letter, arrays), None)
+    if size is None:
+        raise UnreadableError(f"the index {letter} runs along no axis")
+    return size
+
+
 def _axes(tree: Any, letter: str, arrays: Mapping[str, Array]) -> Iterator[int]:
     """How long the axes are along which an index runs by itself."""
     if isinstance(tree, tuple):
@@ -365,7 +372,7 @@ class Work:
     def points(self, tree: tuple) -> Iterator[dict[str, int]]:
         """Every value of the indices of a read."""
         names = letters(tree)
-        sizes = [next(_axes(tree, name, self.known.arrays)) for name in names]
+        sizes = [_axis(tree, name, self.known.arrays) for name in names]
         for point in product(*(range(size) for size in sizes)):
             yield {name: at + self.known.first for name, at in zip(names, point, strict=True)}
 
@@ -451,21 +458,26 @@ class Work:
         array = self.known.arrays[name]
         place = tuple(int(v) - self.known.first for v in self._values(at, places))
         if not all(0 <= p < size for p, size in zip(place, array.values.shape, strict=True)):
-            return 0
+            raise UnreadableError(f"{name} has no place {place}")
         value = array.values[place]
         return int(value) + self.known.first if array.integer else MP.convert(value)
 
     def _large(self, at, *parts):
-        sign, letter, start, top, out, body = parts
-        if start is None:
-            first = self.known.first
-            last = first + next(_axes(body, letter, self.known.arrays)) - 1
-        else:
-            first, last = int(self.value(start, at)), int(self.value(top, at))
-        left_out = self._values(at, out)
-        where = [v for v in range(first, last + 1) if v not in left_out]
-        values = [self.value(body, {**at, letter: v}) for v in where]
+        sign, bound, start, top, out, body = parts
+        where = []
+        for point in product(*(self._range(at, letter, start, top, body) for letter in bound)):
+            here = dict(zip(bound, point, strict=True))
+            if all(here[letter] != self.value(place, at) for letter, place in out):
+                where.append(here)
+        values = [self.value(body, {**at, **here}) for here in where]
         if sign in ("argmax", "argmin"):
-            return where[values.index(max(values) if sign == "argmax" else min(values))]
-        reduce = {"sum": sum, "prod": prod, "max": max, "min": min}[sign]
-        return reduce(values)
+            chosen = values.index(max(values) if sign == "argmax" else min(values))
+            return where[chosen][bound[0]] if len(bound) == 1 else chosen
+        return {"sum": sum, "prod": prod, "max": max, "min": min}[sign](values)
+
+    def _range(self, at, *limits):
+        letter, start, top, body = limits
+        if start is None:
+            size = _axis(body, letter, self.known.arrays)
+            return range(self.known.first, self.known.first + size)
+        return range(int(self.value(start, at)), int(self.value(top, at)) + 1)

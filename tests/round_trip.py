@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -9,14 +10,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from latex_reader import MP, Array, Vocabulary, Work, read
 
-from symbackprop.equations import Access, Adjoint, Equation, Role, Variable, accesses_of
+from symbackprop.equations import Adjoint, Equation, Role, Variable, accesses_of
 from symbackprop.reference import accumulate, decimal_arithmetic, evaluate
 from symbackprop.render.latex import latex
 from symbackprop.render.setting import Setting
 
-GREEK = {
-    unicodedata.name(chr(code)).split()[-1].lower(): chr(code) for code in range(0x3B1, 0x3CA)
-}
+GREEK = {unicodedata.name(chr(code)).split()[-1].lower(): chr(code) for code in range(0x3B1, 0x3CA)}
 SLOPES = {  # functions left open, and what stands for their derivatives here
     f"f_{k}{primes}": (lambda x, k=k, p=p: MP.sin(x * k + p + MP.mpf(1) / 3))
     for k in (1, 2, 3)
@@ -74,14 +73,22 @@ def printed_name(variable: Variable, setting: Setting) -> str:
         text = notation.activation
     elif variable.axes and variable.axes[0].role is not Role.BATCH:
         text = text[0].lower() + text[1:]
-    if text in GREEK:
-        text = "\\" + {"epsilon": "varepsilon", "phi": "varphi", "lamda": "lambda"}.get(text, text)
-    elif len(text) > 1:
-        text = rf"\mathit{{{text}}}".replace("_", r"\_")
-    owner = variable.owner
+    text, owner = word(text), variable.owner
     if len(owner) > 1 and not owner.isdigit():
-        owner = rf"\mathit{{{owner}}}".replace("_", r"\_")
+        owner = rf"\mathit{{{owner}}}".replace("_", r"\_").replace(".", "{.}")
     return f"{text}^{{({owner})}}" if owner else text
+
+
+def word(text: str) -> str:
+    if text in GREEK or text == "eps":
+        commands = {"epsilon": "varepsilon", "eps": "varepsilon", "phi": "varphi"}
+        return "\\" + commands.get(text, text)
+    return text if len(text) == 1 else rf"\mathit{{{text}}}".replace("_", r"\_")
+
+
+def constant_name(name: str) -> str:
+    match = re.fullmatch(r"([a-zA-Z]+)_?([0-9]+)", name)
+    return f"{word(match[1])}_{{{match[2]}}}" if match else word(name)
 
 
 def vocabulary(setting: Setting, values: Mapping[Variable, np.ndarray], sizes) -> Vocabulary:
@@ -94,14 +101,10 @@ def vocabulary(setting: Setting, values: Mapping[Variable, np.ndarray], sizes) -
         name = printed_name(variable, setting)
         assert name not in arrays, name
         arrays[name] = Array(np.asarray(kept, dtype=object), variable.integer)
-    constants = {
-        (f"{name[0]}_{{{name[2:]}}}" if "_" in name else name): size for name, size in sizes.items()
-    }
+    constants = {constant_name(name): size for name, size in sizes.items()}
     functions = {name.replace("_1", "_{1}").replace("_2", "_{2}"): f for name, f in SLOPES.items()}
     first = int(setting.notation.first)
-    return Vocabulary(
-        arrays, {**constants, "\\pi": MP.pi}, functions, first, setting.notation.cost
-    )
+    return Vocabulary(arrays, {**constants, "\\pi": MP.pi}, functions, first, setting.notation.cost)
 
 
 def arithmetic():
@@ -129,6 +132,12 @@ def difference(left: str, right: str, known: Vocabulary) -> tuple[object, int]:
         worst = max(worst, abs(found - expected) / (1 + abs(expected)))
         count += 1
     return worst, count
+
+
+def bare(text: str) -> str:
+    """LaTeX without the sizes of brackets and without thin spaces."""
+    text = re.sub(r" ?\\[bB]igg?[lr] ?|\\[,;]", "", text)
+    return re.sub(r" +", " ", re.sub(r" ([\])])", r"\1", text))
 
 
 def printed(setting: Setting, record: Equation | Adjoint) -> tuple[str, str]:
@@ -174,7 +183,7 @@ def worst_difference(
 
 
 def random_point(variables: Iterable[Variable], sizes, *, signed: bool, seed: int) -> Point:
-    """Numbers of (0, 1), or of both signs; classes and positions within 2."""
+    """Numbers of (0, 1), or small and large ones of both signs; classes and positions within 2."""
     rng = np.random.default_rng(seed)
     arrays = {}
     for variable in sorted(variables, key=lambda v: v.name):
@@ -184,10 +193,7 @@ def random_point(variables: Iterable[Variable], sizes, *, signed: bool, seed: in
         elif variable.values is not None:
             arrays[variable.name] = np.array([float(v) for v in variable.values]).reshape(shape)
         else:
+            wide = rng.normal(0, 2, shape) * rng.choice([1, 1, 15], shape)
             values = rng.uniform(0.05, 0.95, shape)
-            arrays[variable.name] = rng.normal(0, 2, shape) if signed else values
+            arrays[variable.name] = wide if signed else values
     return Point(arrays, sizes)
-
-
-def reads(records: Iterable[Equation], access: Access) -> bool:
-    return any(access in record.operands for record in records)

@@ -177,7 +177,7 @@ def negated(math: Math) -> Math:
 
 
 def product(parts: Sequence[Math]) -> Math:
-    """Return the product, its sign in front; a factor 1 or -1 is not written."""
+    """Return the product, its sign and its numbers in front; a factor 1 is not written."""
     if not parts:
         return Numeral("1")
     negative, first = _unsigned(parts[0]) if level(parts[0]) == SIGN else (False, parts[0])
@@ -191,11 +191,17 @@ def product(parts: Sequence[Math]) -> Math:
 def _unsigned_product(parts: Sequence[Math]) -> Math:
     if len(parts) == 1:
         return parts[0]
+    parts = sorted(parts, key=lambda part: not _is_number(part))
     pieces = [enclosed(parts[0], PRODUCT)]
     for place, part in enumerate(parts[1:], start=2):
         factor = enclosed(part, REDUCED if place == len(parts) else PRODUCT)
         pieces += [DOT if _meets_digits(pieces[-1], factor) else _TIMES, factor]
     return row(*pieces)
+
+
+def _is_number(math: Math) -> bool:
+    parts = (math.above, math.below) if isinstance(math, Fraction) else (math,)
+    return all(isinstance(part, Numeral) for part in parts)
 
 
 def _meets_digits(before: Math, after: Math) -> bool:

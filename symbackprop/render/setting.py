@@ -126,22 +126,29 @@ class Setting(Symbols):
         body: Math,
         names: Names,
     ) -> Math:
-        """Return the reduction of a body, the first index outermost."""
+        """Return the reduction of a body: sums from the outermost index on, others as one."""
+        shown = self._shown(reduced)
+        if not shown:
+            return body
+        body = scalars.enclosed(body, scalars.REDUCED)
         sign = _REDUCTIONS[reduction]
-        for index in reversed(self._shown(reduced)):
-            letter = names[index]
-            left_out = [
-                row(letter, scalars.UNEQUAL, self._place(place, names))
-                for excluded, place in excluding
-                if excluded == index
-            ]
-            if reduction in ("total", "product"):
-                limits = listed(self._start(letter), *left_out)
-                large = Large(sign, limits, self._last(index.extent))
-            else:
-                large = Large(sign, listed(letter, *left_out))
-            body = row(large, scalars.enclosed(body, scalars.REDUCED))
+        if reduction not in ("total", "product"):
+            left_out = [mark for index in shown for mark in self._unequal(index, excluding, names)]
+            return row(Large(sign, listed(*(names[index] for index in shown), *left_out)), body)
+        for index in reversed(shown):
+            start = self._start(names[index])
+            limits = listed(start, *self._unequal(index, excluding, names))
+            body = row(Large(sign, limits, self._last(index.extent)), body)
         return body
+
+    def _unequal(
+        self, index: Index, excluding: Sequence[tuple[Index, IndexExpression]], names: Names
+    ) -> list[Math]:
+        return [
+            row(names[index], scalars.UNEQUAL, self._place(place, names))
+            for excluded, place in excluding
+            if excluded == index
+        ]
 
     def _applied(
         self,
@@ -205,9 +212,10 @@ class Setting(Symbols):
         """Return an Iverson bracket for each place that a term leaves out."""
         marks: list[Math] = []
         for index, place in term.excluding:
-            letter, side = names[index], self._place(place, names)
-            if index in kept and row(letter, scalars.EQUALS, side) not in met:
-                marks.append(Fenced("[", row(letter, scalars.UNEQUAL, side), "]"))
+            met_here = row(names[index], scalars.EQUALS, self._place(place, names)) in met
+            if index in kept and not met_here:
+                (mark,) = self._unequal(index, [(index, place)], names)
+                marks.append(Fenced("[", mark, "]"))
         return marks
 
     def _assigned(self, term: Term, names: Names) -> tuple[Math, Math]:
