@@ -248,7 +248,7 @@ def long_sum(count: int) -> Math:
 
 
 def test_a_line_may_end_before_a_sign_and_nowhere_within_a_fraction() -> None:
-    source = breakable(row(X, EQUALS, long_sum(3), MINUS, Fraction(long_sum(2), Z)), 100)
+    source = breakable(row(X, EQUALS, long_sum(3), MINUS, Fraction(long_sum(2), Z)), 20)
     assert re.findall(r"\\brk{(\d)} *(\S)", source) == [
         ("0", "="),
         ("1", "h"),
@@ -261,12 +261,16 @@ def test_a_line_may_end_before_a_sign_and_nowhere_within_a_fraction() -> None:
 
 
 def test_breaks_within_brackets_are_worse() -> None:
-    assert r"\brk{2} +" in breakable(Fenced("(", long_sum(2), ")"), 100)
+    assert r"\brk{2} +" in breakable(Fenced("(", long_sum(2), ")"), 9)
 
 
 def test_breaks_change_nothing_else() -> None:
     formula = row(PARTIAL, X, EQUALS, Fenced("(", long_sum(4), ")"))
-    assert re.sub(r"\\brk{\d}", "", breakable(formula, 100)) == latex(formula)
+    assert re.sub(r"\\brk{\d}", "", breakable(formula, 18)) == latex(formula)
+
+
+def test_a_short_line_has_no_place_to_break() -> None:
+    assert breakable(long_sum(4), 100) == latex(long_sum(4))
 
 
 def test_what_cannot_break_is_made_to_fit() -> None:

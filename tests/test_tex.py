@@ -277,7 +277,7 @@ def test_the_source_is_the_same_for_any_hash_seed() -> None:
 
 def test_lines_lead_to_the_listing_and_back() -> None:
     source = tex(SAMPLE)
-    assert r"\hyperlink{line.5}{lines 5--6}" in source
+    assert r"lines \hyperlink{line.5}{5--6} of \texttt{backward}" in source
     assert r"\n{\hypertarget{line.5}{}\hyperlink{weights}{5}}" in source
 
 

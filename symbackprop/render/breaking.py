@@ -41,9 +41,16 @@ def spread(math: Math, room: float) -> Math:
     return spread_out
 
 
+def flat(math: Math) -> Math:
+    """Return a derivative as it stands in a line of text: ∂L/∂z."""
+    if isinstance(math, Fraction) and _is_derivative(math.above):
+        return row(math.above, Operator("/", "plain"), math.below)
+    return math
+
+
 def _is_derivative(above: Math) -> bool:
     first = above.parts[0] if isinstance(above, Row) and above.parts else above
-    return first == Operator("∂", "prefix") or first == Symbol("d", "upright")
+    return first == Symbol("d", "upright") or (isinstance(first, Operator) and first.text == "∂")
 
 
 def _grouped(math: Math) -> Math:

@@ -12,7 +12,7 @@ from math import inf
 
 from symbackprop.render import latex_signs
 from symbackprop.render.breaking import is_stiff
-from symbackprop.render.measure import height
+from symbackprop.render.measure import height, width
 from symbackprop.render.typeset import (
     APPLICATION,
     PRIME,
@@ -63,21 +63,24 @@ def latex(math: Math, *, display: bool = True) -> str:
 
 
 def breakable(math: Math, room: float, *, display: bool = True) -> str:
-    r"""Return a formula as LaTeX with ``\brk{depth}`` wherever a line may end.
+    r"""Return a formula as LaTeX for lines of ``room`` ems, with macros that a page has.
 
-    The depth is 0 before a relation or a sum's next term, and more within brackets and products.
-    What is wider than ``room`` ems and has no such place is the argument of ``\fit``.
+    Where it takes most of a line, ``\brk{depth}`` stands wherever a line may end: the depth is 0
+    before a relation or a sum's next term, and more within brackets and products. What is wider
+    than a line and has no such place is the argument of ``\fit``. Cases are as large as displays.
     """
-    return _Printer(display, room).text(math)
+    return _Printer(display, room, width(math, display) > 0.6 * room).text(math)
 
 
 class _Printer:
-    """Prints one formula; breaks it for lines of ``room`` ems, if that is finite."""
+    """Prints one formula for lines of ``room`` ems: a page's, if that is finite."""
 
-    def __init__(self, display: bool, room: float = inf, depth: int = 0) -> None:
+    def __init__(
+        self, display: bool, room: float = inf, breaks: bool = False, depth: int = 0
+    ) -> None:
         self._display = display
         self._room = room
-        self._breaks = room < inf
+        self._breaks = breaks
         self._depth = depth
 
     def text(self, math: Math) -> str:
@@ -174,7 +177,7 @@ class _Printer:
 
     def _fenced(self, opening: str, body: Math, closing: str) -> str:
         needed = height(body, self._display)
-        inner = _Printer(self._display, self._room, self._depth + 1).text(body)
+        inner = _Printer(self._display, self._room, self._breaks, self._depth + 1).text(body)
         for reach, size in _SIZES:
             if needed <= reach:
                 return _joined(_bracket(opening, size, "l"), inner, _bracket(closing, size, "r"))
@@ -183,8 +186,9 @@ class _Printer:
         return _joined(rf"\left{_delimiter(opening)}", inner, rf"\right{_delimiter(closing)}")
 
     def _cases(self, rows: Sequence[tuple[Math, Math | None]]) -> str:
+        large = self._display and self._room < inf
         lines = [
-            f"{self._small(value)} & "
+            (rf"\displaystyle {self._whole(value)} & " if large else f"{self._small(value)} & ")
             + (r"\text{otherwise}" if when is None else rf"\text{{if }} {self._small(when)}")
             for value, when in rows
         ]
@@ -201,11 +205,13 @@ def _joined(*texts: str) -> str:
 
 
 def _product(before: Math | None, after: Math | None) -> str:
-    """The space of an invisible product: some between fractions, long names, after brackets."""
+    """The space of an invisible product: some after fractions and brackets, and by long names."""
+    if _is_function(after):  # which LaTeX spaces by itself
+        return " "
     wordy = any(_is_wordy(part) for part in (before, after))
-    both = isinstance(before, Fraction) and isinstance(after, Fraction)
+    apart = isinstance(before, Fraction) and not isinstance(after, Fenced)
     closed = isinstance(before.base if isinstance(before, Script) else before, Fenced)
-    return r" \, " if both or wordy or closed else " "
+    return r" \, " if apart or wordy or closed else " "
 
 
 def _is_wordy(math: Math | None) -> bool:

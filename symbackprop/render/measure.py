@@ -52,7 +52,7 @@ def height(math: Math, display: bool) -> float:
             reach = height(body, display)
         case Cases(rows):
             written = [part for pair in rows for part in pair if part is not None]
-            reach = len(rows) * max(0.6, tallest(written, False))
+            reach = len(rows) * max(0.6, tallest(written, display))
         case _:
             reach = LETTER
     return reach
@@ -89,7 +89,7 @@ def width(math: Math, display: bool = True) -> float:
         case Fenced(_, body, _):
             ems = width(body, display) + 2 * (0.4 + 0.2 * height(body, display))
         case Cases(rows):
-            values = max(width(value, False) for value, _ in rows)
+            values = max(width(value, display) for value, _ in rows)
             ems = values + 3 + max(3 if when is None else width(when, False) for _, when in rows)
     return ems
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from symbackprop.frames import latex_environment
-from symbackprop.render.breaking import spread
+from symbackprop.render.breaking import flat, spread
 from symbackprop.render.document import (
     Arrow,
     Block,
@@ -74,7 +75,11 @@ class _Writer:
             rf"\{heading}[{{\texorpdfstring{{{listed}}}{{{short}}}}}]"
             rf"{{\anchor{{{_name(section.anchor)}}}{title}}}"
         )
-        return "\n\n".join([head, *(self._block(block) for block in section.blocks)])
+        texts = [self._block(block) for block in section.blocks]
+        for position, (block, after) in enumerate(pairwise(section.blocks)):
+            if isinstance(block, Paragraph) and isinstance(after, Display):
+                texts[position] += r"\par\nobreak"
+        return "\n\n".join([head, *texts])
 
     def _block(self, block: Block) -> str:
         match block:
@@ -100,7 +105,7 @@ class _Writer:
             return rf"\texttt{{{typewriter(part.text)}}}"
         if isinstance(part, Link):
             return _linked(self._inline(part.content, room), part.anchor)
-        return f"${_fitted(part, room, display=False)}$"
+        return f"${_fitted(flat(part), room, display=False)}$"
 
     def _display(self, display: Display) -> str:
         lefts = [line.left for line in display.lines if line.left is not None]
@@ -143,19 +148,22 @@ class _Writer:
 
     def _origin(self, display: Display) -> Iterator[str]:
         if display.code:
-            listed = "; ".join(self._lines(lines) for lines in display.code)
+            functions = dict.fromkeys(lines.function for lines in display.code)
+            listed = "; ".join(self._lines(name, display.code) for name in functions)
             yield rf"\source{{In the module: {listed}}}"
         if display.absorbed is not None:
             absorbed = self._inline(display.absorbed)
             yield rf"\source{{No line of its own: computed as part of {absorbed}}}"
 
-    def _lines(self, lines: CodeLines) -> str:
-        words = f"lines {lines.first}--{lines.last}"
-        if lines.first == lines.last:
-            words = f"line {lines.first}"
-        if self._has_listing:
-            words = rf"\hyperlink{{line.{lines.first}}}{{{words}}}"
-        return rf"{words} (\texttt{{{typewriter(lines.function)}}})"
+    def _lines(self, function: str, code: Sequence[CodeLines]) -> str:
+        spans = _spans([lines for lines in code if lines.function == function])
+        words = "line" if len(spans) == 1 and spans[0][0] == spans[0][1] else "lines"
+        numbers = ", ".join(self._span(first, last) for first, last in spans)
+        return rf"{words} {numbers} of \texttt{{{typewriter(function)}}}"
+
+    def _span(self, first: int, last: int) -> str:
+        numbers = f"{first}--{last}" if first != last else f"{first}"
+        return rf"\hyperlink{{line.{first}}}{{{numbers}}}" if self._has_listing else numbers
 
     def _table(self, table: Table) -> str:
         shares = _shares([table.header, *table.rows])
@@ -192,7 +200,7 @@ class _Writer:
             if arrow.backward is None:
                 yield rf"\onward{{{forward}}}"
             else:
-                back = _linked(latex(arrow.backward, display=False), arrow.backward_anchor)
+                back = _linked(latex(flat(arrow.backward), display=False), arrow.backward_anchor)
                 yield rf"\flow{{{forward}}}{{{back}}}"
             yield self._node(diagram, arrow.target)
 
@@ -223,8 +231,6 @@ class _Writer:
 
 def _fitted(math: Math, room: float, *, display: bool = True) -> str:
     """A formula for a line of some ems, with places to break where it may need them."""
-    if width(math, display) <= 0.6 * room:
-        return latex(math, display=display)
     return breakable(spread(math, room), room, display=display)
 
 
@@ -238,6 +244,17 @@ def _ranges(math: Math) -> str:
             groups[-1].append(part)
     formulas = (_fitted(row(*group), _LINE, display=False) for group in groups)
     return "; ".join(f"${formula}$" for formula in formulas)
+
+
+def _spans(code: Sequence[CodeLines]) -> list[tuple[int, int]]:
+    """First and last lines, those that touch joined."""
+    spans: list[tuple[int, int]] = []
+    for lines in sorted(code, key=lambda lines: lines.first):
+        if spans and lines.first <= spans[-1][1] + 1:
+            spans[-1] = spans[-1][0], max(spans[-1][1], lines.last)
+        else:
+            spans.append((lines.first, lines.last))
+    return spans
 
 
 def _relation(text: str) -> Math:
