@@ -21,6 +21,8 @@ SLOPES = {  # functions left open, and what stands for their derivatives here
     for k in (1, 2, 3)
     for p, primes in enumerate(("", "'"))
 }
+DIGITS = decimal_arithmetic(60)
+DIGITS = replace(DIGITS, functions={**DIGITS.functions, **SLOPES})
 TOLERANCE = MP.mpf(10) ** -40
 
 
@@ -107,11 +109,6 @@ def vocabulary(setting: Setting, values: Mapping[Variable, np.ndarray], sizes) -
     return Vocabulary(arrays, {**constants, "\\pi": MP.pi}, functions, first, setting.notation.cost)
 
 
-def arithmetic():
-    base = decimal_arithmetic(60)
-    return replace(base, functions={**base.functions, **SLOPES})
-
-
 def is_number(value) -> bool:
     value = MP.convert(value)
     return not isinstance(value, MP.mpc) and bool(MP.isfinite(value))
@@ -148,38 +145,44 @@ def printed(setting: Setting, record: Equation | Adjoint) -> tuple[str, str]:
     return latex(left), latex(right)
 
 
+def read_through(setting: Setting, record: Equation | Adjoint) -> list[Equation]:
+    """The equations that are printed inside the record."""
+    found: list[Equation] = []
+    waiting: list[Equation | Adjoint] = [record]
+    while waiting:
+        read_there = variables_of([waiting.pop()])
+        through = [setting.inner[v] for v in read_there if v in setting.inner]
+        waiting += (equation for equation in through if equation not in found)
+        found += through
+    return list(dict.fromkeys(found))
+
+
 def computed(
-    setting: Setting, record: Equation | Adjoint, inner: Iterable[Equation], point: Point
+    setting: Setting, record: Equation | Adjoint, point: Point
 ) -> dict[Variable, np.ndarray]:
     """The values of all that the record reads, and of what it defines."""
-    inner = list(inner)
+    inner = [e for e in read_through(setting, record) if e != record]
     mentioned = variables_of([*inner, record])
-    digits = arithmetic()
     made = {e.target.variable for e in inner}
     given = {v.name: point.arrays[v.name] for v in mentioned if v not in made}
     if isinstance(record, Equation):
         given.pop(record.target.variable.name)
-        arrays = evaluate([*inner, record], given, point.sizes, digits)
+        arrays = evaluate([*inner, record], given, point.sizes, DIGITS)
     else:
         bar = record.variable.bar()
         given.pop(bar.name)
-        arrays = evaluate(inner, given, point.sizes, digits)
-        arrays[bar.name] = accumulate([record], arrays, {}, point.sizes, digits)[
-            record.variable.name
-        ]
+        arrays = evaluate(inner, given, point.sizes, DIGITS)
+        total = accumulate([record], arrays, {}, point.sizes, DIGITS)
+        arrays[bar.name] = total[record.variable.name]
     return {v: arrays[v.name] for v in mentioned}
 
 
 def worst_difference(
-    setting: Setting,
-    record: Equation | Adjoint,
-    point: Point,
-    sides: tuple[str, str] | None = None,
+    setting: Setting, record: Equation | Adjoint, point: Point, sides: tuple[str, str]
 ) -> tuple[object, int]:
-    """How far the printed record, or what is said to be it, is from the record itself."""
-    left, right = sides or printed(setting, record)
-    values = computed(setting, record, setting.inner.values(), point)
-    return difference(left, right, vocabulary(setting, values, point.sizes))
+    """How far what is said to be the record in print is from the record itself."""
+    values = computed(setting, record, point)
+    return difference(*sides, vocabulary(setting, values, point.sizes))
 
 
 def random_point(variables: Iterable[Variable], sizes, *, signed: bool, seed: int) -> Point:
