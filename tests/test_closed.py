@@ -61,8 +61,7 @@ def test_the_closed_forms_are_the_derivatives(activation: str) -> None:
         adjoints,
         layer_equations(network),
         point(network),
-        network.output.name,
-        cotangent,
+        {network.output.name: cotangent},
         variables,
     )
     assert max(found.values()) < EXACT
@@ -97,9 +96,7 @@ SIGMOID_SLOPE = apply(
 def test_a_function_of_the_users_own_has_a_form_too() -> None:
     """a = 3 σ(z) gives a' = a − a²/3."""
     found = in_own_value(
-        share(
-            apply("multiply", number(3), SIGMOID), apply("multiply", number(3), SIGMOID_SLOPE)
-        )
+        share(apply("multiply", number(3), SIGMOID), apply("multiply", number(3), SIGMOID_SLOPE))
     )
     a = slot_symbol(0)
     assert (polynomial(found) - (a - a**2 / 3)).expand() == 0

@@ -16,7 +16,7 @@ def worst(network, adjoints, variables=None):
     cotangent = np.random.default_rng(2).standard_normal(shape(network.output))
     variables = variables or [adjoint.variable for adjoint in adjoints]
     equations = layer_equations(network)
-    found = errors(adjoints, equations, values, network.output.name, cotangent, variables)
+    found = errors(adjoints, equations, values, {network.output.name: cotangent}, variables)
     return max(found.values())
 
 
@@ -84,9 +84,7 @@ def test_composition_renames_a_sum_that_would_be_captured() -> None:
     cotangent = np.random.default_rng(3).standard_normal(shape(network.output))
     adjoint = Adjoint(network.input, (share.term,))
     equations = layer_equations(network)
-    found = errors(
-        [adjoint], equations, values, network.output.name, cotangent, [network.input]
-    )
+    found = errors([adjoint], equations, values, {network.output.name: cotangent}, [network.input])
     assert max(found.values()) < EXACT
 
 

@@ -74,21 +74,19 @@ def layer_equations(network):
     return forward_equations(network)
 
 
-def errors(adjoints, equations, values, output, cotangent, variables):
+def errors(adjoints, equations, values, seeds, variables):
     """Return by name how far adjoints are from differences along a random direction.
 
-    ``values`` also hold what the directions move.
+    ``values`` also hold what the directions move; ``seeds`` the adjoints given, by name.
     """
     rng = np.random.default_rng(1)
     primal = run(equations, values)
-    bars = accumulate(adjoints, primal, {output: cotangent}, SIZES, ARITHMETIC)
+    bars = accumulate(adjoints, primal, seeds, SIZES, ARITHMETIC)
     found = {}
     for variable in variables:
         direction = rng.standard_normal(shape(variable))
         derived = np.sum(bars[variable.name] * direction)
         given = {**values, variable.name: primal[variable.name]}
-        numeric = directional_difference(
-            equations, given, {variable.name: direction}, {output: cotangent}, SIZES
-        )
+        numeric = directional_difference(equations, given, {variable.name: direction}, seeds, SIZES)
         found[variable.name] = float(abs(derived - numeric) / (abs(numeric) + 1e-10))
     return found
