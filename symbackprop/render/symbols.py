@@ -6,6 +6,7 @@ either way.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cached_property
@@ -83,13 +84,16 @@ class Symbols:
     def _letters(self) -> dict[tuple[str, str], Math]:
         """The letters of all variables: no two of one layer alike, authors' own ones first."""
         letters: dict[tuple[str, str], Math] = {}
+        met: dict[str, set[Math]] = defaultdict(set)
         ordered = sorted(self.variables, key=lambda v: v.made or self._preferred(v) != _own(v))
         for variable in ordered:
-            met = {letter for (_, owner), letter in letters.items() if owner == variable.owner}
-            own = _own(variable)
+            if (variable.symbol, variable.owner) in letters:
+                continue
+            own, taken = _own(variable), met[variable.owner]
             choices = (self._preferred(variable), own, Accent(own, "tilde"))
-            free = (letter for letter in choices if letter not in met)
-            letters.setdefault((variable.symbol, variable.owner), next(free, choices[-1]))
+            letter = next((c for c in choices if c not in taken), choices[-1])
+            letters[variable.symbol, variable.owner] = letter
+            taken.add(letter)
         return letters
 
     @property
