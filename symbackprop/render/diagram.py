@@ -13,18 +13,20 @@ from markupsafe import Markup
 
 from symbackprop.render.document import Arrow, Diagram, Node
 from symbackprop.render.mathml import mathml
+from symbackprop.render.measure import width
 from symbackprop.render.typeset import Math
 
 # In pixels: a box, the gap to the next one, lanes of a band, and the gutter under each band.
-_WIDTH, _HEIGHT = 90, 72
-_GAP = 64
+_WIDTH, _HEIGHT = 86, 72
+_LEAST_GAP = 56
 _LANE = 136
 _GUTTER = 40
 _TRACK = 34  # of an arrow that crosses a gutter
-_COLUMNS = 5  # of a band, at most: a page is 760 wide
+_PAGE = 760
+_EM = 12.5  # of a label, whose measured width is rather too wide
 _MARGIN = 26
 _ABOVE = 34  # of the first lane
-_LABEL_HEIGHT = 46
+_LABEL_WIDTH, _LABEL_HEIGHT = 150, 46  # at most
 _APART = 7  # of the two arrows from the line between the boxes
 _ARCH = 24  # of an arrow that passes over boxes
 
@@ -37,10 +39,6 @@ class _Place:
     column: int
     lane: int
 
-    @property
-    def left(self) -> int:
-        return _MARGIN + self.column * (_WIDTH + _GAP)
-
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
@@ -50,11 +48,16 @@ class _Plan:
         places: of the nodes.
         tracks: by arrow, the first of the gutter counted 0; None where it crosses none.
         tops: of the bands, and the bottom of the last.
+        gap: between columns.
     """
 
     places: tuple[_Place, ...]
     tracks: tuple[int | None, ...]
     tops: tuple[int, ...]
+    gap: int
+
+    def left(self, node: int) -> int:
+        return _MARGIN + self.places[node].column * (_WIDTH + self.gap)
 
     def middle(self, node: int) -> int:
         place = self.places[node]
@@ -65,20 +68,20 @@ def svg(diagram: Diagram) -> Markup:
     """Return the diagram as one ``<svg>`` element, for a page that brings the style sheet."""
     plan = _plan(diagram)
     columns = 1 + max((place.column for place in plan.places), default=0)
-    width = 2 * _MARGIN + columns * (_WIDTH + _GAP) - _GAP
+    across = 2 * _MARGIN + columns * (_WIDTH + plan.gap) - plan.gap
     arrows = Markup("").join(
         _arrow(arrow, track, plan) for arrow, track in zip(diagram.arrows, plan.tracks, strict=True)
     )
     nodes = Markup("").join(
-        _node(node, place.left, plan.middle(position))
-        for position, (node, place) in enumerate(zip(diagram.nodes, plan.places, strict=True))
+        _node(node, plan.left(place), plan.middle(place))
+        for place, node in enumerate(diagram.nodes)
     )
     pattern = (
         '<svg role="group" aria-label="{}" width="{}" height="{}" viewBox="0 0 {} {}">{}{}{}</svg>'
     )
-    height = plan.tops[-1]
+    down = plan.tops[-1]
     return Markup(pattern).format(
-        diagram.description, width, height, width, height, _HEADS, arrows, nodes
+        diagram.description, across, down, across, down, _HEADS, arrows, nodes
     )
 
 
@@ -98,7 +101,8 @@ def _plan(diagram: Diagram) -> _Plan:
     columns = _columns(diagram)
     lanes = _lanes(diagram, columns)
     count = 1 + max(columns, default=0)
-    bands = -(-count // _COLUMNS)
+    gap = _gap(diagram)
+    bands = -(-count // ((_PAGE - 2 * _MARGIN + gap) // (_WIDTH + gap)))
     per_band = -(-count // bands)
     places = tuple(
         _Place(column // per_band, column % per_band, lane)
@@ -114,7 +118,13 @@ def _plan(diagram: Diagram) -> _Plan:
     for band, crossed in enumerate(crossings):
         height = 1 + max((place.lane for place in places if place.band == band), default=0)
         tops.append(tops[-1] + height * _LANE + (_GUTTER + crossed * _TRACK if crossed else 0))
-    return _Plan(places, tuple(tracks), tuple(tops))
+    return _Plan(places, tuple(tracks), tuple(tops), gap)
+
+
+def _gap(diagram: Diagram) -> int:
+    labels = [label for arrow in diagram.arrows for label in (arrow.forward, arrow.backward)]
+    widest = max((width(label, False) for label in labels if label is not None), default=0)
+    return min(max(_LEAST_GAP, int(widest * _EM) + 8), _LABEL_WIDTH)
 
 
 def _columns(diagram: Diagram) -> list[int]:
@@ -182,21 +192,21 @@ def _arrow(arrow: Arrow, track: int | None, plan: _Plan) -> Markup:
 def _points(arrow: Arrow, track: int | None, plan: _Plan, shift: int) -> list[tuple[int, int]]:
     """Return the corners of an arrow's line, ``shift`` below the line between the boxes."""
     start, end = plan.places[arrow.source], plan.places[arrow.target]
-    x0, y0 = start.left + _WIDTH, plan.middle(arrow.source) + shift
-    x1, y1 = end.left, plan.middle(arrow.target) + shift
+    x0, y0 = plan.left(arrow.source) + _WIDTH, plan.middle(arrow.source) + shift
+    x1, y1 = plan.left(arrow.target), plan.middle(arrow.target) + shift
     if track is not None:
         y = plan.tops[start.band + 1] - _GUTTER // 2 - track * _TRACK + shift
         out, into = x0 + (_MARGIN - shift) // 2, x1 - (_MARGIN + shift) // 2
         return [(x0, y0), (out, y0), (out, y), (into, y), (into, y1), (x1, y1)]
     if start.lane > end.lane:  # from below, so as not to cross what comes from the left
-        entry = end.left + _WIDTH // 2 + shift
+        entry = x1 + _WIDTH // 2 + shift
         return [(x0, y0), (entry, y0), (entry, plan.middle(arrow.target) + _HEIGHT // 2)]
     if start.lane < end.lane:
-        entry = x1 - _GAP // 2 + shift
+        entry = x1 - plan.gap // 2 + shift
         return [(x0, y0), (entry, y0), (entry, y1), (x1, y1)]
     if end.column > start.column + 1:
         y = y0 - _HEIGHT // 2 - _ARCH
-        out, into = x0 + _GAP // 4 + shift, x1 - _GAP // 4 - shift
+        out, into = x0 + plan.gap // 4 + shift, x1 - plan.gap // 4 - shift
         return [(x0, y0), (out, y), (into, y), (x1, y1)]
     return [(x0, y0), (x1, y1)]
 
@@ -210,8 +220,8 @@ def _line(points: Iterable[tuple[int, int]], kind: str) -> Markup:
 def _label(math: Math, anchor: str, points: list[tuple[int, int]], *, above: bool) -> Markup:
     """Return a label in the middle of the longest level part of a line, on its outer side."""
     level = [(x1 - x0, x0, y) for (x0, y), (x1, end) in pairwise(points) if y == end]
-    width, x, y = max(level, key=lambda part: abs(part[0]))
-    x += (width - _GAP) // 2
+    length, x, y = max(level, key=lambda part: abs(part[0]))
+    x += (length - _LABEL_WIDTH) // 2
     kind = "forward" if above else "backward"
     pattern = (
         '<foreignObject x="{}" y="{}" width="{}" height="{}">'
@@ -219,4 +229,4 @@ def _label(math: Math, anchor: str, points: list[tuple[int, int]], *, above: boo
     )
     top = y - _LABEL_HEIGHT if above else y
     content = _linked(mathml(math, display=False), anchor)
-    return Markup(pattern).format(x, top, _GAP, _LABEL_HEIGHT, kind, content)
+    return Markup(pattern).format(x, top, _LABEL_WIDTH, _LABEL_HEIGHT, kind, content)
