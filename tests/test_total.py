@@ -329,6 +329,11 @@ ERRORS = [
     ("-" * 100 + "x", "x", {}, "nested deeper than 64"),
     ("gelu(" * 20 + "x" + ")" * 20, "x", {}, "give its"),
     ("9**9**9**9", "x", {}, "a power of a power"),
+    ("x*" + "1e308*" * 50 + "1", "x", {}, "too large"),
+    ("1e200*x*1e200", "x", {}, "beyond the range of float64"),
+    ("1e200*u", "x", {"u": "1e200*x"}, "beyond the range of float64"),
+    ("(" * 6 + "2 + x - x" + ")**64" * 6, "x", {}, "too large"),
+    ("2**(1e9 + x - x)", "x", {}, "too large"),
     ("x", "x", {f"u{k}": "x" for k in range(101)}, "at most 100"),
 ]
 
@@ -390,6 +395,22 @@ def test_long_compositions_are_bounded():
     (total,) = derived("u59", "x", **definitions).totals
     assert time.perf_counter() - started < 5
     assert total.sums[-1][0].rule == "chain rule"
+
+
+POWERS = [
+    ("u3 + x", {"u0": "2", **{f"u{k}": f"u{k - 1}**64" for k in range(1, 4)}}),
+    ("u3*x", {"u0": "2 + x - x", **{f"u{k}": f"u{k - 1}**64" for k in range(1, 4)}}),
+    ("2**u", {"u": "x*1e9"}),
+    ("(((u**60)**60) + x)", {"u": "x**60"}),
+]
+
+
+@pytest.mark.parametrize(("expression", "definitions"), POWERS)
+def test_powers_of_powers_are_left_to_their_names(expression, definitions):
+    """Written out, they would be numbers of a billion digits."""
+    started = time.perf_counter()
+    assert "/dx = " in str(derived(expression, "x", **definitions))
+    assert time.perf_counter() - started < 2
 
 
 def test_numbers_stand_for_names_too():

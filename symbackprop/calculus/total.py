@@ -9,14 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from symbackprop.calculus.partials import partial
 from symbackprop.calculus.shorten import shortest
 from symbackprop.errors import SymbackpropError, allowed
-from symbackprop.notation.composition import Composition, Definition, measure, names_of, read_name
+from symbackprop.notation.bounds import MAX_BITS, bits, check_range, measure
+from symbackprop.notation.composition import Composition, Definition, names_of, read_name
 from symbackprop.scalar import ONE, ZERO, Expression, Named, Slot, apply, substitute, walk
 
-MAX_PARTS = 2000
+# What is longer is not written out, and stays a name or the symbol of a derivative.
+MAX_PARTS = 300
 MAX_DEPTH = 64
 
 
@@ -151,8 +154,10 @@ class _Deriver:
         self.partials: list[Line] = []
         self.sums: list[tuple[Line, ...]] = []
         self.marks: dict[Mark, None] = {}
-        # By name: the value with every definition inserted, and the derivative by each of wrt.
+        # By name: the value with every definition inserted, and the derivative by each of wrt,
+        # or nothing where that is not written out.
         self.inserted: dict[str, Expression] = {}
+        self.bits: dict[str, int] = {}
         self.slopes: dict[str, dict[str, Expression]] = {name: {name: ONE} for name in wrt}
 
     def total(self) -> Total:
@@ -169,6 +174,8 @@ class _Deriver:
         name = self.composition.name
         left = self._whole_mark(name)
         sums, partials = tuple(self.sums), tuple(self.partials)
+        for line in chain(partials, *sums):
+            check_range(line.right)
         return Total(self.composition, self.wrt, left, partials, sums, tuple(self.marks))
 
     def _mark(self, mark: Mark) -> Named:
@@ -188,6 +195,7 @@ class _Deriver:
         shortest(definition.value)
         whole = Named(definition.name) if definition.open else self._whole(definition.value)
         self.inserted[definition.name] = whole or Named(definition.name)
+        self.bits[definition.name] = bits(self.inserted[definition.name], {})
 
     def _whole(self, expression: Expression) -> Expression | None:
         """Return the expression with every definition inserted; None where that is too long."""
@@ -196,6 +204,8 @@ class _Deriver:
         if own + sum(parts for parts, _ in added) > MAX_PARTS:
             return None
         if depth + max((deep for _, deep in added), default=0) > MAX_DEPTH:
+            return None
+        if bits(expression, self.bits) > MAX_BITS:
             return None
         return substitute(expression, {Named(name): e for name, e in self.inserted.items()})
 
@@ -231,19 +241,20 @@ class _Deriver:
         name, through = definition.name, tuple(symbols)
         left = self._whole_mark(name)
         tails = {by: self._tail(by) for by in through}
-        written = {by: self._collected(self.slopes[by]) for by in through}
+        written = {by: self._collected(self.slopes[by]) or tails[by] for by in through}
         one = len(through) == 1 and (self.differential or through[0] not in self.wrt)
         whole_rule = "total differential" if self.differential else "total derivative"
         one_rule = "differential" if self.differential else "chain rule"
         inserted = _products(values, written)
         whole = self._whole(inserted)
-        self.slopes[name] = {wrt: self._slope(name, values, wrt) for wrt in self.wrt}
+        self.slopes[name] = self._slopes(values)
         known = "derivatives inserted" if definition.open else "partials inserted"
+        long = whole or inserted
         return [
             Line(left, _products(symbols, tails), one_rule if one else whole_rule, through),
             Line(left, inserted, known),
-            Line(left, whole or inserted, "definitions inserted"),
-            Line(left, self._collected(self.slopes[name]), "simplified"),
+            Line(left, long, "definitions inserted"),
+            Line(left, self._collected(self.slopes[name]) or long, "simplified"),
         ]
 
     def _tail(self, name: str) -> Expression:
@@ -252,21 +263,24 @@ class _Deriver:
             return ONE
         return self._whole_mark(name).named
 
-    def _collected(self, slopes: Mapping[str, Expression]) -> Expression:
+    def _collected(self, slopes: Mapping[str, Expression]) -> Expression | None:
         """Return derivatives by name as one sum; a differential has a factor for each name."""
         units = {wrt: self._tail(wrt) if self.differential else ONE for wrt in slopes}
-        return _products(slopes, units)
+        return _products(slopes, units) if slopes else None
 
-    def _slope(self, name: str, values: Mapping[str, Expression], wrt: str) -> Expression:
-        rows = {by: self.slopes[by].get(wrt, ZERO) for by in values}
-        total = _products(values, rows)
-        parts, depth = measure(total)
-        if parts > MAX_PARTS or depth > MAX_DEPTH:
-            raise SymbackpropError(
-                f"the derivative of {name} has {parts} parts nested {depth} deep; at most"
-                f" {MAX_PARTS} and {MAX_DEPTH}"
-            )
-        return shortest(self._whole(total) or total)
+    def _slopes(self, values: Mapping[str, Expression]) -> dict[str, Expression]:
+        """Return the derivative by each of wrt, or nothing where one is too long."""
+        known = {by: self.slopes[by] for by in values}
+        if not all(known.values()):
+            return {}
+        slopes = {}
+        for wrt in self.wrt:
+            rows = {by: slope.get(wrt, ZERO) for by, slope in known.items()}
+            whole = self._whole(_products(values, rows))
+            if whole is None:
+                return {}
+            slopes[wrt] = shortest(whole)
+        return slopes
 
 
 def local_partial(value: Expression, by: str) -> Expression:

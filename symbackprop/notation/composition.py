@@ -24,6 +24,7 @@ from symbackprop.formula_reader import (
     read_equation,
     read_expression,
 )
+from symbackprop.notation.bounds import MAX_BITS, bits, check_range, measure
 from symbackprop.scalar import ARITY, Apply, Expression, Named, Number, apply, number, walk
 
 MAX_DEFINITIONS = 100
@@ -63,17 +64,6 @@ def names_of(expression: Expression) -> tuple[str, ...]:
     """Return the names that an expression reads, in order of appearance."""
     named = (node.name for node in walk(expression) if isinstance(node, Named) and node != _PI)
     return tuple(dict.fromkeys(named))
-
-
-def measure(expression: Expression) -> tuple[int, int]:
-    """Return how many parts an expression has, and how deeply they are nested."""
-    parts, deepest, waiting = 0, 0, [(expression, 1)]
-    while waiting:
-        node, level = waiting.pop()
-        parts, deepest = parts + 1, max(deepest, level)
-        if isinstance(node, Apply):
-            waiting.extend((argument, level + 1) for argument in node.arguments)
-    return parts, deepest
 
 
 def read_name(text: str) -> str:
@@ -201,6 +191,9 @@ class _Builder:
                 f"{name} has {parts} parts nested {depth} deep, its functions written out; at most"
                 f" {MAX_NODES} and {MAX_DEPTH}: give its parts names of their own"
             )
+        if bits(value, {}) > MAX_BITS:
+            raise SymbackpropError(f"{name} has powers or numbers that are too large")
+        check_range(value)
         self._made[name] = Definition(name, value)
 
     def _value(self, formula: Formula) -> Expression:
