@@ -52,10 +52,17 @@ REDUCTIONS: tuple[BatchReduction, ...] = ("mean", "sum")
 
 
 class FailedCheckError(Exception):
-    """A generated module failed its gradient check; ``report`` says where."""
+    """A generated module failed its gradient check, or could not be run at all.
 
-    def __init__(self, report: GradientReport) -> None:
-        super().__init__("the generated module failed its gradient check")
+    ``report`` says where; it is None where there was nothing to compare.
+    """
+
+    def __init__(
+        self,
+        report: GradientReport | None,
+        message: str = "the generated module failed its gradient check",
+    ) -> None:
+        super().__init__(message)
         self.report = report
 
 
@@ -203,6 +210,7 @@ def generate_checked(
 
     Raises:
         SymbackpropError: as for ``generate``.
+        FailedCheckError: the module cannot be run.
     """
     look_up(CATALOG.optimizers, optimizer, "optimizer")
     progress("reading")
@@ -229,13 +237,23 @@ def _emitted(architecture: Architecture, optimizer: str, progress: Progress) -> 
 
 
 def _checked(text: str, network: Network, progress: Progress) -> GradientReport:
-    from symbackprop.numeric import check_module
+    from symbackprop.numeric import OutOfTimeError, check_module
 
     progress("checking")
     with tempfile.TemporaryDirectory(prefix="symbackprop-") as folder:
         module = Path(folder, "module.py")
         module.write_text(text, encoding="utf-8", newline="\n")
-        return check_module(module, architecture=network)
+        try:
+            return check_module(module, architecture=network)
+        except SymbackpropError as error:
+            # The user does not know the file that the message begins with.
+            reason = str(error).removeprefix(f"{module}: ").replace(str(module), "it")
+            name = network.text or network.name
+            message = f"{name}: the generated module cannot be checked: {reason}"
+            if isinstance(error, OutOfTimeError):
+                raise SymbackpropError(message) from error
+            # Whatever else it is, it is no mistake of the user's.
+            raise FailedCheckError(None, message) from error
 
 
 def _weights(network: Network) -> int:

@@ -56,10 +56,14 @@ def generate(
     from symbackprop.progress import Progress
 
     target = writing.Target(output) if output and str(output) != "-" else None
-    with Progress() as progress:
-        text, report = api.generate_checked(
-            arch, loss=loss, reduction=reduction, optimizer=optimizer, progress=progress
-        )
+    try:
+        with Progress() as progress:
+            text, report = api.generate_checked(
+                arch, loss=loss, reduction=reduction, optimizer=optimizer, progress=progress
+            )
+    except api.FailedCheckError as error:
+        click.echo(f"error: {error}; nothing is written", err=True)
+        raise SystemExit(MISMATCH) from None
     if not report.passed:
         click.echo(_table(report), err=True, nl=False)
         click.echo("error: the gradient check failed; nothing is written", err=True)
@@ -251,4 +255,6 @@ def _table(report: GradientReport) -> str:
 
 
 def _mark(finding: Finding) -> str:
+    if not finding.tested:
+        return "not tested (zero everywhere)"
     return "ok" if finding.passed else f"more than {finding.tolerance:.0e}"

@@ -19,12 +19,16 @@ from symbackprop.errors import SymbackpropError
 if TYPE_CHECKING:  # the loops need NumPy, a check without an architecture does not
     from symbackprop.network import Network
 
-__all__ = ["Finding", "GradientReport", "check_module"]
+__all__ = ["Finding", "GradientReport", "OutOfTimeError", "check_module"]
 
 TIMEOUT = 120.0  # seconds
 _KEPT = 16  # blocks of the last output
 _BLOCK = 256
 _LARGEST_REPORT = 1 << 20
+
+
+class OutOfTimeError(SymbackpropError):
+    """The check was ended: nothing is known about the module."""
 
 
 def check_module(
@@ -47,8 +51,8 @@ def check_module(
         Relative errors by tensor, and what else was compared.
 
     Raises:
-        SymbackpropError: the module cannot be read, imported or run, lacks a function, or
-            takes too long.
+        SymbackpropError: the module cannot be read, imported or run, or lacks a function.
+        OutOfTimeError: it takes too long.
     """
     if not path.is_file():
         raise SymbackpropError(f"{path}: no such file")
@@ -84,7 +88,7 @@ def _run(path: Path, seed: int, folder: Path, timeout: float) -> str:
         try:
             process.wait(timeout)
         except subprocess.TimeoutExpired:
-            raise SymbackpropError(f"{path}: no result within {timeout:g} s") from None
+            raise OutOfTimeError(f"{path}: no result within {timeout:g} s") from None
         finally:
             _end(process)
             reader.join(1.0)

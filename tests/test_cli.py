@@ -96,6 +96,35 @@ class TestGenerate:
         assert "nothing is written" in err
         assert list(tmp_path.iterdir()) == []
 
+    @pytest.mark.parametrize(
+        ("edit", "reason"),
+        [
+            (("import numpy", "import no_numpy"), "cannot be imported: ModuleNotFoundError"),
+            (("def forward", "def renamed"), "has no forward"),
+            (("return a2, cache", "return missing, cache"), "forward raised NameError"),
+        ],
+    )
+    def test_a_module_that_cannot_run_is_our_mistake(
+        self, run, tmp_path: Path, monkeypatch, edit: tuple[str, str], reason: str
+    ) -> None:
+        from symbackprop import api
+
+        emitted = api._emitted
+
+        def faulty(*arguments):
+            text, network = emitted(*arguments)
+            assert edit[0] in text
+            return text.replace(*edit), network
+
+        monkeypatch.setattr(api, "_emitted", faulty)
+        code, out, err = run("generate", ARCHITECTURE, *LOSS, "-o", str(tmp_path / "net.py"))
+        assert (code, out) == (1, "")
+        (line,) = [line for line in err.splitlines() if line.startswith("error: ")]
+        assert f"{ARCHITECTURE}: the generated module cannot be checked: " in line
+        assert reason in line
+        assert "/" not in line
+        assert list(tmp_path.iterdir()) == []
+
 
 class TestCheck:
     def test_passes(self, run, module: Path) -> None:

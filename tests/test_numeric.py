@@ -146,6 +146,10 @@ def test_the_report_is_plain_json_and_nan_fails():
     assert data["tensors"]["b1"]["relative_error"] is None
     assert not from_json(data).passed
     assert from_json(data).tensors["W1"] == Finding(1e-9)
+    untested = GradientReport({"W1": Finding(0.0, tested=False)}, {})
+    assert untested.passed
+    assert untested.as_json()["tensors"]["W1"]["tested"] is False
+    assert from_json(untested.as_json()) == untested
     assert not GradientReport({}, {}).passed
 
 

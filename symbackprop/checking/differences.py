@@ -14,8 +14,10 @@ Line = Callable[[float], Array]  # the outputs at a distance from the point
 # From coarse, where rounding is smallest, to fine, which kinks and poles close by may need.
 RATIO = 4
 STEPS = tuple(2.0**-7 / RATIO**power for power in range(8))
-# A difference is used if its own error is within this part of the largest of its tensor.
+# Steps are refined until a slope's own error is within this part of the largest of its tensor.
 RESOLUTION = 1e-8
+# So many steps are enough where there is no kink: three, and one to spare.
+ENOUGH = 4
 _EPSILON = float(np.finfo(np.float64).eps)
 
 
@@ -32,13 +34,24 @@ class Slope:
         value: the derivative.
         spread: how far it is from the two numbers it was extrapolated from, at most.
         rounding: what it may be off by in float64.
+        best: the last of the steps that it is from, by number.
     """
 
     def __init__(self, line: Line, weights: Array, start: float) -> None:
-        self.value, self.spread, self.rounding = np.nan, np.inf, 0.0
+        self.value, self.spread, self.rounding, self.best = np.nan, np.inf, 0.0, 0
         self._line, self._weights, self._start = line, weights, start
         self._slopes: list[float] = []  # extrapolations that end at the last step
         self._curvatures: list[float] = []
+
+    def resolve(self, first: int, scale: float) -> None:
+        """Refine from the first step on, until the spread is small beside the scale."""
+        for number in range(first, len(STEPS)):
+            spread = self.spread
+            self.refine(STEPS[number])
+            if self.spread < spread:
+                self.best = number
+            if self.spread <= RESOLUTION * max(scale, abs(self.value)) + self.rounding:
+                return
 
     def refine(self, step: float) -> None:
         """Take the next step, ``RATIO`` times smaller than the last one."""
@@ -70,35 +83,50 @@ def _extrapolated(value: float, last: Sequence[float]) -> tuple[list[float], lis
 class Slopes:
     """Derivatives along lines that belong together.
 
-    ``rounding`` is what each may be off by in float64; ``resolved`` is false where some line
-    met a kink at every step that was tried.
+    Attributes:
+        values: the derivatives.
+        spreads: how far each is from what it was extrapolated from.
+        rounding: what each may be off by in float64.
+        first: the step of ``STEPS`` that a further line may begin with.
     """
 
     values: Array
+    spreads: Array
     rounding: Array
-    resolved: bool
+    first: int
 
     @property
     def largest(self) -> float:
         """The largest derivative, disregarding signs."""
         return float(np.abs(self.values).max(initial=0.0))
 
+    def within(self, error: float) -> bool:
+        """Whether each is known up to this error and rounding: no kink was in its steps."""
+        return bool(np.all(self.spreads <= error + self.rounding))
 
-def slopes(lines: Sequence[Line], weights: Array) -> Slopes:
-    """Return the derivatives along lines from one point, each refined until resolved."""
-    start = float((weights * lines[0](0.0)).sum()) if lines else 0.0
-    found = [Slope(line, weights, start) for line in lines]
-    for step in STEPS:
-        for slope in _unresolved(found):
-            slope.refine(step)
+
+def slopes(lines: Sequence[Line], weights: Array, *, scale: float = 0.0, first: int = 0) -> Slopes:
+    """Return the derivatives along lines from one point, each refined until resolved.
+
+    Args:
+        lines: at least one.
+        weights: of the outputs, whose weighted sum is differentiated.
+        scale: the derivative below which all count as 0.
+        first: of ``STEPS``. Where kinks are many, the first line finds no use for coarse steps,
+            and those after it do without.
+    """
+    start = float((weights * lines[0](0.0)).sum())
+    found: list[Slope] = []
+    for line in lines:
+        slope = Slope(line, weights, start)
+        slope.resolve(first, scale)
+        if slope.spread < np.inf:
+            scale = max(scale, abs(slope.value))
+        found.append(slope)
+        first = max(0, slope.best - ENOUGH + 1)
     return Slopes(
         np.array([s.value for s in found]),
+        np.array([s.spread for s in found]),
         np.array([s.rounding for s in found]),
-        not _unresolved(found),
+        first,
     )
-
-
-def _unresolved(found: Sequence[Slope]) -> list[Slope]:
-    values = np.abs([s.value for s in found])
-    largest = float(values[np.isfinite(values)].max(initial=0.0))
-    return [s for s in found if not s.spread <= RESOLUTION * largest + s.rounding]

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from functools import partial
 from types import ModuleType
 
 import numpy as np
 
 from symbackprop.checking.differences import RESOLUTION, Slopes, slopes
+from symbackprop.checking.points import balanced, candidates
 from symbackprop.checking.report import TOLERANCE, Finding, GradientReport
 from symbackprop.checking.subject import Array, Inputs, Sample, Subject
 from symbackprop.checking.variants import variants
 from symbackprop.errors import SymbackpropError
 
 BATCHES = (3, 5)
-# Of so many points, those where most gradients are not 0 are tried first, up to so many.
-CANDIDATES, ATTEMPTS = 12, 6
+# Up to so many points are tried: each for what met a kink, or had no gradient, before.
+ATTEMPTS = 6
 # A gradient this much smaller than the largest one counts as zero.
 FLOOR = 1e-8
 # Up to so many numbers in all, every one is moved by itself.
@@ -27,10 +28,12 @@ ENTRIES, DIRECTIONS = 8, 3
 # Numbers read in all runs of one comparison beyond which all parameters move together.
 WORK, OVERHEAD = 1_000_000_000, 5_000
 TOGETHER = "all parameters together"
+HEAD = "loss_gradient"
 
 Arrays = Mapping[str, Array]
 Outputs = Callable[[Arrays], Array]
 Move = Arrays  # the direction in which each array moves; those not named stay
+Place = tuple[int, str, str]  # batch size, path with form of target, tensor
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,11 @@ class Compared:
 
     derived: Array
     numeric: Slopes
+
+    @property
+    def alive(self) -> bool:
+        """Whether any of them is not 0; NaN is not."""
+        return bool(np.any(self.derived) or np.any(self.numeric.values))
 
     def error(self, largest: float) -> float:
         """Return the largest difference, relative to the largest numeric derivative.
@@ -54,39 +62,63 @@ class Compared:
         worst = float(np.abs(self.derived - self.numeric.values).max(initial=0.0))
         return 0.0 if worst == 0 else float(np.divide(worst, scale))
 
-
-class Comparison:
-    """One gradient against differences of the outputs that it claims to differentiate."""
-
-    def __init__(
-        self,
-        outputs: Outputs,
-        weights: Array,
-        arrays: Arrays,
-        gradient: Arrays,
-        moves: Mapping[str, Sequence[Move]],
-    ) -> None:
-        self.compared = {
-            name: Compared(
-                np.array([_along(move, gradient) for move in group]),
-                slopes([partial(_moved, outputs, arrays, move) for move in group], weights),
-            )
-            for name, group in moves.items()
-        }
-
-    @property
-    def resolved(self) -> bool:
-        """Whether every line kept clear of kinks."""
-        return all(each.numeric.resolved for each in self.compared.values())
-
-    def errors(self) -> dict[str, float]:
-        """Return the relative error by tensor."""
-        largest = max((c.numeric.largest for c in self.compared.values()), default=0.0)
-        return {name: each.error(largest) for name, each in self.compared.items()}
+    def resolved(self, largest: float) -> bool:
+        """Whether no line met a kink: each is known ten times better than is tolerated."""
+        return self.numeric.within(0.1 * TOLERANCE * max(self.numeric.largest, FLOOR * largest))
 
 
-def _moved(outputs: Outputs, arrays: Arrays, move: Move, distance: float) -> Array:
-    return outputs({**arrays, **{k: arrays[k] + distance * v for k, v in move.items()}})
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one tensor's gradient: ``alive`` if some number of it was not 0."""
+
+    error: float
+    resolved: bool
+    alive: bool
+
+    def after(self, earlier: Outcome | None) -> Outcome:
+        """Return what both points tell: the worse error of those clear of kinks."""
+        if earlier is None or earlier.resolved < self.resolved:
+            return replace(self, alive=self.alive or bool(earlier and earlier.alive))
+        alive = self.alive or earlier.alive
+        if self.resolved < earlier.resolved:
+            return replace(earlier, alive=alive)
+        error = max(self.error, earlier.error, key=lambda e: (np.isnan(e), e))
+        return Outcome(error if self.resolved else self.error, self.resolved, alive)
+
+
+def compare(
+    outputs: Outputs,
+    weights: Array,
+    arrays: Arrays,
+    gradient: Arrays,
+    moves: Mapping[str, Sequence[Move]],
+) -> dict[str, Outcome]:
+    """Compare a gradient with differences of the outputs that it claims to differentiate.
+
+    The arrays move in place, and back: modules are fastest on their own, and none is copied.
+    """
+    compared: dict[str, Compared] = {}
+    starts = {name: value.copy() for name, value in arrays.items()}
+    largest, first = 0.0, 0
+    for name, group in moves.items():
+        lines = [partial(_moved, outputs, arrays, starts, move) for move in group]
+        numeric = slopes(lines, weights, scale=FLOOR * largest, first=first)
+        for key in group[0]:
+            arrays[key][...] = starts[key]
+        derived = np.array([_along(move, gradient) for move in group])
+        compared[name] = Compared(derived, numeric)
+        largest, first = max(largest, numeric.largest), numeric.first
+    return {
+        name: Outcome(each.error(largest), each.resolved(largest), each.alive)
+        for name, each in compared.items()
+    }
+
+
+def _moved(outputs: Outputs, arrays: Arrays, starts: Arrays, move: Move, distance: float) -> Array:
+    for name, direction in move.items():
+        np.multiply(direction, distance, out=arrays[name])
+        np.add(arrays[name], starts[name], out=arrays[name])
+    return np.array(outputs(arrays))
 
 
 def _along(move: Move, gradient: Arrays) -> float:
@@ -121,83 +153,115 @@ def examine(module: ModuleType, seed: int = 0) -> GradientReport:
 
 
 def _examined(subject: Subject, seed: int) -> GradientReport:
+    found: dict[Place, Outcome] = {}
+    tried = 0
+    for candidate in candidates(subject, seed)[:ATTEMPTS]:
+        waiting = _waiting(found, candidate.dead)
+        if tried and not waiting:
+            continue
+        point = balanced(subject, candidate).point
+        params = point.parameters(subject)
+        for size in BATCHES:
+            sample = subject.sample(params, point.seed, size)
+            for path, comparison in _comparisons(subject, params, sample).items():
+                if tried and (size, path) not in waiting:
+                    continue
+                for name, outcome in comparison().items():
+                    place = size, path, name
+                    found[place] = outcome.after(found.get(place))
+        tried += 1
     notes: list[str] = []
-    candidates = range(seed, seed + CANDIDATES)
-    for point in sorted(candidates, key=partial(_idle, subject))[:ATTEMPTS]:
-        params = subject.parameters(point)
-        samples = [subject.sample(params, point, size) for size in BATCHES]
-        found = [c for sample in samples for c in _comparisons(subject, params, sample)]
-        if all(comparison.resolved for _, comparison in found):
-            break
-    else:
-        notes.append(f"none of {ATTEMPTS} points was clear of kinks")
+    if not all(each.resolved for each in found.values()):
+        notes.append(f"none of {tried} points was clear of kinks")
     tensors, checks = _worst(found)
     if TOGETHER in tensors:
         notes.append("too large to check tensor by tensor: random directions over all of them")
     report = GradientReport(tensors, checks, tuple(notes))
     if all(np.isfinite(finding.error) for finding in tensors.values()):
+        # Not where weights were scaled: a network at the edge of chaos magnifies rounding.
+        params = replace(point, gain=1.0).parameters(subject)
+        samples = [subject.sample(params, point.seed, size) for size in BATCHES]
         return report.extended(variants(subject, params, samples))
     return report.extended({}, "with gradients missing or not finite, nothing else was checked")
 
 
-def _idle(subject: Subject, point: int) -> int:
-    """Return how many gradients are 0, as behind a dead relu: there, nothing is checked."""
-    params = subject.parameters(point)
-    sample = subject.sample(params, point, BATCHES[0])
-    _, cache = subject.forward(params, sample.x)
-    gradient = subject.call("backward", params, cache, sample.cotangent)
-    return sum(int(np.sum(gradient[name] == 0)) for name in params if name in gradient)
+def _waiting(found: Mapping[Place, Outcome], dead: Set[str]) -> set[tuple[int, str]]:
+    """Return the comparisons that met a kink, or no gradient where another point has one."""
+    asleep = {name for _, _, name in found} - _alive(found) - dead
+    return {
+        (size, path)
+        for (size, path, name), each in found.items()
+        if not each.resolved or name in asleep
+    }
+
+
+def _alive(found: Mapping[Place, Outcome]) -> set[str]:
+    return {name for (_, _, name), each in found.items() if each.alive}
 
 
 def _worst(
-    found: Sequence[tuple[str, Comparison]],
+    found: Mapping[Place, Outcome],
 ) -> tuple[dict[str, Finding], dict[str, Finding]]:
     """Return the worst error by tensor, and by check for what is no tensor's."""
     tensors: dict[str, float] = {}
     checks: dict[str, float] = {}
-    for path, comparison in found:
-        for name, error in comparison.errors().items():
-            group, key = (checks, path) if path == "loss_gradient" else (tensors, name)
-            group[key] = float(np.maximum(group.get(key, 0.0), error))
+    for (_, path, name), outcome in found.items():
+        group, key = (checks, path) if path.startswith(HEAD) else (tensors, name)
+        group[key] = float(np.maximum(group.get(key, 0.0), outcome.error))
+    alive = _alive(found)
     return (
-        {name: Finding(error) for name, error in tensors.items()},
-        {name: Finding(error) for name, error in checks.items()},
+        {name: Finding(error, tested=name in alive) for name, error in tensors.items()},
+        {HEAD: Finding(float(np.max([*checks.values()])))} if checks else {},
     )
 
 
-def _comparisons(subject: Subject, params: Arrays, sample: Sample) -> list[tuple[str, Comparison]]:
-    arrays = {**{name: value.copy() for name, value in params.items()}, **_named(sample.x)}
-    output, cache = subject.forward(params, sample.x)
+def _comparisons(
+    subject: Subject, params: Arrays, sample: Sample
+) -> Mapping[str, Callable[[], dict[str, Outcome]]]:
+    """Return by path what compares it at this point."""
+    point = subject, {**params, **_named(sample.x)}, sample
+    found = {"backward": partial(_compare_plain, *point)}
+    for number, y in enumerate(sample.targets):
+        found[f"{HEAD} {number}"] = partial(_compare_loss, *point, y)
+        found[f"training {number}"] = partial(_compare_training, *point, y)
+    return found
+
+
+def _compare_plain(subject: Subject, arrays: Arrays, sample: Sample) -> dict[str, Outcome]:
+    params, x = _split(arrays)
+    _, cache = subject.forward(params, x)
     gradient = _flat(subject.call("backward", params, cache, sample.cotangent))
 
     def outputs(moved: Arrays) -> Array:
         return subject.forward(*_split(moved))[0]
 
     moves = _moves(arrays, gradient, sample.size)
-    found = [("backward", Comparison(outputs, sample.cotangent, arrays, gradient, moves))]
-    for y in sample.targets:
-        found.append(("loss_gradient", _loss_comparison(subject, output, y)))
-        _, trained = subject.train(params, sample.x, y, input_gradient=True)
-        gradient = {name: np.array(value) for name, value in _flat(trained).items()}
-        value = partial(_value, subject, y)
-        moves = _moves(arrays, gradient, sample.size)
-        found.append(("training", Comparison(value, np.ones(()), arrays, gradient, moves)))
-    return found
+    return compare(outputs, sample.cotangent, arrays, gradient, moves)
 
 
-def _value(subject: Subject, y: Array, moved: Arrays) -> Array:
-    return np.asarray(subject.train(*_split(moved), y)[0])
+def _compare_training(
+    subject: Subject, arrays: Arrays, sample: Sample, y: Array
+) -> dict[str, Outcome]:
+    _, trained = subject.train(*_split(arrays), y, input_gradient=True)
+    gradient = {name: np.array(value) for name, value in _flat(trained).items()}
+    workspace = subject.call("Workspace", sample.size)
+
+    def outputs(moved: Arrays) -> Array:
+        return np.asarray(subject.train(*_split(moved), y, workspace=workspace)[0])
+
+    moves = _moves(arrays, gradient, sample.size)
+    return compare(outputs, np.ones(()), arrays, gradient, moves)
 
 
-def _loss_comparison(subject: Subject, output: Array, y: Array) -> Comparison:
+def _compare_loss(subject: Subject, arrays: Arrays, sample: Sample, y: Array) -> dict[str, Outcome]:
+    output = subject.forward(*_split(arrays))[0].copy()
     gradient = {"output": np.asarray(subject.call("loss_gradient", output, y))}
 
     def outputs(moved: Arrays) -> Array:
         return np.asarray(subject.call("loss", moved["output"], y), dtype=np.float64)
 
-    arrays = {"output": output}
-    moves = _moves(arrays, gradient, len(output))
-    return Comparison(outputs, np.ones(()), arrays, gradient, moves)
+    moves = _moves({"output": output}, gradient, sample.size)
+    return compare(outputs, np.ones(()), {"output": output}, gradient, moves)
 
 
 def _named(x: Inputs) -> dict[str, Array]:
@@ -221,15 +285,15 @@ def _moves(arrays: Arrays, gradient: Arrays, batch: int) -> dict[str, list[Move]
     rng = np.random.default_rng(0)
     real = {name: value for name, value in arrays.items() if value.dtype.kind == "f"}
     count = sum(value.size for value in real.values())
-    if count <= EVERY_ENTRY:
+    reads = count * batch + OVERHEAD * len(real)  # in one run
+    if count <= EVERY_ENTRY and count * reads <= WORK:
         return {k: [_entry(k, v, place) for place in range(v.size)] for k, v in real.items()}
-    lines = len(real) * (2 * ENTRIES + DIRECTIONS)
-    if lines * (count * batch + OVERHEAD * len(real)) <= WORK:
+    if len(real) * (2 * ENTRIES + DIRECTIONS) * reads <= WORK:
         return {k: _sampled(k, v, gradient.get(k, v), rng) for k, v in real.items()}
     inputs = {k: v for k, v in real.items() if k == "x" or k.startswith("x.")}
     params = {k: v for k, v in real.items() if k not in inputs}
-    together = {TOGETHER: [_direction(params, rng) for _ in range(DIRECTIONS)]}
-    return together | {k: _sampled(k, v, gradient.get(k, v), rng) for k, v in inputs.items()}
+    groups = {TOGETHER: params, **{name: {name: value} for name, value in inputs.items()}}
+    return {k: [_direction(v, rng) for _ in range(DIRECTIONS)] for k, v in groups.items()}
 
 
 def _sampled(name: str, value: Array, gradient: Array, rng: np.random.Generator) -> list[Move]:
@@ -251,4 +315,7 @@ def _entry(name: str, value: Array, place: int) -> Move:
 def _direction(arrays: Arrays, rng: np.random.Generator) -> Move:
     """Return a random direction of length 1 in which every number moves as far."""
     length = np.sqrt(sum(value.size for value in arrays.values()))
-    return {k: rng.choice((-1.0, 1.0), v.shape) / length for k, v in arrays.items()}
+    return {
+        name: rng.integers(0, 2, v.shape, np.int8) * (2 / length) - 1 / length
+        for name, v in arrays.items()
+    }

@@ -12,10 +12,17 @@ TOLERANCE = 1e-6
 
 @dataclass(frozen=True)
 class Finding:
-    """One comparison: its error, relative to the largest number compared, and what is allowed."""
+    """One comparison.
+
+    Attributes:
+        error: relative to the largest number compared.
+        tolerance: what is allowed.
+        tested: false where all numbers compared were 0, which a wrong factor would leave so.
+    """
 
     error: float
     tolerance: float = TOLERANCE
+    tested: bool = True
 
     @property
     def passed(self) -> bool:
@@ -25,7 +32,12 @@ class Finding:
     def as_json(self) -> dict[str, Any]:
         """Return plain data; an error that is not finite is null."""
         error = self.error if math.isfinite(self.error) else None
-        return {"relative_error": error, "tolerance": self.tolerance, "passed": self.passed}
+        return {
+            "relative_error": error,
+            "tolerance": self.tolerance,
+            "passed": self.passed,
+            "tested": self.tested,
+        }
 
 
 @dataclass(frozen=True)
@@ -68,7 +80,11 @@ def from_json(data: Mapping[str, Any]) -> GradientReport:
 
     def finding(entry: Mapping[str, Any]) -> Finding:
         error = entry["relative_error"]
-        return Finding(math.nan if error is None else float(error), float(entry["tolerance"]))
+        return Finding(
+            math.nan if error is None else float(error),
+            float(entry["tolerance"]),
+            bool(entry["tested"]),
+        )
 
     return GradientReport(
         {str(name): finding(entry) for name, entry in data["tensors"].items()},

@@ -1,0 +1,86 @@
+"""Where modules are checked: at points whose gradients are alive, near and far from the output."""
+
+import types
+
+import numpy as np
+import pytest
+
+from symbackprop.api import build
+from symbackprop.checking.gradients import examine
+from symbackprop.checking.points import BALANCE, Point, balanced, candidates
+from symbackprop.checking.subject import Subject
+from symbackprop.emit import generate
+
+
+def text_of(architecture):
+    return generate(build(architecture, loss="mean_squared_error")).text
+
+
+def module_of(text):
+    module = types.ModuleType("generated_module")
+    exec(compile(text, "generated_module.py", "exec"), module.__dict__)
+    return module
+
+
+@pytest.fixture(scope="module")
+def chain():
+    return text_of("2-1x9:relu")
+
+
+def test_a_chain_of_units_that_are_mostly_off_is_lifted(chain):
+    subject = Subject(module_of(chain))
+    first = candidates(subject, 0)[0]
+    assert not first.dead
+    assert first.point.lifted
+    report = examine(subject.module)
+    assert report.passed
+    assert all(finding.tested for finding in report.tensors.values())
+
+
+def test_a_fault_in_such_a_chain_is_found(chain):
+    wrong = chain.replace("dW = a_below.T @ dz", "dW = 1.0001 * a_below.T @ dz")
+    assert wrong != chain
+    assert not examine(module_of(wrong)).passed
+
+
+OFF = """
+spec = 1
+[network]
+name = "off"
+input = [2]
+loss = "mean_squared_error"
+[[layer]]
+type = "dense"
+units = 1
+activation = "off"
+[[define]]
+kind = "activation"
+name = "off"
+equations = ["a = maximum(0, -1 - z**2)"]
+"""
+
+
+def test_what_is_zero_everywhere_passes_as_not_tested(tmp_path):
+    path = tmp_path / "off.toml"
+    path.write_text(OFF)
+    report = examine(module_of(generate(build(path)).text))
+    assert report.passed
+    assert not any(finding.tested for finding in report.tensors.values())
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_gradients_of_a_deep_network_are_comparable_from_end_to_end(activation):
+    subject = Subject(module_of(text_of(f"2-16x300:{activation}")))
+    with np.errstate(all="ignore"):
+        first = candidates(subject, 0)[0]
+        found = balanced(subject, first)
+    assert first.balance < 1e-6
+    assert found.balance >= BALANCE
+    assert found.point.parameters(subject)["W1"].shape == (2, 16)
+
+
+def test_points_are_the_same_every_time(chain):
+    subject = Subject(module_of(chain))
+    assert candidates(subject, 3) == candidates(subject, 3)
+    lifted = Point(3, lifted=True, gain=2.0).parameters(subject)
+    assert all((value >= 0).all() for value in lifted.values())
