@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from symbackprop.equations import Extent, Role
-from symbackprop.lowering.program import ArrayProgram, Statement
+from symbackprop.lowering.program import ArrayProgram, Statement, visible_from
 from symbackprop.lowering.values import Value
 from symbackprop.numpy_printer import (
     HELPERS,
@@ -370,7 +370,7 @@ def section_printer(
 ) -> StatementPrinter:
     """Return a printer that knows the names of the section's values and of the forward ones."""
     names = dict(inputs)
-    for part in ("forward", section):
+    for part in visible_from(section):
         names |= {n: name for (owner, n), name in program.names.items() if owner == part}
     return StatementPrinter(
         program.layout,

@@ -475,3 +475,45 @@ def test_a_batch_that_counts_for_nothing(width):
     value, grads = module.loss_and_gradients(params, x, y)
     assert value == 0
     assert not any(array.any() for array in grads.values())
+
+
+# --- the gradient of the input, where the first layer is more than a product ---
+
+NORMALIZED = """
+[network]
+input = [6]
+loss = "mean_squared_error"
+
+[[define]]
+kind = "layer"
+name = "normalized"
+input = ["features"]
+parameters = { g = ["features"], b = ["features"] }
+equations = [
+  "m = total(i, x[i]) / features",
+  "v = total(i, (x[i] - m)**2) / features",
+  "z[i] = (x[i] - m) / sqrt(v + 0.01) * g[i] + b[i]",
+]
+
+[[layer]]
+type = "normalized"
+
+[[layer]]
+type = "dense"
+units = 4
+"""
+
+
+@pytest.mark.parametrize("penalty", ["", "l2 = 0.1"])
+def test_the_input_gradient_reads_what_forward_and_backward_have_left(tmp_path, penalty):
+    path = tmp_path / "normalized.toml"
+    path.write_text(NORMALIZED.replace("[6]", f"[6]\n{penalty}"), encoding="utf-8")
+    module = types.ModuleType("emitted")
+    exec(compile(generate(build(path)).text, "emitted.py", "exec"), module.__dict__)
+    params = module.initialize()
+    x, y = np.random.default_rng(0).normal(size=(2, 5, 6))
+    work = module.Workspace(5)
+    _, found = module.loss_and_gradients(params, x, y[:, :4], workspace=work, input_gradient=True)
+    output, cache = module.forward(params, x)
+    expected = module.backward(params, cache, module.loss_gradient(output, y[:, :4]))["x"]
+    np.testing.assert_allclose(found["x"], expected, rtol=1e-12, atol=1e-15)

@@ -184,7 +184,6 @@ class _Writer:
             "has_workspace": self.step is not None,
             "arenas": [],
             "binding": "",
-            "input_gradient": "",
             "standard_modules": ["functools", "math", "operator"] if self.step else ["math"],
             "equations": self.optimizer.equations,
             "moments": self.optimizer.moments,
@@ -212,8 +211,7 @@ class _Writer:
                 for _, fixed, kind in [arena.rpartition("fixed_")]
             ],
             "binding": step.binding.text,
-            "input_gradient": step.input_gradient,
-            "step_needs_n": reads(f"{step.body.text}\n{step.input_gradient}", "n"),
+            "step_needs_n": reads(step.body.text, "n"),
             "layout_words": "features by samples" if step.batch_last else "samples by features",
         }
 

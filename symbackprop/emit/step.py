@@ -45,14 +45,12 @@ class StepSource:
         body: of ``loss_and_gradients``, after the batch has been bound.
         binding: of ``Workspace._bind``.
         sizes: elements of each arena, per sample but for those that hold arrays without samples.
-        input_gradient: the expression of ∂E/∂x.
     """
 
     body: Body = field(default_factory=Body)
     binding: Body = field(default_factory=lambda: Body(depth=2))
     sizes: dict[str, int] = field(default_factory=dict)
     batch_last: bool = False
-    input_gradient: str = ""
 
 
 @dataclass(frozen=True)
@@ -116,16 +114,26 @@ class StepWriter:
             body.add(["multiply(gradient, share, gradient)"], remark="the mean's 1/N")
         if "penalty" in self.sections:
             self._section(body, "penalty", seen)
+        self._input_section(body, seen)
         self.source.binding = self.binding.body()
         self.source.sizes = self.binding.sizes
         self.source.batch_last = self.program.layout.batch_last
-        self.source.input_gradient = self._input_gradient()
         return self.source
+
+    def _input_section(self, body: Body, seen: set[str]) -> None:
+        """Write what is returned, ∂E/∂x only where it is asked for."""
+        body.add(["if not input_gradient:", "    return loss, work.gradients"])
+        for segment in self.segments["input"]:
+            self._segment(body, "input", segment, "", seen)
+        name, value = self.network.input.name, self._input_gradient()
+        names = [found for found in tokens([value]) if self.binding.has(found, "")]
+        self._group(body, "input_gradient", names, seen)
+        body.add([f'return loss, {{**work.gradients, "{name}": {value}}}'])
 
     def _order(self) -> list[str]:
         """Return the sections as they run; of the heads only one does."""
         heads = [head.form for head in self.network.heads if head.form in self.sections]
-        names = ["forward", *heads, "backward", "penalty"]
+        names = ["forward", *heads, "backward", "penalty", "input"]
         return [name for name in names if name in self.sections]
 
     def _is_head(self, section: str) -> bool:
@@ -133,7 +141,8 @@ class StepWriter:
 
     def _loops(self) -> dict[int, Turns]:
         """Return for every layer of a run what its loops read."""
-        common = [self.segments[name] for name in self._order() if not self._is_head(name)]
+        once = [name for name in self._order() if name != "input" and not self._is_head(name)]
+        common = [self.segments[name] for name in once]
         found: dict[int, Turns] = {}
         for layers in repeated(self.equal, common, self.names):
             own = [s for segments in common for s in segments if s.layer == layers[0]]
@@ -146,8 +155,8 @@ class StepWriter:
         return found
 
     def _input_gradient(self) -> str:
-        """Return ∂E/∂x, which is not computed with the rest, as an expression over what is."""
-        printer = section_printer(self.program, "backward", self.inputs, {})
+        """Return ∂E/∂x, samples first and on the scale of the loss."""
+        printer = section_printer(self.program, "input", self.inputs, {})
         learned = {p.variable.name for p in self.network.parameters}
         names = {
             n: f'params["{name}"]' if name in learned else name for n, name in printer.names.items()

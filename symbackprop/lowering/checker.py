@@ -12,7 +12,14 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from symbackprop.lowering.program import ArrayProgram, Buffer, Section, Statement
+from symbackprop.lowering.program import (
+    COMMON,
+    ArrayProgram,
+    Buffer,
+    Section,
+    Statement,
+    visible_from,
+)
 from symbackprop.lowering.values import Value
 from symbackprop.scalar import ARITY, TRUTH
 
@@ -26,7 +33,6 @@ _TAKES_POSITIONS: Mapping[str, Callable[[int], bool]] = {
     **dict.fromkeys([*TRUTH, "number", "clip", "place"], lambda _: True),
     **dict.fromkeys(["take", "put", "add_at"], lambda position: position == 1),
 }
-_COMMON = ("forward", "backward", "penalty")
 
 
 class LoweringError(Exception):
@@ -103,13 +109,13 @@ def check_program(program: ArrayProgram, afterwards: Iterable[Value] = ()) -> No
     Raises:
         LoweringError: which statement reads what is not there, or writes where it reads.
     """
-    heads = [section.name for section in program.sections if section.name not in _COMMON]
+    heads = [section.name for section in program.sections if section.name not in COMMON]
     for head in heads or [""]:
         run = _Run(program)
-        sections = [s for s in program.sections if s.name in (*_COMMON, head)]
+        sections = [s for s in program.sections if s.name in (*COMMON, head)]
         for section in sections:
             run.section(section)
-        run.afterwards(sections[-1].name, afterwards)
+        run.afterwards(afterwards)
 
 
 @dataclass
@@ -171,12 +177,12 @@ class _Run:
                 if self._arena(buffer).holder(stop, stop + row) != "ones":
                     raise LoweringError(f"{section.name}: the row of ones of {buffer.name} is lost")
 
-    def afterwards(self, section: str, values: Iterable[Value]) -> None:
+    def afterwards(self, values: Iterable[Value]) -> None:
         """Read what is computed last."""
-        self._enter("backward")
+        self._enter("input")
         for value in values:
             for operand in value.operands:
-                self._read(f"after {section}", operand)
+                self._read("at the end", operand)
 
     def _enter(self, section: str) -> None:
         visible = ("", section)
@@ -184,7 +190,7 @@ class _Run:
         numbered = self.program.names.items()
         self.names = {
             number: name
-            for part in ("forward", section)
+            for part in visible_from(section)
             for (owner, number), name in numbered
             if owner == part
         }

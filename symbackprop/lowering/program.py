@@ -34,6 +34,15 @@ def unused(stem: str, taken: Container[str]) -> str:
     return next(name for name in names if name not in taken)
 
 
+# Sections of every step; of the heads only one runs, after "forward".
+COMMON = ("forward", "backward", "penalty", "input")
+
+
+def visible_from(section: str) -> tuple[str, ...]:
+    """Return the sections whose values a section reads, itself last."""
+    return ("forward", "backward", section) if section == "input" else ("forward", section)
+
+
 @dataclass(frozen=True)
 class Assignment:
     """``name = value``, as a value that later statements read by name.
@@ -156,7 +165,7 @@ class Statement:
 
 @dataclass(frozen=True)
 class Section:
-    """Statements that run together: ``forward``, a head's form, ``backward``, ``penalty``."""
+    """Statements that run together: one of ``COMMON``, or a head's form."""
 
     name: str
     statements: tuple[Statement, ...]

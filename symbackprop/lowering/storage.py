@@ -20,6 +20,7 @@ from symbackprop.errors import SymbackpropError
 from symbackprop.lowering.affine import AffineBlocks, affine_blocks
 from symbackprop.lowering.arena import Tenant, lay_out
 from symbackprop.lowering.program import (
+    COMMON,
     STEMS,
     ArrayProgram,
     Buffer,
@@ -27,6 +28,7 @@ from symbackprop.lowering.program import (
     Section,
     Statement,
     unused,
+    visible_from,
 )
 from symbackprop.lowering.training import SectionValues, TrainingValues
 from symbackprop.lowering.values import Value
@@ -40,7 +42,6 @@ _OUT_OF_PLACE = frozenset([
 # fmt: on
 _WORD = re.compile(r"_[a-z]{2}")  # names of the calculus that say what they are: _others_s
 _LOOK_UPS = frozenset({"take", "put", "add_at"})
-_COMMON = ("forward", "backward", "penalty")  # sections that always run
 Key = tuple[str, int]
 
 
@@ -101,7 +102,7 @@ class _Planner:
         for part in training.sections:
             for variable, value in part.outputs.items():
                 self.outputs.setdefault((part.name, value.number), []).append(variable)
-        self.heads = [s.name for s in training.sections if s.name not in _COMMON]
+        self.heads = [s.name for s in training.sections if s.name not in COMMON]
         self.cotangents = self._cotangent_chains()
         self.planned: list[_Planned] = []
         self.places: dict[tuple[str, int, int | None], Key] = {}
@@ -121,7 +122,9 @@ class _Planner:
 
     def key(self, section: str, value: Value) -> Key:
         """Return where the value lives: its own section's array, or the shared forward one."""
-        return (section if value.number in self.own[section] else "forward", value.number)
+        makers = visible_from(section)[::-1]
+        made = (name for name in makers if value.number in self.own[name])
+        return next(made, "forward"), value.number
 
     def _last_uses(self) -> dict[Key, int]:
         uses: dict[Key, int] = {}
@@ -133,9 +136,11 @@ class _Planner:
                 for held in _through_views(operand):
                     key = self.key(section, held)
                     uses[key] = max(uses.get(key, at), at)
-        for part in self.training.sections:
-            for value in part.outputs.values():
-                uses[self.key(part.name, value)] = len(self.order)
+        last = self.training.input_cotangent.value
+        left = [(part.name, v) for part in self.training.sections for v in part.outputs.values()]
+        left += [("input", held) for v in (last, *last.operands) for held in _through_views(v)]
+        for section, value in left:
+            uses[self.key(section, value)] = len(self.order)
         return uses
 
     def _cotangent_chains(self) -> set[int]:
@@ -321,7 +326,7 @@ class _Planner:
 
     def _owner(self, home: _Home, sections: list[str]) -> str:
         """Return the head whose own the array is, or nothing."""
-        common = len(sections) > 1 or sections[0] in _COMMON
+        common = len(sections) > 1 or sections[0] in COMMON
         return "" if common or home.name == self.training.boundary.bar().name else sections[0]
 
     def _names(self) -> dict[Key, str]:
@@ -329,10 +334,10 @@ class _Planner:
         fixed = {p.variable.name for p in self.network.parameters}
         fixed |= {p.variable.bar().name for p in self.network.parameters}
         names: dict[Key, str] = {}
-        taken = {name: set[str]() for name in (*_COMMON, *self.heads)}
+        taken = {name: set[str]() for name in (*COMMON, *self.heads)}
         scalars = {(i.section, i.value.number): None for i in self.planned if i.value.rank == 0}
         for section, own in taken.items():
-            used = fixed.union(*(taken[name] for name in (*_COMMON, section)))
+            used = fixed.union(*(taken[name] for name in (*COMMON, section)))
             for key, home in {**self.homes, **scalars}.items():
                 if key[0] == section:
                     name = self._name(key, home, used)

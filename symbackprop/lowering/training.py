@@ -5,6 +5,7 @@ values,    one head for each form of the target: the loss and the cotangent of
 indices    the last pre-activation
 backward   gradients of all parameters from that cotangent
 penalty    what penalties add to them
+input      the gradient of the input, where it is asked for
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class TrainingValues:
         scaled: the heads leave out the mean's 1/N; the flat gradient takes it.
         variables: by value number, the variable that the value is.
         inputs: names of the values that are given.
-        input_cotangent: ∂E/∂x, computed only where it is asked for.
+        input_cotangent: ∂E/∂x, an expression over what the section "input" leaves.
     """
 
     sections: tuple[SectionValues, ...]
@@ -99,6 +100,7 @@ def training_values(
     names = {**lowering.values, **names}
     if penalties:
         outputs.append(("penalty", _penalties(lowering, penalties, sources)))
+    outputs.append(("input", {}))
     names = {**lowering.values, **names}
     check_values(lowering.graph.nodes)
     targets = {head.target for head, _ in heads}
@@ -113,7 +115,7 @@ def training_values(
     for _, found in outputs:
         for variable, value in found.items():
             variables.setdefault(value.number, variable)
-    sections = _sections(lowering.graph.nodes[:shared], outputs)
+    sections = _sections(lowering.graph.nodes[:shared], outputs, cotangent.value)
     inputs = {v.number: v.variable.name for v in lowering.graph.nodes if v.operation == "input"}
     return TrainingValues(sections, boundary, layout, scaled, variables, inputs, cotangent, sources)
 
@@ -161,16 +163,25 @@ def _penalties(
 
 
 def _sections(
-    forward: Sequence[Value], outputs: Sequence[tuple[str, dict[Variable, Value]]]
+    forward: Sequence[Value],
+    outputs: Sequence[tuple[str, dict[Variable, Value]]],
+    last: Value,
 ) -> tuple[SectionValues, ...]:
-    """Split what the outputs need: made before the heads, or for one section alone."""
+    """Split what the outputs need: made before the heads, or for one section alone.
+
+    The section "input" has what the ``last`` value is computed from; it reads what backward made.
+    """
     early = {value.number for value in forward}
     needed: dict[int, Value] = {}
-    sections = []
+    sections: list[SectionValues] = []
     for name, found in outputs:
-        values = [v for v in reachable(found.values()) if v.operation not in FREE]
+        wanted = last.operands if name == "input" else found.values()
+        values = [v for v in reachable(wanted) if v.operation not in FREE]
         needed |= {v.number: v for v in values if v.number in early}
-        own = tuple(v for v in values if v.number not in early)
+        made = {
+            v.number for s in sections if (s.name, name) == ("backward", "input") for v in s.values
+        }
+        own = tuple(v for v in values if v.number not in early | made)
         sections.append(SectionValues(name, own, found))
     first = SectionValues("forward", tuple(needed[number] for number in sorted(needed)), {})
     return (first, *sections)
