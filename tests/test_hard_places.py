@@ -480,6 +480,7 @@ def test_a_batch_that_counts_for_nothing(width):
 # --- the gradient of the input, where the first layer is more than a product ---
 
 NORMALIZED = """
+spec = 1
 [network]
 input = [6]
 loss = "mean_squared_error"
@@ -509,7 +510,7 @@ def test_the_input_gradient_reads_what_forward_and_backward_have_left(tmp_path, 
     path = tmp_path / "normalized.toml"
     path.write_text(NORMALIZED.replace("[6]", f"[6]\n{penalty}"), encoding="utf-8")
     module = types.ModuleType("emitted")
-    exec(compile(generate(build(path)).text, "emitted.py", "exec"), module.__dict__)
+    exec(compile(generate(build(load(path))).text, "emitted.py", "exec"), module.__dict__)
     params = module.initialize()
     x, y = np.random.default_rng(0).normal(size=(2, 5, 6))
     work = module.Workspace(5)
