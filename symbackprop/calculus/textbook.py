@@ -75,6 +75,7 @@ class Loss:
         collapse: how the last activation and the loss come together, if they do: Steps from
             Adjoint to Adjoint, of what the activation acts on, or of the network's output where
             the last layer has none. The cost's own adjoint is 1.
+        batch: of the cost of one sample, in that of the batch.
     """
 
     head: Head
@@ -82,6 +83,7 @@ class Loss:
     bounded: bool
     totals: tuple[Total, ...]
     collapse: tuple[Step, ...]
+    batch: Total
 
 
 @dataclass(frozen=True)
@@ -94,12 +96,14 @@ class Textbook:
         closed: shares whose partial is a polynomial in the consumer's value, as (written, closed).
         jacobians: of activations that couple units, by what they act on.
         losses: one for each form of the target.
+        penalties: of every parameter that penalties are on, in the penalty.
     """
 
     totals: tuple[Total, ...]
     closed: dict[Share, Share]
     jacobians: dict[Variable, Jacobian]
     losses: tuple[Loss, ...]
+    penalties: tuple[Total, ...]
 
 
 def textbook(network: Network, layers: Derivation) -> Textbook:
@@ -125,7 +129,8 @@ def textbook(network: Network, layers: Derivation) -> Textbook:
     jacobians = {value: _jacobian(total) for value, total in through.items()}
     losses = tuple(_loss(network, head, shown, through) for head in network.heads)
     found = {value: jacobian for value, jacobian in jacobians.items() if jacobian}
-    return Textbook(named, closed, found, losses)
+    penalties = tuple(_penalty(network, equations) for equations in network.penalties)
+    return Textbook(named, closed, found, losses, penalties)
 
 
 def _closed(total: Total, closed: dict[Share, Share]) -> Total:
@@ -198,7 +203,24 @@ def _loss(
     found = look_through(totals(derivation), lambda variable: variable in made)
     kept = tuple(total for total in found if total.variable != head.sample)
     collapse = _collapse(network, head, kept, shown, through)
-    return Loss(head, equations, equations != tuple(written), kept, collapse)
+    batch = _total(head.equations, head.cost, head.sample)
+    return Loss(head, equations, equations != tuple(written), kept, collapse, batch)
+
+
+def _penalty(network: Network, equations: Sequence[Equation]) -> Total:
+    learned = {array.variable for array in network.parameters}
+    (variable,) = {
+        o.variable for e in equations for o in e.operands if isinstance(o, Access)
+    } & learned
+    return _total(equations, equations[-1].target.variable, variable)
+
+
+def _total(equations: Sequence[Equation], cost: Variable, variable: Variable) -> Total:
+    """Return the total derivative of a variable in a cost, between these two."""
+    below = needed([e for e in equations if e.target.variable != variable], (cost,))
+    found = totals(derive(below, (cost,), [variable]))
+    (total,) = look_through(found, lambda other: other not in (cost, variable))
+    return total
 
 
 def _unbounded(function: Expression) -> Expression:

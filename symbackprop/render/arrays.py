@@ -1,4 +1,4 @@
-"""The derivation between whole arrays, in either layout, and what a batch of samples costs."""
+"""The derivation between whole arrays, in either layout."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 from symbackprop.calculus.textbook import Loss
 from symbackprop.calculus.totals import Total
 from symbackprop.equations import Access, Adjoint, Equation, Factor, Role, Term, Variable
-from symbackprop.network import Head
+from symbackprop.render.batch import over_batch
 from symbackprop.render.context import Context
 from symbackprop.render.document import Block, Display, Line, Paragraph, Section
 from symbackprop.render.groups import Group
@@ -29,39 +29,6 @@ _WORDS: dict[Layout, str] = {
     "columns": "Every column of a matrix is one sample: a layer computes W A.",
 }
 _NO_FORM = "Some equations have more than two axes, or indices that shift; they stay as they are."
-
-
-def batch(context: Context) -> Section | None:
-    """Return what a batch costs, and the gradients of the parameters over it."""
-    blocks: list[Block] = []
-    for head in context.network.heads:
-        setting = context.setting(head=head, samples=True, equations=head.equations)
-        equations = head.equations[_place(head) + 1 :]
-        lines = [
-            Line(*setting.equation(e)) for e in equations if e.target.variable not in setting.inner
-        ]
-        blocks.append(Display(tuple(lines)))
-        break  # the mean or sum is the same for every form of the target
-    learned: list[Line] = []
-    for group in context.groups:
-        setting = context.setting(group, samples=True)
-        for array in group.shown.parameters:
-            total = context.total(array.variable)
-            if total is not None:
-                ((left, right),) = setting.adjoint(total.adjoint)
-                learned.append(Line(left, right, rule="total derivative"))
-    if not learned or context.mixes_samples:
-        return None
-    words = (
-        "So far one sample. The cost of a batch of N samples takes those of all of them, and a "
-        "parameter feeds every sample: its gradient adds up over the batch.",
-    )
-    blocks = [Paragraph(words), *blocks, Display(tuple(learned))]
-    return Section(("A batch of samples",), "batch", tuple(blocks))
-
-
-def _place(head: Head) -> int:
-    return [e.target.variable for e in head.equations].index(head.sample)
 
 
 def matrices(context: Context) -> list[Section]:
@@ -123,7 +90,7 @@ class _Arrays:
     def loss(self, loss: Loss, adjoints: Iterable[Adjoint]) -> None:
         """Add the cost's equations and its derivative with respect to the output."""
         head = loss.head
-        equations = (*loss.equations, *head.equations[_place(head) + 1 :])
+        equations = (*loss.equations, *over_batch(head))
         setting = self._context.setting(head=head, samples=True, equations=equations)
         made = made_variables(equations, adjoints)
         found = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from symbackprop.equations import Access, Adjoint, Derivation, Equation, Factor, Term, Variable
@@ -10,9 +10,15 @@ from symbackprop.network import Head
 from symbackprop.render.context import Context
 from symbackprop.render.document import Block, Display, Inlines, Line, Paragraph, Section
 from symbackprop.render.setting import Setting
-from symbackprop.scalar import Slot
+from symbackprop.render.shares import adjoint_line, equation_line
+from symbackprop.scalar import ONE, Apply, Expression, Slot, apply, walk
 
 _STABLE = "stable form"
+_FUNCTIONS = {
+    "log1p": "log1p u is log(1 + u)",
+    "expm1": "expm1 u is exp(u) − 1",
+    "copysign": "copysign(u, v) is |u| with the sign of v",
+}
 _REASONS = {
     "compose": "the loss looks through the activation",
     "floor": "a logarithm is bounded from below",
@@ -33,11 +39,30 @@ def computed(context: Context) -> list[Section]:
         blocks += _head(context, head, derivation)
     if not blocks:
         return []
-    words = (
-        "The same functions by identities that neither overflow nor cancel; with every loss, the "
-        "last activation is taken in.",
-    )
-    return [Section(("What the code computes",), "computed", (Paragraph(words), *blocks))]
+    words = "The same functions by identities that neither overflow nor cancel"
+    words += "; with the loss, the last activation is taken in." if context.network.heads else "."
+    opening = Paragraph((" ".join([words, *_explained(context)]),))
+    return [Section(("What the code computes",), "computed", (opening, *blocks))]
+
+
+def _explained(context: Context) -> list[str]:
+    """Return what the functions are that only code has names for."""
+    derivations = (context.derivation.layers, *context.derivation.heads)
+    applied = {
+        node.function
+        for derivation in derivations
+        for function in _functions(derivation)
+        for node in walk(function)
+        if isinstance(node, Apply)
+    }
+    found = [words for name, words in _FUNCTIONS.items() if name in applied]
+    return [f"{'; '.join(found)}."] if found else []
+
+
+def _functions(derivation: Derivation) -> Iterator[Expression]:
+    yield from (equation.function for equation in derivation.equations)
+    terms = (term for adjoint in derivation.adjoints for term in adjoint.terms)
+    yield from (factor.function for term in terms for factor in term.factors)
 
 
 def _forms(
@@ -52,8 +77,7 @@ def _forms(
     for adjoint in derivation.adjoints:
         factors = {factor for term in adjoint.terms for factor in term.factors}
         if adjoint.variable in variables and factors & stable:
-            ((left, right),) = setting.adjoint(adjoint)
-            yield Line(left, right, rule=_STABLE, reason=(_REASONS[_STABLE],))
+            yield adjoint_line(setting, adjoint, rule=_STABLE, reason=(_REASONS[_STABLE],))
 
 
 def _rewritten(
@@ -61,8 +85,7 @@ def _rewritten(
 ) -> Iterator[Line]:
     if rule not in _REASONS:
         return
-    left, right = setting.equation(before)
-    yield Line(left, right)
+    yield equation_line(setting, before)
     for equation in after:
         if isinstance(equation, Equation) and equation.target == before.target:
             reason: Inlines = (_REASONS[rule],)
@@ -74,15 +97,20 @@ def _head(context: Context, head: Head, derivation: Derivation) -> list[Block]:
     batch = {e.target.variable for e in head.equations[_sample_place(head) + 1 :]}
     setting = context.setting(head=head, equations=derivation.equations)
     inner = setting.inner
-    lines: list[Line] = []
-    for equation in derivation.equations:
-        if equation.target.variable not in batch | inner.keys():
-            left, right = setting.equation(equation)
-            lines.append(Line(left, right))
-    for adjoint in derivation.adjoints:
-        if adjoint.variable not in batch and adjoint.variable != head.sample:
-            ((left, right),) = setting.adjoint(_of_one_sample(adjoint, head.sample))
-            lines.append(Line(left, right))
+    lines = [
+        equation_line(setting, equation)
+        for equation in derivation.equations
+        if equation.target.variable not in batch | inner.keys()
+    ]
+    above = [a for a in derivation.adjoints if a.variable not in batch | {head.sample}]
+    known: dict[Variable, Expression] = {head.sample.bar(): ONE}
+    for adjoint in above:
+        found = _of_one_sample(adjoint, known)
+        number = _constant(found)
+        if number is not None and adjoint.variable.made:
+            known[adjoint.variable.bar()] = number
+        else:
+            lines.append(adjoint_line(setting, found))
     form = "targets of the output's own shape" if head.form == "values" else "class indices"
     return [Paragraph((f"The loss of one sample, for {form}:",)), Display(tuple(lines))]
 
@@ -92,17 +120,30 @@ def _sample_place(head: Head) -> int:
     return targets.index(head.sample)
 
 
-def _of_one_sample(adjoint: Adjoint, cost: Variable) -> Adjoint:
-    """Return the adjoint without the cost's own adjoint, which is 1."""
-    terms = tuple(_without(term, cost.bar()) for term in adjoint.terms)
-    return replace(adjoint, terms=terms)
+def _of_one_sample(adjoint: Adjoint, known: Mapping[Variable, Expression]) -> Adjoint:
+    """Return the adjoint with adjoints that are numbers put in: the cost's own is 1."""
+    return replace(adjoint, terms=tuple(_with(term, known) for term in adjoint.terms))
 
 
-def _without(term: Term, seed: Variable) -> Term:
-    return replace(term, factors=tuple(f for f in term.factors if not _is(f, seed)))
+def _with(term: Term, known: Mapping[Variable, Expression]) -> Term:
+    read = (_read(factor) for factor in term.factors)
+    numbers = [None if variable is None else known.get(variable) for variable in read]
+    kept = tuple(f for f, number in zip(term.factors, numbers, strict=True) if number is None)
+    found = (number for number in numbers if number is not None)
+    return replace(term, coefficient=apply("multiply", *found, term.coefficient), factors=kept)
 
 
-def _is(factor: Factor, variable: Variable) -> bool:
+def _read(factor: Factor) -> Variable | None:
+    """Return the variable that a factor is one read of, and nothing else."""
     (*_, operand) = factor.operands or (None,)
-    read = isinstance(operand, Access) and operand.variable == variable
-    return read and factor.function == Slot(0) and len(factor.operands) == 1
+    alone = factor.function == Slot(0) and len(factor.operands) == 1
+    return operand.variable if alone and isinstance(operand, Access) else None
+
+
+def _constant(adjoint: Adjoint) -> Expression | None:
+    """Return what an adjoint of one term without factors is at every place it reaches."""
+    if len(adjoint.terms) != 1:
+        return None
+    (term,) = adjoint.terms
+    everywhere = term.target.indices == term.space and not term.excluding
+    return term.coefficient if everywhere and not term.factors else None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from symbackprop.calculus import NetworkDerivation
-from symbackprop.calculus.totals import Total
+from symbackprop.calculus.totals import Share, Total, look_through
 from symbackprop.emit import Emitted
 from symbackprop.equations import Access, Equation, Index, Role, Variable
 from symbackprop.errors import SymbackpropError, allowed
@@ -73,6 +73,10 @@ class Context:
         self._variables = tuple(dict.fromkeys((self.network.input, *parameters, *targets)))
         self._lines = _code_lines(emitted)
         self._anchors: dict[tuple[str, str], str] = {}
+        layers = self.network.layers
+        self._outputs = {layer.preactivation: layer.output for layer in layers}
+        self._direct = _through_preactivations(derivation)
+        self.has_code = emitted is not None
         self.shown = self._wanted()
 
     def setting(
@@ -127,6 +131,18 @@ class Context:
             return None
         found = (total for total in self.textbook.totals if total.variable == variable)
         return next(found, None)
+
+    def direct(self, share: Share) -> Share | None:
+        """Return the share by which the layer's output reads what a share's consumer reads.
+
+        None where the consumer is no preactivation, or feeds more than its own unit's output.
+        """
+        output = self._outputs.get(share.equation.target.variable)
+        total = self._direct.get(share.access.variable)
+        if output is None or total is None or len(total.shares) != 1:
+            return None
+        (found,) = total.shares
+        return found if found.equation.target.variable == output else None
 
     def anchor(self, direction: Literal["forward", "backward", "matrix"], name: str) -> str:
         """Return the anchor of a display, the same one each time."""
@@ -193,6 +209,18 @@ class Context:
                 found.add(variable)
                 waiting += [s.equation.target.variable for s in totals[variable].shares]
         return frozenset(found)
+
+
+def _through_preactivations(derivation: NetworkDerivation) -> dict[Variable, Total]:
+    """Return the totals, famous forms put in, without what activations act on."""
+    closed = derivation.textbook.closed
+    found = (
+        replace(total, shares=tuple(closed.get(share, share) for share in total.shares))
+        for total in derivation.textbook.totals
+    )
+    between = {layer.preactivation for layer in derivation.network.layers}
+    through = look_through(found, lambda variable: variable in between)
+    return {total.variable: total for total in through}
 
 
 def _counted(notation: Notation, equations: Iterable[Equation]) -> Notation:

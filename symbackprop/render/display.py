@@ -16,7 +16,7 @@ from symbackprop.render.setting import Setting
 from symbackprop.render.typeset import Math, Operator, Words, row
 
 _RELATION = Operator("=", "relation")
-_TURNS = Operator("⟶", "relation")
+_TURNS = Operator("→", "relation")
 
 
 @dataclass(frozen=True)

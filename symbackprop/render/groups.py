@@ -54,12 +54,19 @@ class Group:
         return (self.shown.kind,)
 
     @property
-    def range(self) -> Math | None:
-        """What k runs over; None where there is one layer."""
+    def limits(self) -> tuple[Math, Math] | None:
+        """What k starts from, and where it ends; None where there is one layer."""
         if len(self.layers) == 1:
             return None
         first, last = (Numeral(str(self.layers[end].position)) for end in (0, -1))
-        start = row(_K, Operator("=", "relation"), first)
+        return row(_K, Operator("=", "relation"), first), last
+
+    @property
+    def range(self) -> Math | None:
+        """What k runs over; None where there is one layer."""
+        if self.limits is None:
+            return None
+        start, last = self.limits
         return listed(start, Operator("…", "plain"), last)
 
     @property

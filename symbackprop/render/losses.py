@@ -9,7 +9,13 @@ from symbackprop.equations import Adjoint, Equation, Step, Variable
 from symbackprop.render.context import Context
 from symbackprop.render.document import Block, Display, Inlines, Line, Paragraph, Section
 from symbackprop.render.setting import Setting
-from symbackprop.render.shares import absorbed, equation_display, partials, total_display
+from symbackprop.render.shares import (
+    absorbed,
+    adjoint_line,
+    equation_display,
+    partials,
+    total_display,
+)
 
 _FORMS = {"values": "Targets of the output's own shape", "indices": "Targets as class indices"}
 
@@ -27,7 +33,7 @@ def cost(context: Context) -> Section:
             for equation in loss.equations
             if equation not in made
         ]
-    if any(loss.bounded for loss in context.textbook.losses):
+    if context.has_code and any(loss.bounded for loss in context.textbook.losses):
         blocks.append(Paragraph(("The code bounds every logarithm from below at −100.",)))
     return Section(("The loss of one sample",), "loss", tuple(blocks))
 
@@ -110,7 +116,7 @@ def _lines(setting: Setting, steps: tuple[Step, ...]) -> list[Line]:
     for step in steps:
         (adjoint,) = step.after
         assert isinstance(adjoint, Adjoint)
-        ((left, right),) = setting.adjoint(adjoint)
         reason: Inlines = (step.reason,) if step.reason else ()
-        lines.append(Line(None if lines else left, right, rule=step.rule, reason=reason))
+        line = adjoint_line(setting, adjoint, rule=step.rule, reason=reason)
+        lines.append(replace(line, left=None, condition=None) if lines else line)
     return lines

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from symbackprop.calculus import NetworkDerivation
 from symbackprop.emit import Emitted
 from symbackprop.render import arrays, losses, units
+from symbackprop.render.batch import batch
 from symbackprop.render.computed import computed
 from symbackprop.render.context import Choice, Context
 from symbackprop.render.document import Display, Document, Listing, Paragraph, Section
@@ -80,5 +81,5 @@ def _backward(context: Context) -> list[Section]:
         section = units.layer(context, group)
         if section is not None:
             sections.append(section)
-    over_batch = arrays.batch(context)
-    return [*sections, over_batch] if over_batch else sections
+    samples = batch(context)
+    return [*sections, samples] if samples else sections

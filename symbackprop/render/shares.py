@@ -8,7 +8,7 @@ from typing import Literal
 
 from symbackprop.calculus.closed import merged
 from symbackprop.calculus.totals import Share, Total, aligned
-from symbackprop.equations import Access, Equation, Index, Variable, indices_of
+from symbackprop.equations import Access, Adjoint, Equation, Index, Variable, indices_of
 from symbackprop.render import scalars
 from symbackprop.render.context import Context
 from symbackprop.render.document import (
@@ -17,6 +17,7 @@ from symbackprop.render.document import (
     Line,
     Link,
 )
+from symbackprop.render.plain import plain
 from symbackprop.render.setting import Setting
 from symbackprop.render.symbols import Names
 from symbackprop.render.typeset import Math
@@ -25,17 +26,34 @@ LOCAL_PARTIAL = "local partial"
 CHAIN_RULE = "chain rule"
 TOTAL_DERIVATIVE = "total derivative"
 OWN_VALUE = "in terms of its own value"
+SUBSTITUTION = "substitution"
 
 
 def equation_display(context: Context, setting: Setting, equation: Equation) -> Display:
     """Return one equation with the ranges of its free indices."""
-    names: Names = {}
-    left, right = setting.equation(equation, names)
     variable = equation.target.variable
     reason: Inlines = ("held constant: its derivative adds nothing",) if equation.held else ()
-    line = Line(left, right, condition=ranges(setting, equation.free, names), reason=reason)
+    line = equation_line(setting, equation, reason=reason)
     anchor = context.anchor("forward", variable.name)
     return Display((line,), anchor, context.code(variable), absorbed(context, setting, variable))
+
+
+def equation_line(setting: Setting, equation: Equation, *, reason: Inlines = ()) -> Line:
+    """Return an equation with the ranges of its free indices."""
+    names: Names = {}
+    left, right = setting.equation(equation, names)
+    condition = ranges(setting, equation.free, names)
+    return Line(left, right, condition=condition, reason=reason)
+
+
+def adjoint_line(
+    setting: Setting, adjoint: Adjoint, *, rule: str = "", reason: Inlines = ()
+) -> Line:
+    """Return a total derivative with the ranges of its variable's indices."""
+    names: Names = {}
+    ((left, right),) = setting.adjoint(adjoint, names)
+    condition = ranges(setting, adjoint.variable.axes, names)
+    return Line(left, right, condition=condition, rule=rule, reason=reason)
 
 
 def absorbed(context: Context, setting: Setting, variable: Variable) -> Link | None:
@@ -49,8 +67,8 @@ def absorbed(context: Context, setting: Setting, variable: Variable) -> Link | N
 
 
 def ranges(setting: Setting, indices: Collection[Index], names: Names) -> Math | None:
-    """Return what those of the named indices run over, in the order of their names."""
-    shown = [index for index in names if index in indices]
+    """Return what those of the named indices run over, in the order of the alphabet."""
+    shown = sorted((i for i in names if i in indices), key=lambda index: plain(names[index]))
     return setting.ranges(shown, names) if shown else None
 
 
@@ -74,7 +92,10 @@ def _covers(access: Access) -> bool:
     """Whether the places read are all that the variable has."""
     axes = (axis.extent for axis in access.variable.axes)
     pairs = zip(access.indices, axes, strict=True)
-    return all(isinstance(place, Index) and place.extent == extent for place, extent in pairs)
+    return all(
+        extent == 1 or (isinstance(place, Index) and place.extent == extent)
+        for place, extent in pairs
+    )
 
 
 def _partial(setting: Setting, share: Share, names: Names) -> Math:
@@ -135,6 +156,23 @@ def _single(context: Context, setting: Setting, share: Share) -> Iterator[Line]:
     closed = context.textbook.closed.get(share, share)
     rule = LOCAL_PARTIAL if closed is share else OWN_VALUE
     yield Line(None, setting.term(closed.term, names), rule=rule)
+    direct = context.direct(share)
+    if direct is not None:
+        between = setting.variable(share.seed.variable)
+        letters = _letters_of(setting, direct, share.access, names)
+        right = setting.term(direct.term, letters)
+        yield Line(None, right, rule=SUBSTITUTION, reason=(between, " put in"))
+
+
+def _letters_of(setting: Setting, share: Share, access: Access, names: Names) -> Names:
+    """Return letters for a share's indices: at its place those that the same place has."""
+    pairs = zip(share.access.indices, access.indices, strict=True)
+    letters = {
+        own: names[place]
+        for own, place in pairs
+        if isinstance(own, Index) and isinstance(place, Index) and place in names
+    }
+    return _with(setting, share, letters)
 
 
 def _shared(share: Share) -> tuple[Index, ...]:

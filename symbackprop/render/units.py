@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from symbackprop.calculus.textbook import Jacobian
-from symbackprop.equations import Variable
+from symbackprop.equations import Adjoint, Variable
 from symbackprop.render import losses
 from symbackprop.render.context import Context
 from symbackprop.render.document import (
@@ -20,6 +20,7 @@ from symbackprop.render.setting import Setting
 from symbackprop.render.shares import (
     CHAIN_RULE,
     OWN_VALUE,
+    adjoint_line,
     equation_display,
     partials,
     places,
@@ -91,7 +92,8 @@ def _jacobian(setting: Setting, jacobian: Jacobian) -> list[Block]:
     condition = ranges(setting, names, names)
     entry = setting.factor(jacobian.entry, names)
     line = Line(left, entry, condition=condition, rule=OWN_VALUE)
-    pairs = setting.adjoint(jacobian.total.adjoint)
-    lines = [Line(a, b, rule=CHAIN_RULE) for a, b in pairs]
+    terms = sorted(jacobian.total.adjoint.terms, key=lambda term: len(term.space))
+    adjoint = Adjoint(jacobian.total.variable, tuple(terms))
+    whole = adjoint_line(setting, adjoint, rule=CHAIN_RULE)
     words = ("Seen through all that stands between, every unit feeds every other one:",)
-    return [Paragraph(words), Display((line,)), Display(tuple(lines))]
+    return [Paragraph(words), Display((line,)), Display((whole,))]
