@@ -30,6 +30,7 @@ from documents import (
 )
 from test_latex import HOSTILE, every_field
 
+from symbackprop import api
 from symbackprop.errors import SymbackpropError
 from symbackprop.frames import latex_environment
 from symbackprop.render import pdf as pdf_module
@@ -183,6 +184,20 @@ def test_a_planted_complaint_is_heard(planted: str) -> None:
 @needs_latex
 def test_the_sample_compiles_without_a_complaint() -> None:
     assert complaints(compiled(tex(SAMPLE))[1]) == []
+
+
+@needs_latex
+@pytest.mark.parametrize(
+    ("architecture", "loss"),
+    [
+        ("n_0-n_1:f_1-n_2:f_2-n_3:f_3", "squared_error"),
+        ("4-3x100:tanh-3:softmax", "cross_entropy"),
+        ("3-4:gelu_tanh-2:selu", "huber"),
+    ],
+)
+def test_documents_of_networks_compile_without_a_complaint(architecture: str, loss: str) -> None:
+    written = api.document(architecture, loss=loss)
+    assert complaints(compiled(tex(written))[1]) == []
 
 
 def hostile(text: str, anchor: str) -> tuple[Section, Section]:

@@ -48,6 +48,7 @@ _CLASSES = {
 }
 # How far a bracket of each size reaches from the axis, in ems; beyond, it grows by itself.
 _SIZES = ((0.72, ""), (0.85, "big"), (1.0, "Big"), (1.4, "bigg"), (1.8, "Bigg"))
+_WORST = 40  # of the depths of breaks, whose penalties end below TeX's "never"
 _SPACED = {"relation": " %s ", "binary": " %s ", "punctuation": "%s "}
 
 
@@ -154,12 +155,8 @@ class _Printer:
         """Where a line may end in front of a part: never at the start or after a sign."""
         if not self._breaks or before is None or after is None or isinstance(before, Large):
             return ""
-        if not isinstance(part, Operator) or part.text == APPLICATION:
-            after_comma = isinstance(before, Operator) and before.form == "punctuation"
-            return rf"\brk{{{2 * self._depth + 1}}}" if after_comma else ""
-        if part.form == "relation" or (part.form == "binary" and part.text in "+-−"):
-            return rf"\brk{{{2 * self._depth}}}"
-        return rf"\brk{{{2 * self._depth + 1}}}" if part.form == "binary" else ""
+        worse = _reluctance(before, part)
+        return "" if worse is None else rf"\brk{{{min(2 * self._depth + worse, _WORST)}}}"
 
     def _base(self, base: Math) -> str:
         if isinstance(base, Symbol | Accent | Numeral | Fenced | Operator):
@@ -192,7 +189,9 @@ class _Printer:
             + (r"\text{otherwise}" if when is None else rf"\text{{if }} {self._small(when)}")
             for value, when in rows
         ]
-        return r"\begin{cases} " + r" \\ ".join(lines) + r" \end{cases}"
+        return (
+            r"\begin{cases} " + (r" \\[4pt] " if large else r" \\ ").join(lines) + r" \end{cases}"
+        )
 
 
 def _joined(*texts: str) -> str:
@@ -212,6 +211,17 @@ def _product(before: Math | None, after: Math | None) -> str:
     apart = isinstance(before, Fraction) and not isinstance(after, Fenced)
     closed = isinstance(before.base if isinstance(before, Script) else before, Fenced)
     return r" \, " if apart or wordy or closed else " "
+
+
+def _reluctance(before: Math, part: Math) -> int | None:
+    """How bad it is to end a line in front of a part: None is never."""
+    if not isinstance(part, Operator):
+        return 1 if isinstance(before, Operator) and before.form == "punctuation" else None
+    if part.text == TIMES:
+        return None if isinstance(before, Numeral) else 1
+    if part.form == "relation" or (part.form == "binary" and part.text in "+-−"):
+        return 0
+    return 1 if part.form == "binary" or part.text == "/" else None
 
 
 def _is_wordy(math: Math | None) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 from symbackprop.render import latex_signs
 from symbackprop.render.typeset import (
@@ -29,7 +28,6 @@ SCRIPT = 0.7  # the size of a subscript by that of its base
 _NARROW, _WIDE = frozenset("ijltfr,.|()[]'I "), frozenset("mwMW∂Σ∑Π…⋯<>+=~")
 
 
-@lru_cache(maxsize=4096)
 def height(math: Math, display: bool) -> float:
     """Return how far a formula reaches from the axis, upwards or downwards.
 
@@ -42,7 +40,9 @@ def height(math: Math, display: bool) -> float:
             inner = max(height(above, False), height(below, False))
             reach = 2 * inner + 0.15 if display else 1.5 * inner
         case Script(base):
-            reach = height(base, display) + (0.15 if isinstance(base, Symbol | Accent) else 0.3)
+            reach = height(base, display) + (
+                0.15 if isinstance(base, Symbol | Accent | Fenced) else 0.3
+            )
         case Accent(base) | Root(base):
             reach = height(base, display) + 0.05
         case Large(_, below, above):
@@ -63,7 +63,6 @@ def tallest(parts: Sequence[Math], display: bool) -> float:
     return max((height(part, display) for part in parts), default=LETTER)
 
 
-@lru_cache(maxsize=4096)
 def width(math: Math, display: bool = True) -> float:
     """Return about how wide a formula comes out, rather too wide than too narrow."""
     match math:
