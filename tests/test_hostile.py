@@ -54,6 +54,25 @@ def test_towers_of_powers_are_refused(tmp_path: Path, power: str) -> None:
         api.build(file)
 
 
+@pytest.mark.parametrize(
+    "equation",
+    [
+        "a = z * ((((2 + z - z)**64)**64)**64)**64",
+        "a[i] = z[i] + total(j, z[j] * (((2 + z[j] - z[j])**64)**64)**64)",
+    ],
+)
+def test_numbers_that_cancelling_would_make_too_long_are_refused(
+    tmp_path: Path, equation: str
+) -> None:
+    """To the calculus 2 + z - z is 2, and a power of it one long number."""
+    file = tmp_path / "long.toml"
+    define = f'[[define]]\nkind = "activation"\nname = "long"\nequations = ["{equation}"]\n'
+    layer = DENSE.format(units=2, more='activation = "long"')
+    file.write_text(NETWORK.format(input=3) + layer + define, encoding="utf-8")
+    with pytest.raises(SymbackpropError, match="4096 bits"):
+        api.build(file)
+
+
 def test_layers_named_like_what_is_generated(tmp_path: Path) -> None:
     """b_T and T_and_1 are what views of layer b and T could be called."""
     names = ["b", "b_T", "T", "T_and_1", "a1", "x", "work", "loss"]

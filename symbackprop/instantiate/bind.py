@@ -38,6 +38,7 @@ from symbackprop.instantiate.scope import (
     constant_numbers,
     extent_text,
 )
+from symbackprop.notation.bounds import MAX_BITS, bits
 from symbackprop.scalar import ONE, ZERO, Expression, Named, Number
 
 
@@ -78,6 +79,12 @@ def _apart(leading: tuple[Index, ...], assignments: list[Assignment]) -> tuple[I
         replace(index, name=f"_{index.name}") if index.name in written else index
         for index in leading
     )
+
+
+def _check_numbers(function: Expression) -> None:
+    """Refuse numbers so long that to compute with them would not end: 64**64**64**64."""
+    if bits(function, {}) > MAX_BITS:
+        raise SymbackpropError(f"numbers in it may need more than {MAX_BITS} bits")
 
 
 def _needed(equations: list[Equation]) -> tuple[Equation, ...]:
@@ -133,6 +140,7 @@ class _Binder:
             value = value.body
         function, operands = frame.operands.used(as_number(self.convert(value, frame)))
         target = Access(variable, variable.axes)
+        _check_numbers(function)
         equation = Equation(target, function, operands, reduction, reduced, held=assignment.held)
         del self.table.pending[name]
         if last or not self._is_copy(name, equation):
@@ -306,6 +314,7 @@ class _Binder:
         leading = self.scope.leading if reads_batch(formula, self.table) else ()
         axes = self.table.arranged(free, leading)
         variable = Variable(self.names.fresh(), self.scope.owner, axes)
+        _check_numbers(used[0])
         self.equations.append(Equation(Access(variable, axes), *used, reduction, reduced))
         return Access(variable, axes)
 
