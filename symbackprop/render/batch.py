@@ -103,7 +103,7 @@ def _gradients(context: Context, learned: Iterable[tuple[Group, Total]]) -> Iter
         terms = tuple(contract(share.partial) for p in added for share in p.shares)
         adjoint = replace(total.adjoint, terms=(*total.adjoint.terms, *terms))
         setting = context.setting(group, samples=True)
-        yield adjoint_line(setting, adjoint, rule=TOTAL_DERIVATIVE)
+        yield _for_layers(group, adjoint_line(setting, adjoint, rule=TOTAL_DERIVATIVE))
 
 
 def _updates(context: Context, learned: Iterable[tuple[Group, Total]]) -> Iterator[Line]:
@@ -114,4 +114,13 @@ def _updates(context: Context, learned: Iterable[tuple[Group, Total]]) -> Iterat
         axes = total.variable.axes
         value = setting.access(Access(total.variable, axes), names)
         step = row(value, Operator("−"), Symbol("η"), Operator(TIMES, "plain"), slope)
-        yield Line(value, step, relation="←", condition=ranges(setting, axes, names))
+        line = Line(value, step, relation="←", condition=ranges(setting, axes, names))
+        yield _for_layers(group, line)
+
+
+def _for_layers(group: Group, line: Line) -> Line:
+    """Return the line with the layers that it stands for among its ranges."""
+    if group.range is None:
+        return line
+    pieces = [line.condition, Operator(";", "punctuation")] if line.condition else []
+    return replace(line, condition=row(*pieces, group.range))

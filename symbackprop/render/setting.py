@@ -237,7 +237,7 @@ class Setting(Symbols):
             whole = isinstance(place, Index) and place.extent == axis.extent
             if isinstance(place, Index) and whole and place not in scope:
                 scope[place] = names[axis]
-            else:
+            elif axis.extent != 1:
                 scattered.append((axis, place))
         self._add_names(term.space, scope, names.values())
         return scope, scattered

@@ -80,7 +80,9 @@ def _known(context: Context, group: Group, setting: Setting) -> Inlines:
         return (known, " is given: the derivative of a cost with respect to the output.")
     # Of equal layers one is shown, which may not be the one above.
     shown = any(output in context.derived(other) for other in context.groups)
-    return (Link(known, source) if shown else known, " is known from the layer above.")
+    opening: Inlines = (Link(known, source) if shown else known, " is known from the layer above")
+    down = () if group.range is None else (", layer after layer, for ", group.range)
+    return (*opening, *down, ".")
 
 
 def _jacobian(setting: Setting, jacobian: Jacobian) -> list[Block]:
