@@ -95,6 +95,17 @@ def test_a_display_and_its_code_lead_to_each_other() -> None:
     assert "computed within" in "".join(absorbed.itertext())
 
 
+def test_lines_of_code_are_told_by_function() -> None:
+    code = (CodeLines("f", 1, 1), CodeLines("g", 2, 3), CodeLines("f", 4, 5), CodeLines("h", 6, 6))
+    display = Display((Line(None, Symbol("x")),), "x", code)
+    root = parsed(html(only(display, Listing("x\n" * 6, "a"))))
+    origin = root.find(".//p[@class='origin']")
+    assert origin is not None
+    assert "".join(origin.itertext()) == "(1) code: f, lines 1, 4–5; g, lines 2–3; h, line 6"
+    links = [link.attrib["href"] for link in origin.iter("a")]
+    assert links == ["#x", "#L1", "#L4", "#L2", "#L6"]
+
+
 def test_the_listing_is_the_source() -> None:
     lines = parsed(PAGE).findall(".//pre/span")
     for line in lines:
@@ -106,14 +117,18 @@ def test_the_listing_is_the_source() -> None:
     assert [line.attrib["id"] for line in lines] == [f"L{n + 1}" for n in range(len(lines))]
 
 
+def test_source_is_escaped() -> None:
+    assert highlighted("a < b & c  # <i>") == ["a &lt; b &amp; c  <i># &lt;i&gt;</i>"]
+
+
 def test_comments_strings_and_keywords_are_told_apart() -> None:
     text = '"""Two\n\nlines"""\nif x:  # why "not"\n    y = "#" + \'\\\'\'\n'
     assert highlighted(text) == [
-        "<em>&#34;&#34;&#34;Two</em>",
+        '<em>"""Two</em>',
         "",
-        "<em>lines&#34;&#34;&#34;</em>",
-        "<b>if</b> x:  <i># why &#34;not&#34;</i>",
-        "    y = <em>&#34;#&#34;</em> + <em>&#39;\\&#39;&#39;</em>",
+        '<em>lines"""</em>',
+        '<b>if</b> x:  <i># why "not"</i>',
+        """    y = <em>"#"</em> + <em>'\\''</em>""",
         "",
     ]
 

@@ -13,7 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from symbackprop import api
+from symbackprop.calculus.passes import derive_network
+from symbackprop.catalog import CATALOG
+from symbackprop.render.html import html
 from symbackprop.render.mathml import breakable, mathml
+from symbackprop.render.outline import outline
 from symbackprop.render.typeset import (
     APPLICATION,
     PRIME,
@@ -81,6 +86,7 @@ def inner(math: Math) -> str:
          "<mi>x</mi></mover><mi>y</mi>"),
         (Fenced("(", row(X, PLUS, Y), ")"),
          "<mrow><mo>(</mo><mrow><mi>x</mi><mo>+</mo><mi>y</mi></mrow><mo>)</mo></mrow>"),
+        (Fenced("(", ONE, ")"), "<mtext>(1)</mtext>"),
         (Fenced("|", X, "|"), "<mrow><mo>|</mo><mi>x</mi><mo>|</mo></mrow>"),
         (Root(row(X, PLUS, Y)), "<msqrt><mi>x</mi><mo>+</mo><mi>y</mi></msqrt>"),
         (Cases(((X, row(X, Operator(">", "relation"), ONE)), (ONE, None))),
@@ -209,6 +215,9 @@ def font_script() -> ModuleType:
     return module
 
 
+KNOWN = font_script().characters()
+
+
 def drawn(markup: str) -> set[str]:
     """The characters that a browser draws: a lone letter of an ``<mi>`` is slanted."""
     slanted = {
@@ -216,25 +225,29 @@ def drawn(markup: str) -> set[str]:
         for attributes, letter in re.findall(r"<mi([^>]*)>([^<&])</mi>", markup)
         if not attributes
     }
-    italics = {pieces_of[4:-5] for letter in slanted if (pieces_of := italic(letter))}
+    italics = {inner(Symbol(letter, "word"))[4:-5] for letter in slanted}
     return set(text(re.sub(r"</?span[^>]*>", "", markup))) | italics
 
 
-def italic(letter: str) -> str:
-    return inner(Symbol(letter, "word"))
-
-
 def test_the_font_has_every_sign_of_the_page() -> None:
-    known = font_script().characters()
-    markup = "".join(re.findall(r"<math.*?</math>", page_text(), re.DOTALL))
-    assert drawn(markup) <= known
-    assert not drawn("<math><mi>ж</mi></math>") <= known
+    markup = "".join(re.findall(r"<math.*?</math>", html(page.document()), re.DOTALL))
+    assert drawn(markup) <= KNOWN
+    assert not drawn("<math><mi>ж</mi></math>") <= KNOWN
 
 
-def page_text() -> str:
-    from symbackprop.render.html import html
+ENTRIES = [("activation", name) for name in sorted(CATALOG.activations)]
+ENTRIES += [("loss", name) for name in sorted(CATALOG.losses)]
+BEFORE = {"binary_cross_entropy": "sigmoid", "cross_entropy": "softmax"}
 
-    return html(page.document())
+
+@pytest.mark.parametrize(("kind", "name"), ENTRIES, ids=lambda value: value)
+def test_the_font_has_every_sign_of_the_catalogue(kind: str, name: str) -> None:
+    if kind == "activation":
+        network = api.build(f"4-3:{name}-2", loss="squared_error")
+    else:
+        network = api.build(f"4-3-2:{BEFORE.get(name, 'tanh')}", loss=name)
+    text = html(outline(derive_network(network)))
+    assert drawn("".join(re.findall(r"<math.*?</math>", text, re.DOTALL))) <= KNOWN
 
 
 def test_the_font_is_what_the_script_says() -> None:

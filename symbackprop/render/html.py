@@ -7,8 +7,10 @@ document's anchors; the listing's lines are ``L1``, ``L2``, …, which no anchor
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import starmap
 from pathlib import Path
 
 from markupsafe import Markup
@@ -23,6 +25,7 @@ from symbackprop.render.document import (
     Diagram,
     Display,
     Document,
+    Inline,
     Inlines,
     Line,
     Link,
@@ -33,9 +36,10 @@ from symbackprop.render.document import (
 )
 from symbackprop.render.highlight import highlighted
 from symbackprop.render.mathml import breakable, mathml
-from symbackprop.render.typeset import Math, Operator
+from symbackprop.render.typeset import Operator
 
 _FONT = Path(__file__).parent / "fonts" / "math.woff2"
+_CLOSING = re.compile(r"[,.;:!?)]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +100,25 @@ def _block(block: Block, document: Document, numbers: dict[str, int]) -> Markup:
 
 
 def _inlines(inlines: Inlines) -> Markup:
-    return _joined(map(_inline, inlines))
+    """Return a run of text; a formula stays on one line with the mark that follows it."""
+    written: list[Markup] = []
+    for before, piece in zip((None, *inlines), inlines, strict=False):
+        mark = _CLOSING.match(piece) if isinstance(piece, str) and _is_formula(before) else None
+        if mark is None:
+            written.append(_inline(piece))
+        else:
+            whole = Markup('<span class="whole">{}{}</span>')
+            written[-1] = whole.format(written[-1], mark[0])
+            written.append(_inline(mark.string[mark.end() :]))
+    return _joined(written)
 
 
-def _inline(piece: str | Math | Link | Code) -> Markup:
+def _is_formula(piece: Inline | None) -> bool:
+    content = piece.content if isinstance(piece, Link) else piece
+    return not isinstance(content, str | Code | None)
+
+
+def _inline(piece: Inline) -> Markup:
     match piece:
         case str():
             return Markup("{}").format(piece)
@@ -163,16 +182,27 @@ def _origin(display: Display, numbers: dict[str, int]) -> Markup:
         number = Markup('<a class="number" href="#{}">({})</a>')
         notes.append(number.format(display.anchor, numbers[display.anchor]))
     if display.code:
-        notes.append(Markup("code: {}").format(_joined(map(_place, display.code), "; ")))
+        notes.append(Markup("code: {}").format(_places(display.code)))
     if display.absorbed is not None:
         notes.append(Markup("computed within {}").format(_inline(display.absorbed)))
     return Markup('<p class="origin">{}</p>').format(_joined(notes, " ")) if notes else Markup("")
 
 
-def _place(code: CodeLines) -> Markup:
-    several = code.last > code.first
-    lines = f"lines {code.first}–{code.last}" if several else f"line {code.first}"
-    return _link(f"L{code.first}", Markup("<code>{}</code>, {}").format(code.function, lines))
+def _places(code: Iterable[CodeLines]) -> Markup:
+    """Return links to lines of code, function by function."""
+    functions: dict[str, list[CodeLines]] = {}
+    for lines in code:
+        functions.setdefault(lines.function, []).append(lines)
+    return _joined(starmap(_of_function, functions.items()), "; ")
+
+
+def _of_function(function: str, places: list[CodeLines]) -> Markup:
+    spans = [
+        (p.first, str(p.first) if p.first == p.last else f"{p.first}–{p.last}") for p in places
+    ]
+    links = (_link(f"L{first}", span) for first, span in spans)
+    word = "lines" if len(spans) > 1 or "–" in spans[0][1] else "line"
+    return Markup("<code>{}</code>, {} {}").format(function, word, _joined(links, ", "))
 
 
 def _table(table: Table) -> Markup:
@@ -195,10 +225,10 @@ def _listing(listing: Listing, document: Document, numbers: dict[str, int]) -> M
     computed: dict[int, list[Markup]] = {}
     for display in document.displays():
         for code in display.code if display.anchor else ():
-            link = _link(display.anchor, str(numbers[display.anchor]))
+            link = _link(display.anchor, f"({numbers[display.anchor]})")
             computed.setdefault(code.first, []).append(link)
     lines = (
-        Markup('<span id="L{}">{}{}\n</span>').format(number, _readers(computed, number), line)
+        Markup('<span id="L{}">{}{}\n</span>').format(number, line, _readers(computed, number))
         for number, line in enumerate(highlighted(listing.text.rstrip("\n")), 1)
     )
     pattern = (

@@ -180,6 +180,10 @@ def _(large: Large) -> Markup:
 
 @_element.register
 def _(fenced: Fenced) -> Markup:
+    if isinstance(fenced.body, Numeral):  # the number of a layer, mostly: brackets need not grow
+        return Markup("<mtext>{}{}{}</mtext>").format(
+            fenced.opening, fenced.body.text, fenced.closing
+        )
     # At the ends of a row of their own, brackets are known to open, to close and to grow.
     pattern = "<mrow><mo>{}</mo>{}<mo>{}</mo></mrow>"
     return Markup(pattern).format(fenced.opening, _element(fenced.body), fenced.closing)
