@@ -44,13 +44,19 @@ class Slope:
         self._curvatures: list[float] = []
 
     def resolve(self, first: int, scale: float) -> None:
-        """Refine from the first step on, until the spread is small beside the scale."""
+        """Refine from the first step on, until the spread is small beside the scale.
+
+        A spread ten times larger is small enough once a step does not better it: from there
+        on, rounding grows.
+        """
         for number in range(first, len(STEPS)):
             spread = self.spread
             self.refine(STEPS[number])
-            if self.spread < spread:
+            better = self.spread < spread
+            if better:
                 self.best = number
-            if self.spread <= RESOLUTION * max(scale, abs(self.value)) + self.rounding:
+            wanted = RESOLUTION * max(scale, abs(self.value)) * (1 if better else 10)
+            if self.spread <= wanted + self.rounding:
                 return
 
     def refine(self, step: float) -> None:
