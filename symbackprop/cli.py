@@ -72,7 +72,7 @@ def generate(
         click.echo(text, nl=False)
     else:
         target.write(text)
-        click.echo(f"{target.path}: gradients agree, relative error {_worst(report)}", err=True)
+        click.echo(f"{target.path}: {_agreement(report)}", err=True)
 
 
 @command.command(epilog=_ARCHITECTURE, short_help="Check a generated MODULE.")
@@ -239,8 +239,11 @@ def _fail(message: str) -> int:
     return BAD_INPUT
 
 
-def _worst(report: GradientReport) -> str:
-    return f"{max(finding.error for finding in report.tensors.values()):.1e}"
+def _agreement(report: GradientReport) -> str:
+    worst = max(finding.error for finding in report.tensors.values())
+    idle = ", ".join(name for name, finding in report.tensors.items() if not finding.tested)
+    untested = f"; not tested, zero everywhere: {idle}" if idle else ""
+    return f"gradients agree, relative error {worst:.1e}{untested}"
 
 
 def _table(report: GradientReport) -> str:

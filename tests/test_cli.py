@@ -125,6 +125,19 @@ class TestGenerate:
         assert "/" not in line
         assert list(tmp_path.iterdir()) == []
 
+    def test_gradients_that_are_zero_everywhere_are_said(self, run, tmp_path: Path) -> None:
+        file, module = tmp_path / "off.toml", tmp_path / "off.py"
+        file.write_text(
+            'spec = 1\n[network]\nname = "off"\ninput = [2]\nloss = "mean_squared_error"\n'
+            '[[layer]]\ntype = "dense"\nunits = 1\nactivation = "off"\n[[define]]\n'
+            'kind = "activation"\nname = "off"\nequations = ["a = maximum(0, -1 - z**2)"]\n'
+        )
+        code, _, err = run("generate", str(file), "-o", str(module))
+        assert code == 0
+        assert "not tested, zero everywhere: W1, b1, x" in err
+        _, out, _ = run("check", str(module))
+        assert out.count("not tested (zero everywhere)") == 3
+
 
 class TestCheck:
     def test_passes(self, run, module: Path) -> None:
