@@ -31,7 +31,7 @@ from symbackprop.lowering.program import (
     visible_from,
 )
 from symbackprop.lowering.training import SectionValues, TrainingValues
-from symbackprop.lowering.values import Value
+from symbackprop.lowering.values import POSITIONS, Value
 from symbackprop.network import Network
 
 # fmt: off
@@ -211,11 +211,8 @@ class _Planner:
                 self.homes["forward", source].ones = True
 
     def _shape(self, value: Value) -> tuple[int | None, ...]:
-        extents = []
-        for axis in self.layout.order(value):
-            dimension = value.axes[axis]
-            extents.append(None if dimension.role is Role.BATCH else _known(dimension.extent))
-        return tuple(extents)
+        axes = (value.axes[axis] for axis in self.layout.order(value))
+        return tuple(None if a.role is Role.BATCH else _known(a.extent) for a in axes)
 
     def _plan(self, position: int, section: str, value: Value) -> None:
         if value.number in self.affine.absorbed or value.number in self.inlined:
@@ -394,7 +391,7 @@ def _through_views(value: Value) -> Iterable[Value]:
 def _kind(value: Value) -> Kind:
     if value.boolean:
         return "bool"
-    return "index" if value.operation in ("argmax", "argmin", "place", "range", "clip") else "float"
+    return "index" if value.operation in POSITIONS or value.operation == "place" else "float"
 
 
 def _known(extent: object) -> int:
