@@ -14,6 +14,7 @@ from symbackprop.render import scalars
 from symbackprop.render.context import Context
 from symbackprop.render.document import Block, Display, Inlines, Line, Paragraph, Section
 from symbackprop.render.groups import Group
+from symbackprop.render.losses import FORMS
 from symbackprop.render.shares import TOTAL_DERIVATIVE, adjoint_line, equation_line, ranges
 from symbackprop.render.symbols import Names
 from symbackprop.render.typeset import TIMES, Large, Math, Operator, Symbol, row
@@ -28,7 +29,7 @@ def batch(context: Context) -> Section | None:
         return None
     blocks: list[Block] = []
     if context.textbook.losses:
-        blocks += _cost(context, context.textbook.losses[0])  # alike for every form of the target
+        blocks += _cost(context)
     blocks += [Paragraph((_LEARNED,)), Display(tuple(_gradients(context, learned)))]
     if context.network.heads:
         words = "A step of gradient descent at the rate η then sets every parameter to"
@@ -50,8 +51,9 @@ def _learned(context: Context) -> Iterator[tuple[Group, Total]]:
                 yield group, total
 
 
-def _cost(context: Context, loss: Loss) -> list[Block]:
-    head = loss.head
+def _cost(context: Context) -> list[Block]:
+    losses = context.textbook.losses
+    head = losses[0].head
     setting = context.setting(head=head, samples=True, equations=head.equations)
     names = setting.names(head.sample.axes)
     sample, slope = (
@@ -61,13 +63,26 @@ def _cost(context: Context, loss: Loss) -> list[Block]:
     opening: Inlines = ("So far one sample. From here on ", sample, " is the cost of sample ")
     opening = (*opening, *names.values(), ", and ", setting.variable(head.cost))
     opening = (*opening, " that of a batch of ", Symbol("N"), " samples:")
+    blocks: list[Block] = [Paragraph(opening)]
+    found = {loss.head.form: _of_batch(context, loss) for loss in losses}
+    alike = len(set(found.values())) == 1
+    for form, display in [*found.items()][: 1 if alike else None]:
+        blocks += [] if alike else [Paragraph((f"{FORMS[form]}:",))]
+        blocks.append(display)
+    words: Inlines = ("Every derivative of one sample's cost gets the factor ", slope, ".")
+    return [*blocks, Paragraph(words)]
+
+
+def _of_batch(context: Context, loss: Loss) -> Display:
+    """Return the cost of a batch, and its derivative with respect to that of one sample."""
+    head = loss.head
+    setting = context.setting(head=head, samples=True, equations=head.equations)
     *above, last = (e for e in over_batch(head) if e.target.variable not in setting.inner)
     lines = [equation_line(setting, e) for e in above]
     lines.append(_with_penalties(context, equation_line(setting, last)))
     terms = tuple(share.partial for share in loss.batch.shares)
     lines.append(adjoint_line(setting, Adjoint(head.sample, terms), rule=TOTAL_DERIVATIVE))
-    words: Inlines = ("Every derivative of one sample's cost gets the factor ", slope, ".")
-    return [Paragraph(opening), Display(tuple(lines)), Paragraph(words)]
+    return Display(tuple(lines))
 
 
 def _with_penalties(context: Context, line: Line) -> Line:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal
 
 from symbackprop.calculus import NetworkDerivation
@@ -71,6 +73,8 @@ class Context:
         parameters = [array.variable for array in self.network.parameters]
         targets = [equation.target.variable for equation in self.equations]
         self._variables = tuple(dict.fromkeys((self.network.input, *parameters, *targets)))
+        self._inner = inner_equations(self.equations)
+        self._settings: dict[object, Setting] = {}
         self._lines = _code_lines(emitted)
         self._anchors: dict[tuple[str, str], str] = {}
         layers = self.network.layers
@@ -98,10 +102,19 @@ class Context:
         samples = samples or self.mixes_samples
         head = head or next(iter(self.network.heads), None)
         cost = Variable("L") if head is None else head.cost if samples else head.sample
+        equations = tuple(equations)
+        key = (group and group.shown.owner, cost, samples, equations)
+        if key not in self._settings:
+            self._settings[key] = self._setting(group, cost, equations, samples=samples)
+        return self._settings[key]
+
+    def _setting(
+        self, group: Group | None, cost: Variable, equations: Iterable[Equation], *, samples: bool
+    ) -> Setting:
         kept = tuple(head.sample for head in self.network.heads)
         return Setting(
             self._notation,
-            inner=inner_equations((*self.equations, *equations), shown=kept),
+            inner={**self._inner, **inner_equations(equations, shown=kept)},
             cost=cost,
             input=self.network.input,
             output=self.network.output,
@@ -168,28 +181,30 @@ class Context:
 
         An adjoint is computed within an adjoint that reads it, a value within a value.
         """
+        if not self.has_code:
+            return None
         seen, waiting = {variable}, [variable]
         while waiting:
             current = waiting.pop(0)
             if self.code(current):
                 return current if current != variable else None
-            readers = [r for r in self._readers(current) if r not in seen]
+            readers = [r for r in dict.fromkeys(self._readers[current]) if r not in seen]
             seen.update(readers)
             waiting += readers
         return None
 
-    def _readers(self, variable: Variable) -> list[Variable]:
-        if variable.adjoint:
-            return [
-                total.variable.bar()
-                for total in self.textbook.totals
-                if any(s.equation.target.variable.bar() == variable for s in total.shares)
-            ]
-        return [
-            equation.target.variable
-            for equation in self.equations
-            if any(isinstance(o, Access) and o.variable == variable for o in equation.operands)
-        ]
+    @cached_property
+    def _readers(self) -> Mapping[Variable, list[Variable]]:
+        """What reads each variable; of an adjoint, the adjoints that the chain rule makes of it."""
+        found: dict[Variable, list[Variable]] = defaultdict(list)
+        for total in self.textbook.totals:
+            for share in total.shares:
+                found[share.equation.target.variable.bar()].append(total.variable.bar())
+        for equation in self.equations:
+            for operand in equation.operands:
+                if isinstance(operand, Access):
+                    found[operand.variable].append(equation.target.variable)
+        return found
 
     def _wanted(self) -> frozenset[Variable]:
         """Return the variables whose derivatives are shown: those asked for, and all they need."""

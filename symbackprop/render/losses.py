@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from symbackprop.calculus.textbook import Loss
+from symbackprop.calculus.totals import Total
 from symbackprop.equations import Adjoint, Equation, Step, Variable
 from symbackprop.render.context import Context
 from symbackprop.render.document import Block, Display, Inlines, Line, Paragraph, Section
@@ -17,7 +18,7 @@ from symbackprop.render.shares import (
     total_display,
 )
 
-_FORMS = {"values": "Targets of the output's own shape", "indices": "Targets as class indices"}
+FORMS = {"values": "Targets of the output's own shape", "indices": "Targets as class indices"}
 
 
 def cost(context: Context) -> Section:
@@ -26,7 +27,7 @@ def cost(context: Context) -> Section:
     for loss in context.textbook.losses:
         setting = context.setting(head=loss.head, equations=loss.equations)
         if len(context.textbook.losses) > 1:
-            blocks.append(Paragraph((f"{_FORMS[loss.head.form]}:",)))
+            blocks.append(Paragraph((f"{FORMS[loss.head.form]}:",)))
         made = _seen_through(loss)
         blocks += [
             _apart(context, loss, equation_display(context, setting, equation))
@@ -55,7 +56,7 @@ def backward(context: Context) -> list[Section]:
     several = len(context.textbook.losses) > 1
     return [
         Section(
-            (f"The loss: {_FORMS[loss.head.form][0].lower()}{_FORMS[loss.head.form][1:]}",)
+            (f"The loss: {FORMS[loss.head.form][0].lower()}{FORMS[loss.head.form][1:]}",)
             if several
             else ("The loss",),
             context.anchor("backward", f"loss-{loss.head.form}"),
@@ -68,10 +69,13 @@ def backward(context: Context) -> list[Section]:
 
 def _derivative(context: Context, loss: Loss) -> list[Block]:
     setting = context.setting(head=loss.head, equations=loss.equations)
+    alone = [total for total in loss.totals if _feeds_cost_alone(loss, total)]
+    others = [total for total in loss.totals if total not in alone]
     blocks: list[Block] = []
+    if others:
+        blocks.append(Display(tuple(partials(context, setting, others))))
     for total in loss.totals:
-        to_cost = all(s.equation.target.variable == loss.head.sample for s in total.shares)
-        if to_cost and len(total.shares) == 1:
+        if total in alone:
             lines = tuple(partials(context, setting, [total]))
             anchor = context.anchor("backward", total.variable.name)
             bar = total.variable.bar()
@@ -83,6 +87,11 @@ def _derivative(context: Context, loss: Loss) -> list[Block]:
     if context.network.layers[-1].preactivation is None:
         blocks += collapse(context, context.network.output, loss)
     return blocks
+
+
+def _feeds_cost_alone(loss: Loss, total: Total) -> bool:
+    """Whether one partial of the cost is the whole derivative."""
+    return [s.equation.target.variable for s in total.shares] == [loss.head.sample]
 
 
 def collapse(context: Context, variable: Variable, only: Loss | None = None) -> list[Block]:
@@ -98,7 +107,7 @@ def collapse(context: Context, variable: Variable, only: Loss | None = None) -> 
         if not loss.collapse or _collapsed(loss).variable != variable:
             continue
         setting = context.setting(head=loss.head, equations=loss.equations)
-        form = _FORMS[loss.head.form].lower()
+        form = FORMS[loss.head.form].lower()
         several = f", for {form}" if len(context.textbook.losses) > 1 and only is None else ""
         blocks.append(Paragraph((f"Together with the loss this is simpler{several}:",)))
         blocks.append(Display(tuple(_lines(setting, loss.collapse))))

@@ -10,6 +10,7 @@ from symbackprop.render.context import Context
 from symbackprop.render.document import Arrow, Diagram, Inlines, Node, Section, Table
 from symbackprop.render.setting import Setting
 from symbackprop.render.typeset import Math, Operator, listed, row
+from symbackprop.scalar import Number
 
 _TIMES = Operator("×")
 
@@ -89,6 +90,10 @@ def _symbols(context: Context) -> Iterator[tuple[Inlines, ...]]:
         )
     for head in context.network.heads[:1]:
         yield (setting.array(head.target),), ("target",), _shape(setting, head.target)
+    for constant in context.network.constants:
+        numbers = [scalars.scalar(Number(value), ()) for value in constant.values or ()]
+        words = ("given: ", listed(*numbers) if numbers else "")
+        yield (setting.array(constant),), words, _shape(setting, constant)
 
 
 def _lowered(title: Inlines) -> Inlines:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Literal
 
 from symbackprop.calculus.closed import merged
+from symbackprop.calculus.derive import contract
 from symbackprop.calculus.totals import Share, Total, aligned
-from symbackprop.equations import Access, Adjoint, Equation, Index, Variable, indices_of
+from symbackprop.equations import (
+    Access,
+    Adjoint,
+    Equation,
+    Index,
+    Term,
+    Variable,
+    indices_of,
+)
 from symbackprop.render import scalars
 from symbackprop.render.context import Context
 from symbackprop.render.document import (
@@ -81,21 +90,19 @@ def partials(context: Context, setting: Setting, totals: Sequence[Total]) -> Ite
             held = (*share.equation.free, *places(share.access))
             condition = ranges(setting, held, names)
             right = _partial(setting, share, names)
-            only = () if _covers(share.access) else ("the other entries are 0",)
+            only = () if covers(share.access) else ("the other entries are 0",)
             yield Line(left, right, condition=condition, rule=LOCAL_PARTIAL, reason=only)
             closed = context.textbook.closed.get(share)
             if closed is not None:
                 yield Line(None, _partial(setting, closed, names), rule=OWN_VALUE)
 
 
-def _covers(access: Access) -> bool:
-    """Whether the places read are all that the variable has."""
+def covers(access: Access) -> bool:
+    """Whether the places read are all that the variable has, each once."""
     axes = (axis.extent for axis in access.variable.axes)
-    pairs = zip(access.indices, axes, strict=True)
-    return all(
-        extent == 1 or (isinstance(place, Index) and place.extent == extent)
-        for place, extent in pairs
-    )
+    pairs = [(p, e) for p, e in zip(access.indices, axes, strict=True) if e != 1]
+    bare = all(isinstance(place, Index) and place.extent == extent for place, extent in pairs)
+    return bare and len({place for place, _ in pairs}) == len(pairs)
 
 
 def _partial(setting: Setting, share: Share, names: Names) -> Math:
@@ -126,8 +133,13 @@ def partial_symbol(setting: Setting, share: Share, names: Names) -> Math:
 
 
 def total_display(context: Context, setting: Setting, total: Total) -> Display:
-    """Return a total derivative: the chain rule with its factors, then with these put in."""
-    if len(total.shares) == 1:
+    """Return a total derivative: the chain rule with its factors, then with these put in.
+
+    Where a consumer reads some places only, the sum has deltas.
+    """
+    if not all(covers(share.access) for share in total.shares):
+        lines: Iterable[Line] = [_scattered(context, setting, total)]
+    elif len(total.shares) == 1:
         lines = _single(context, setting, total.shares[0])
     else:
         lines = _several(context, setting, total)
@@ -139,13 +151,32 @@ def total_display(context: Context, setting: Setting, total: Total) -> Display:
     )
 
 
+def _scattered(context: Context, setting: Setting, total: Total) -> Line:
+    closed = (context.textbook.closed.get(share, share) for share in total.shares)
+    terms = tuple(contract(_term(setting, share)) for share in closed)
+    adjoint = Adjoint(total.variable, terms)
+    return adjoint_line(setting, adjoint, rule=TOTAL_DERIVATIVE)
+
+
+def _seeded(setting: Setting, share: Share, symbol: Math, names: Names) -> Math:
+    """Return ∂L/∂u times what is given; of the cost itself, just that."""
+    if share.equation.target.variable == setting.cost:
+        return symbol
+    return scalars.product([setting.access(share.seed, names), symbol])
+
+
+def _term(setting: Setting, share: Share) -> Term:
+    """Return the share's term, without the adjoint of the cost itself, which is 1."""
+    return share.partial if share.equation.target.variable == setting.cost else share.term
+
+
 def _single(context: Context, setting: Setting, share: Share) -> Iterator[Line]:
     names = scope(setting, share)
     target = Access(share.access.variable.bar(), share.access.indices)
     left = setting.access(target, names)
     condition = ranges(setting, places(share.access), names)
     symbol = partial_symbol(setting, share, names)
-    seeded = scalars.product([setting.access(share.seed, names), symbol])
+    seeded = _seeded(setting, share, symbol, names)
     yield Line(
         left,
         setting.total(_shared(share), seeded, names),
@@ -155,7 +186,7 @@ def _single(context: Context, setting: Setting, share: Share) -> Iterator[Line]:
     )
     closed = context.textbook.closed.get(share, share)
     rule = LOCAL_PARTIAL if closed is share else OWN_VALUE
-    yield Line(None, setting.term(closed.term, names), rule=rule)
+    yield Line(None, setting.term(_term(setting, closed), names), rule=rule)
     direct = context.direct(share)
     if direct is not None:
         between = setting.variable(share.seed.variable)
@@ -200,7 +231,7 @@ def _several(context: Context, setting: Setting, total: Total) -> Iterator[Line]
     for share in own:
         symbol = partial_symbol(setting, share, _with(setting, share, names))
         scope_ = _with(setting, share, names)
-        seeded = scalars.product([setting.access(share.seed, scope_), symbol])
+        seeded = _seeded(setting, share, symbol, scope_)
         products.append(setting.total(_shared(share), seeded, scope_))
     target = Access(total.variable.bar(), total.variable.axes)
     yield Line(
@@ -212,7 +243,8 @@ def _several(context: Context, setting: Setting, total: Total) -> Iterator[Line]
     )
     closed = [context.textbook.closed.get(share, share) for share in total.shares]
     terms = [
-        setting.term(share.term, _with(setting, share, names)) for share in map(aligned, closed)
+        setting.term(_term(setting, share), _with(setting, share, names))
+        for share in map(aligned, closed)
     ]
     yield Line(None, scalars.added(terms), rule=LOCAL_PARTIAL)
 
