@@ -13,6 +13,11 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 NAMES = ("circles", "tutorial", "mnist")
 GENERATED = {name: ROOT / "generated" / f"{name}.py" for name in NAMES}
+DOCUMENTS = [
+    ROOT / "generated" / f"{name}{suffix}"
+    for name in ("circles", "perceptron")
+    for suffix in (".html", ".ipynb", ".md", ".tex")
+]
 
 
 def generated(name: str, hash_seed: str) -> str:
@@ -35,9 +40,18 @@ def test_generation_repeats_byte_for_byte(name: str, update: bool) -> None:
     assert texts == {GENERATED[name].read_bytes().decode("utf-8")}
 
 
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_documents_repeat_byte_for_byte(path: Path, tmp_path: Path, update: bool) -> None:
+    """Of one seed each: test_outline compares several."""
+    written = path if update else tmp_path / path.name
+    command = ["-m", "symbackprop", "derive", f"examples/{path.stem}.toml", "-o", str(written)]
+    subprocess.run([sys.executable, *command], check=True, capture_output=True, cwd=ROOT)
+    assert written.read_bytes() == path.read_bytes()
+
+
 def test_nothing_else_is_kept_there() -> None:
-    files = {path for path in (ROOT / "generated").iterdir() if path.suffix == ".py"}
-    assert files == set(GENERATED.values())
+    files = {path for path in (ROOT / "generated").iterdir() if path.is_file()}
+    assert files == {*GENERATED.values(), *DOCUMENTS}
 
 
 def imports(source: str) -> set[str]:

@@ -19,6 +19,7 @@ from symbackprop.render.shares import TOTAL_DERIVATIVE, adjoint_line, equation_l
 from symbackprop.render.symbols import Names
 from symbackprop.render.typeset import TIMES, Large, Math, Operator, Symbol, row
 
+_RATE = Symbol("η")
 _LEARNED = "A parameter feeds every sample, so its gradient is a sum over the batch."
 
 
@@ -32,8 +33,9 @@ def batch(context: Context) -> Section | None:
         blocks += _cost(context)
     blocks += [Paragraph((_LEARNED,)), Display(tuple(_gradients(context, learned)))]
     if context.network.heads:
-        words = "A step of gradient descent at the rate η then sets every parameter to"
-        blocks += [Paragraph((words,)), Display(tuple(_updates(context, learned)))]
+        words: Inlines = ("A step of gradient descent at the rate ", _RATE)
+        blocks.append(Paragraph((*words, " then sets every parameter to")))
+        blocks.append(Display(tuple(_updates(context, learned))))
     return Section(("A batch of samples",), "batch", tuple(blocks))
 
 
@@ -128,7 +130,7 @@ def _updates(context: Context, learned: Iterable[tuple[Group, Total]]) -> Iterat
         ((slope, _),) = setting.adjoint(total.adjoint, names)
         axes = total.variable.axes
         value = setting.access(Access(total.variable, axes), names)
-        step = row(value, Operator("−"), Symbol("η"), Operator(TIMES, "plain"), slope)
+        step = row(value, Operator("−"), _RATE, Operator(TIMES, "plain"), slope)
         line = Line(value, step, relation="←", condition=ranges(setting, axes, names))
         yield _for_layers(group, line)
 

@@ -17,6 +17,11 @@ from symbackprop.render.document import Display, Document, Listing, Paragraph, S
 from symbackprop.render.picture import picture
 from symbackprop.scalar import COMPARISONS, Apply, walk
 
+_CONDITIONS = (
+    "A condition in brackets is 1 where it holds, else 0. Where the arguments of a maximum or a "
+    "minimum are equal, the first one counts."
+)
+
 
 def outline(
     derivation: NetworkDerivation,
@@ -74,7 +79,7 @@ def _backward(context: Context) -> list[Section]:
     )
     opening = [Paragraph(words)]
     if _has_conditions(context):
-        opening.append(Paragraph(("A condition in brackets is 1 where it holds, else 0.",)))
+        opening.append(Paragraph((_CONDITIONS,)))
     sections = [Section(("Backward, unit by unit",), "backward", tuple(opening))]
     sections += losses.backward(context)
     for group in reversed(context.groups):

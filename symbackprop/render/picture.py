@@ -57,9 +57,8 @@ def _diagram(context: Context, anchors: Collection[str]) -> Diagram:
         setting = context.setting(head=head)
         output = context.network.output
         back = known(context.anchor("backward", output.name))
-        nodes.append(
-            Node(setting.variable(head.sample), context.network.loss or "loss", "loss", "")
-        )
+        name = (context.network.loss or "loss").replace("_", " ")
+        nodes.append(Node(setting.variable(head.sample), name, "loss", ""))
         target = setting.array(head.target)
         slope = setting.array(output.bar())
         arrows.append(Arrow(len(nodes) - 2, len(nodes) - 1, target, slope, "loss", back))
