@@ -30,7 +30,7 @@ def check_definition(definition: Definition, functions: Collection[str]) -> None
             _check(definition, ["z"], list(definition.constants), functions)
         elif isinstance(definition, Layer):
             extents = (extent for shape in definition.inputs.values() for extent in shape)
-            numbers = [*definition.constants, *definition.sizes, *definition.options]
+            numbers = [*definition.sizes, *definition.defaults]
             numbers += _names_in(extents)
             _check_extents("output", definition.output, numbers)
             _check(definition, list(definition.inputs), numbers, functions)

@@ -6,9 +6,11 @@ type here has a field for a derivative. The batch axis is implied.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal, TypeGuard
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, TypeGuard
+
+from symbackprop.equations import Extent
 
 Value = float | int | bool | str | None
 # Beyond it, float32 overflows as soon as two numbers meet.
@@ -129,14 +131,124 @@ class Loss(Definition):
 
 
 @dataclass(frozen=True)
+class Field:
+    """A field of a layer: a whole number, a list of them, or one of some words.
+
+    Attributes:
+        default: None is "not set".
+        required: it has to be given.
+        least: the smallest number allowed; None is any.
+        several: a list of numbers is allowed, too.
+        names: a number may be an extent by name.
+        words: what may stand instead of a number.
+    """
+
+    default: int | str | tuple[int | str, ...] | None = None
+    required: bool = False
+    least: int | None = None
+    several: bool = False
+    names: bool = False
+    words: tuple[str, ...] = ()
+
+    def demand(self, value: object) -> str:
+        """Return what the field has to be where the value is not that, else ""."""
+        if value is None and self.default is None and not self.required:
+            return ""
+        if isinstance(value, str) and value in self.words:
+            return ""
+        items = value if isinstance(value, list | tuple) and self.several else [value]
+        if items and all(map(self._fits, items)):
+            return ""
+        number = "a whole number" + ("" if self.least is None else f" from {self.least}")
+        several = [f"a list of {number.removeprefix('a ')}s"] if self.several else []
+        return ", or ".join([number, *several, *(f'"{word}"' for word in self.words)])
+
+    def _fits(self, item: object) -> bool:
+        if isinstance(item, str):
+            return self.names and item.isidentifier()
+        if isinstance(item, bool) or not isinstance(item, int):
+            return False
+        return abs(item) <= LARGEST_NUMBER and (self.least is None or item >= self.least)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One use of a layer: the shapes that it reads, and its fields.
+
+    Attributes:
+        shapes: of one sample of each value that it reads, in order; without the batch.
+        fields: what is set, or the defaults: constants, sizes, options and fields by name.
+    """
+
+    shapes: tuple[tuple[Extent, ...], ...]
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Body:
+    """What of a layer may depend on what it reads; each as in ``Layer``."""
+
+    inputs: Mapping[str, tuple[str, ...]]
+    equations: tuple[str, ...]
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    output: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Layer(Definition):
-    """The output (the last equation's target) from inputs and parameters."""
+    """The output (the last equation's target) from inputs and parameters.
+
+    Attributes:
+        inputs: by name, the extents of each value that it reads, in the order of ``from``.
+        parameters: by symbol.
+        sizes: fields that are extents, all required.
+        options: fields that are true or false, with their defaults.
+        fields: further fields.
+        output: the extents of the output, where they do not follow.
+        roles: what the output's axes stand for ("channel", "space", ...), where that does not
+            follow.
+        written: writes the equations where they depend on the ranks or fields of a use. Those
+            of the entry are then of ``example``, a use that is allowed.
+    """
 
     inputs: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: {"x": ("features",)})
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     sizes: tuple[str, ...] = ()
     options: Mapping[str, bool] = field(default_factory=dict)
-    output: tuple[str, ...] = ()  # extents, where they do not follow
+    fields: Mapping[str, Field] = field(default_factory=dict)
+    output: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+    written: Callable[[Reading], Body] | None = None
+    example: Reading | None = None
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """Every field but the sizes, with its default."""
+        fields = {name: entry.default for name, entry in self.fields.items()}
+        return {**self.constants, **self.options, **fields}
+
+    def at(self, reading: Reading) -> Layer:
+        """Return the layer as this use writes it.
+
+        Raises:
+            SymbackpropError: shapes or fields that do not fit.
+        """
+        return replace(self, **vars(self.written(reading))) if self.written else self
+
+
+def written_layer(written: Callable[[Reading], Body], example: Reading, **entry: Any) -> Layer:
+    """Return an entry whose equations a function writes from ranks and fields.
+
+    Args:
+        written: the function; it writes equations as text, and no derivative.
+        example: a use that is allowed, without what has a default; the entry shows its equations.
+        entry: everything else of a ``Layer``.
+    """
+    plain = Layer(equations=(), written=written, **entry)
+    return replace(
+        plain.at(Reading(example.shapes, {**plain.defaults, **example.fields})), example=example
+    )
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from itertools import groupby
 from math import prod
 
 from symbackprop.catalog import Catalog, known_as
-from symbackprop.definition import Activation, Definition, Layer, Loss
+from symbackprop.definition import Activation, Definition, Layer, Loss, Reading
 from symbackprop.equations import Equation, Extent, Variable
 from symbackprop.errors import SymbackpropError, allowed
 from symbackprop.network import Layer as NetworkLayer
@@ -135,11 +135,18 @@ def catalog_text(catalog: Catalog, name: str | None = None) -> str:
 
 def _entry(entry: Definition) -> str:
     lines = [f"  {entry.name}", *(f"      {equation}" for equation in entry.equations)]
+    if isinstance(entry, Layer) and entry.example:
+        lines.append(f"      for {_example(entry.example)}; others follow their shapes and fields")
     if isinstance(entry, Loss) and entry.indices:
         lines.append("      for class indices y:")
         lines.extend(f"        {equation}" for equation in entry.indices)
     lines.extend(f"    {fact}" for fact in _facts(entry))
     return "\n".join(lines)
+
+
+def _example(example: Reading) -> str:
+    shapes = " and ".join(str(("N", *shape)).replace("'", "") for shape in example.shapes)
+    return ", ".join([shapes, *(f"{key} = {_value(v)}" for key, v in example.fields.items())])
 
 
 def _facts(entry: Definition) -> Iterator[str]:
@@ -150,9 +157,12 @@ def _facts(entry: Definition) -> Iterator[str]:
         yield f"parameters: {', '.join(shapes)}"
     if isinstance(entry, Layer) and entry.sizes:
         yield f"sizes: {', '.join(entry.sizes)}"
-    settings = dict(entry.constants)
+    settings: dict[str, object] = dict(entry.constants)
     if isinstance(entry, Layer):
-        settings.update(entry.options)
+        required = [name for name, field in entry.fields.items() if field.required]
+        if required:
+            yield f"fields: {', '.join(required)}"
+        settings = {key: v for key, v in entry.defaults.items() if key not in required}
     if isinstance(entry, Loss):
         settings.update(dict.fromkeys(entry.vectors))
     if settings:
@@ -164,4 +174,6 @@ def _facts(entry: Definition) -> Iterator[str]:
 def _value(value: object) -> str:
     if value is None:
         return "unset"
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_value, value))}]"
     return str(value).lower() if isinstance(value, bool) else repr(value)

@@ -465,7 +465,7 @@ def test_two_variables_of_one_name_are_refused():
             "z[i] = x[i] + y[i]",
             {"x": ("a",), "y": ("b",)},
             {},
-            "own has the inputs x, y; only one flows in here",
+            "own reads 2 values (x, y), from names 1",
         ),
         (
             "z[i] = W1[i] * x[i]",

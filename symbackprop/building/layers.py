@@ -10,7 +10,8 @@ from typing import Any
 from symbackprop import definition as kinds
 from symbackprop import scalar
 from symbackprop.architecture import LayerUse, Use
-from symbackprop.building.settings import check_fields, settled, size, written_rank
+from symbackprop.building.reading import as_used, parameter_variables, scope_of
+from symbackprop.building.settings import check_fields, settled, written_rank
 from symbackprop.catalog import Catalog, look_up
 from symbackprop.equations import (
     Access,
@@ -21,10 +22,9 @@ from symbackprop.equations import (
     Role,
     Variable,
     accesses_of,
-    extent_expression,
 )
 from symbackprop.errors import SymbackpropError
-from symbackprop.instantiate import Names, Scope, extent_of, instantiate
+from symbackprop.instantiate import Names, Scope, instantiate
 from symbackprop.instantiate.polynomials import same_extent
 from symbackprop.instantiate.scope import constant_numbers, extent_text, shape_text
 from symbackprop.network import Layer, LearnedArray
@@ -110,91 +110,14 @@ def _own_part(
     relu_like: bool,
 ) -> _Part:
     """Return the layer's equations before its activation."""
-    definition = look_up(catalog.layers, use.type, "layer", ["activation"])
+    entry = look_up(catalog.layers, use.type, "layer", ["activation"])
+    definition = as_used(entry, use.fields, (source,))
     for symbol in definition.parameters:
         names.claim(symbol)
-    scope = replace(_scope(definition, use.fields, source, names.owner, catalog), result=result)
+    scope = scope_of(definition, use.fields, (source,), names.owner)
+    scope = replace(scope, result=result, functions=catalog.activations)
     equations = instantiate(definition.equations, scope, names)
     return _Part(equations, _learned(definition.parameters, scope, equations, relu_like))
-
-
-def _scope(
-    definition: kinds.Layer,
-    fields: Mapping[str, Any],
-    source: Variable,
-    owner: str,
-    catalog: Catalog,
-) -> Scope:
-    check_fields(
-        definition, fields, [*definition.sizes, *definition.constants, *definition.options]
-    )
-    options = {name: _option(name, fields.get(name, on)) for name, on in definition.options.items()}
-    constants = settled(definition, fields)
-    name, extents = _input_extents(definition, source)
-    numbers: dict[str, Expression | None] = {
-        **constant_numbers({**constants, **options}),
-        **{size_name: extent_expression(extent) for size_name, extent in extents.items()},
-    }
-    for field in definition.sizes:
-        if field not in fields:
-            raise SymbackpropError(f"{definition.name} needs the field {field!r}")
-        numbers[field] = extent_expression(size(field, fields[field]))
-    parameters = _variables(definition.parameters, owner, numbers)
-    off = {n for n, p in definition.parameters.items() if p.option and not options[p.option]}
-    declared = len(definition.inputs[name])
-    return Scope(
-        owner=owner,
-        variables={name: source, **parameters},
-        batched=frozenset({name}),
-        leading=source.axes[: len(source.axes) - declared],
-        numbers=numbers,
-        off=frozenset(off),
-        output=tuple(extent_of(text, numbers) for text in definition.output),
-        functions=catalog.activations,
-    )
-
-
-def _option(name: str, value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise SymbackpropError(f"{name} is {value!r}; it must be true or false")
-    return value
-
-
-def _input_extents(definition: kinds.Layer, source: Variable) -> tuple[str, dict[str, Extent]]:
-    if len(definition.inputs) != 1:
-        names = ", ".join(definition.inputs)
-        raise SymbackpropError(f"{definition.name} has the inputs {names}; only one flows in here")
-    ((name, declared),) = definition.inputs.items()
-    axes = source.axes[len(source.axes) - len(declared) :]
-    if len(declared) > len(source.axes) - 1:
-        raise SymbackpropError(
-            f"{definition.name} reads {name}[{', '.join(declared)}], "
-            f"its input has the shape {shape_text(source.axes)}"
-        )
-    extents: dict[str, Extent] = {}
-    for extent, axis in zip(declared, axes, strict=True):
-        if not same_extent(extents.setdefault(extent, axis.extent), axis.extent):
-            raise SymbackpropError(
-                f"{extent} of {definition.name} is {extent_text(extents[extent])} and "
-                f"{extent_text(axis.extent)} in an input of shape {shape_text(source.axes)}"
-            )
-    return name, extents
-
-
-def _variables(
-    parameters: Mapping[str, kinds.Parameter], owner: str, numbers: Numbers
-) -> dict[str, Variable]:
-    found = {}
-    for symbol, parameter in parameters.items():
-        if not (symbol.isascii() and symbol.isalpha()):
-            raise SymbackpropError(f"parameter {symbol!r}: its name is made of letters only")
-        extents = [extent_of(text, numbers) for text in parameter.extents]
-        letters = "ijklmopq"
-        if len(extents) > len(letters):
-            raise SymbackpropError(f"parameter {symbol!r} has more than {len(letters)} axes")
-        axes = tuple(Index(*pair) for pair in zip(letters, extents, strict=False))
-        found[symbol] = Variable(symbol, owner, axes)
-    return found
 
 
 def _learned(
@@ -274,7 +197,7 @@ def _activated(
     axis = 1 if definition.channels else given.get("axis")
     leading, insert = split_axes(source, rank, axis)
     numbers = constant_numbers(settled(definition, given))
-    parameters = _variables(definition.parameters, names.owner, numbers)
+    parameters = parameter_variables(definition.parameters, names.owner, numbers)
     if definition.channels:
         _check_channels(parameters, source)
     scope = Scope(

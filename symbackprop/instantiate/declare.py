@@ -6,8 +6,9 @@ All are known before the first equation is bound, so that a recurrence can read 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from symbackprop.equations import Index, Variable
+from symbackprop.equations import Index, Role, Variable
 from symbackprop.errors import SymbackpropError
 from symbackprop.formula import Assignment, Formula, Reference, bound_letters, references
 from symbackprop.instantiate import polynomials
@@ -131,14 +132,15 @@ def _find_axes(
 
 
 def _hints(target: Reference, table: Table) -> dict[str, Index]:
+    """Return the indices of the last target whose extents the definition declares."""
     letters, declared = letters_of(target), table.scope.output
     if declared and len(declared) != len(letters):
         raise SymbackpropError(
             f"output declares {len(declared)} extents, {target.name} has {len(letters)} indices"
         )
-    return {
-        letter: Index(letter, extent) for letter, extent in zip(letters, declared, strict=False)
-    }
+    roles = table.scope.roles or (Role.FEATURE,) * len(declared)
+    pairs = zip(letters, declared, roles, strict=False)
+    return {letter: Index(letter, extent, role) for letter, extent, role in pairs}
 
 
 def _own_axes(
@@ -154,10 +156,14 @@ def _own_axes(
                 f"output declares {extent_text(hint.extent)} for index {letter!r}, which runs "
                 f"over {extent_text(found.extent)}"
             )
-        if found is None and hint is None:
+        declared = bool(last and table.scope.roles)
+        axis = (hint if declared else found) or found or hint
+        if axis is None:
             return None
-        axes.append(found or hint)
-    return tuple(axis for axis in axes if axis is not None)
+        if axis.role is Role.FEATURE and not declared:
+            axis = replace(axis, role=table.role_of(letter, assignment.value))
+        axes.append(axis)
+    return tuple(axes)
 
 
 def _enter(name: str, axes: tuple[Index, ...], symbols: dict[str, str], table: Table) -> None:

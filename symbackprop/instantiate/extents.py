@@ -146,6 +146,16 @@ class Table:
             role = axis.role if role is Role.FEATURE else role
         return None if found is None else Index(letter, found[0].extent, role)
 
+    def role_of(self, letter: str, formula: Formula) -> Role:
+        """Return what the axes stand for that an index is part of: x[2*i + k] has i's."""
+        for reference in references(formula):
+            axes = self.own_axes(reference.name) or ()
+            for item, axis in zip(reference.subscripts, axes, strict=False):
+                parts = {part.name for part in references(item)}
+                if letter in parts and axis.role is not Role.FEATURE:
+                    return axis.role
+        return Role.FEATURE
+
     def _axes_indexed(self, letter: str, formula: Formula) -> Iterator[tuple[Index, str]]:
         bare = Reference(letter)
         for reference in references(formula):

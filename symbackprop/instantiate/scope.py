@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from symbackprop.definition import Activation
-from symbackprop.equations import Extent, Index, Variable
+from symbackprop.equations import Extent, Index, Role, Variable
 from symbackprop.scalar import Apply, Expression, Named, Number, number
 
 
@@ -27,6 +27,7 @@ class Scope:
         off: parameters that are switched off and read as 0.
         result: the symbol of the last equation's target; "" keeps it as written.
         output: the extents of the last target's axes, where they are declared.
+        roles: what those axes stand for, where it is declared.
         functions: the activations that the equations may call.
         generated: give every symbol but the result a generated name.
         calling: the activations whose expansion this is, outermost first.
@@ -42,6 +43,7 @@ class Scope:
     off: frozenset[str] = frozenset()
     result: str = ""
     output: tuple[Extent, ...] = ()
+    roles: tuple[Role, ...] = ()
     functions: Mapping[str, Activation] = field(default_factory=dict)
     generated: bool = False
     calling: tuple[str, ...] = ()

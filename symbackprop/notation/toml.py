@@ -21,6 +21,7 @@ from symbackprop.notation.uses import (
     check_constant,
     check_field,
     check_flag,
+    check_list,
     check_name,
     check_number,
     check_size,
@@ -190,13 +191,14 @@ def _fields(definition: Layer, table: Mapping[str, object]) -> dict[str, Any]:
     """Return sizes, options and constants as written, checked."""
     if len(definition.inputs) > 1:
         raise SymbackpropError(f"takes {len(definition.inputs)} inputs; a layer has one")
-    own = dict.fromkeys((*definition.sizes, *definition.options, *definition.constants))
+    own = dict.fromkeys((*definition.sizes, *definition.defaults))
     written = {key: table[key] for key in table if key not in ("type", "name", "activation")}
     for key in written:
         check_field(definition, key, {**own, "name": None, "activation": None, "type": None})
-    for size in definition.sizes:
-        if size not in written:
-            raise SymbackpropError(f"{size} is missing; {definition.name} needs it")
+    required = [name for name, field in definition.fields.items() if field.required]
+    for name in (*definition.sizes, *required):
+        if name not in written:
+            raise SymbackpropError(f"{name} is missing; {definition.name} needs it")
     return {key: _field(definition, key, value) for key, value in written.items()}
 
 
@@ -205,6 +207,8 @@ def _field(definition: Layer, key: str, value: object) -> Any:
         return check_size(value, key)
     if key in definition.options:
         return check_flag(value, key)
+    if key in definition.fields:
+        return check_list(definition.fields[key], value, key)
     return check_constant(definition, key, value)
 
 

@@ -13,6 +13,7 @@ from symbackprop.definition import (
     LARGEST_NUMBER,
     Activation,
     Definition,
+    Field,
     Loss,
     Value,
     fault_of_weights,
@@ -169,6 +170,17 @@ def check_integer(value: object, what: str) -> int:
             f"{what}: found {shown(value)}; allowed: an integer, at most {LARGEST_SIZE}"
         )
     return value
+
+
+def check_list(field: Field, value: object, what: str) -> object:
+    """Return what a field holds, a list as a tuple.
+
+    Raises:
+        SymbackpropError: it may not hold that.
+    """
+    if demand := field.demand(value):
+        raise SymbackpropError(f"{what}: found {shown(value)}; allowed: {demand}")
+    return tuple(value) if isinstance(value, list) else value
 
 
 def check_choice(value: str, choices: Mapping[str, Choice], what: str) -> Choice:

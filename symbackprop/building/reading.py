@@ -1,0 +1,171 @@
+"""One use of a layer's definition: its fields checked, the extents of what it reads bound."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from symbackprop.building.settings import check_fields, settled, size
+from symbackprop.definition import Layer, Parameter, Reading
+from symbackprop.equations import Extent, Index, Role, Variable, extent_expression
+from symbackprop.errors import SymbackpropError
+from symbackprop.instantiate import Scope, extent_of
+from symbackprop.instantiate.polynomials import same_extent
+from symbackprop.instantiate.scope import constant_numbers, extent_text, shape_text
+from symbackprop.scalar import Expression
+
+Numbers = Mapping[str, Expression | None]
+
+PARAMETER_LETTERS = "ijklmopq"
+
+
+def as_used(entry: Layer, given: Mapping[str, Any], sources: Sequence[Variable]) -> Layer:
+    """Return the definition as this use writes it.
+
+    Args:
+        entry: of the catalogue.
+        given: the fields as written.
+        sources: what the layer reads, batch axis included.
+
+    Raises:
+        SymbackpropError: a field that the layer does not take, or that does not fit.
+    """
+    check_fields(entry, given, [*entry.sizes, *entry.defaults])
+    fields = _fields(entry, given)
+    shapes = tuple(tuple(axis.extent for axis in source.axes[1:]) for source in sources)
+    return entry.at(Reading(shapes, fields))
+
+
+def _fields(entry: Layer, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return everything that is set, with defaults, checked."""
+    found: dict[str, Any] = settled(entry, given)
+    for name, default in entry.options.items():
+        found[name] = _option(name, given.get(name, default))
+    for name in entry.sizes:
+        if name not in given:
+            raise SymbackpropError(f"{entry.name} needs the field {name!r}")
+        found[name] = size(name, given[name])
+    for name, field in entry.fields.items():
+        if field.required and name not in given:
+            raise SymbackpropError(f"{entry.name} needs the field {name!r}")
+        value = given.get(name, field.default)
+        if demand := field.demand(value):
+            raise SymbackpropError(f"{name} is {value!r}; it must be {demand}")
+        found[name] = tuple(value) if isinstance(value, list) else value
+    return found
+
+
+def _option(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise SymbackpropError(f"{name} is {value!r}; it must be true or false")
+    return value
+
+
+def scope_of(
+    definition: Layer,
+    given: Mapping[str, Any],
+    sources: Sequence[Variable],
+    owner: str,
+    shared: Mapping[str, Variable] | None = None,
+) -> Scope:
+    """Return what the names of the definition's equations stand for in this use.
+
+    Args:
+        definition: as this use writes it.
+        given: the fields as written.
+        sources: what the layer reads, batch axis included.
+        owner: of every variable that the equations define.
+        shared: parameters of another layer that stand for the layer's own.
+
+    Raises:
+        SymbackpropError: shapes that do not fit.
+    """
+    fields = _fields(definition, given)
+    extents, leading = _extents(definition, sources)
+    numbers: dict[str, Expression | None] = {
+        **constant_numbers(fields),
+        **{name: extent_expression(fields[name]) for name in definition.sizes},
+        **{name: extent_expression(extent) for name, extent in extents.items()},
+    }
+    parameters = dict(parameter_variables(definition.parameters, owner, numbers))
+    off = {
+        n for n, p in definition.parameters.items() if p.option is not None and not fields[p.option]
+    }
+    parameters |= shared or {}
+    return Scope(
+        owner=owner,
+        variables={**dict(zip(definition.inputs, sources, strict=True)), **parameters},
+        batched=frozenset(definition.inputs),
+        leading=leading,
+        numbers=numbers,
+        off=frozenset(off),
+        output=tuple(extent_of(text, numbers) for text in definition.output),
+        roles=tuple(map(Role, definition.roles)),
+    )
+
+
+def _extents(
+    definition: Layer, sources: Sequence[Variable]
+) -> tuple[dict[str, Extent], tuple[Index, ...]]:
+    """Return the extents by name, and the axes before those that the definition names."""
+    if len(sources) != len(definition.inputs):
+        wanted = ", ".join(definition.inputs)
+        count = len(definition.inputs)
+        raise SymbackpropError(
+            f"{definition.name} reads {count} value{'s' if count > 1 else ''} ({wanted}), "
+            f"from names {len(sources)}"
+        )
+    extents: dict[str, Extent] = {}
+    leading: tuple[Index, ...] | None = None
+    for (name, declared), source in zip(definition.inputs.items(), sources, strict=True):
+        count = len(source.axes) - len(declared)
+        if count < 1:
+            raise SymbackpropError(
+                f"{definition.name} reads {name}[{', '.join(declared)}], "
+                f"its input has the shape {shape_text(source.axes)}"
+            )
+        before = source.axes[:count]
+        leading = before if leading is None else leading
+        if not _alike(leading, before):
+            raise SymbackpropError(
+                f"{definition.name} reads inputs of the shapes "
+                f"{' and '.join(shape_text(source.axes) for source in sources)}: the axes before "
+                f"{name}[{', '.join(declared)}] must be the same"
+            )
+        for extent, axis in zip(declared, source.axes[count:], strict=True):
+            if not same_extent(extents.setdefault(extent, axis.extent), axis.extent):
+                raise SymbackpropError(
+                    f"{extent} of {definition.name} is {extent_text(extents[extent])} and "
+                    f"{extent_text(axis.extent)} in {_shapes(sources)}"
+                )
+    assert leading is not None
+    return extents, leading
+
+
+def _alike(one: Sequence[Index], other: Sequence[Index]) -> bool:
+    return len(one) == len(other) and all(
+        same_extent(a.extent, b.extent) for a, b in zip(one, other, strict=True)
+    )
+
+
+def _shapes(sources: Sequence[Variable]) -> str:
+    shapes = " and ".join(shape_text(source.axes) for source in sources)
+    return f"inputs of shapes {shapes}" if len(sources) > 1 else f"an input of shape {shapes}"
+
+
+def parameter_variables(
+    parameters: Mapping[str, Parameter], owner: str, numbers: Numbers
+) -> dict[str, Variable]:
+    """Return a variable for every parameter, its extents bound."""
+    found = {}
+    for symbol, parameter in parameters.items():
+        if not (symbol.isascii() and symbol.isalpha()):
+            raise SymbackpropError(f"parameter {symbol!r}: its name is made of letters only")
+        extents = [extent_of(text, numbers) for text in parameter.extents]
+        if len(extents) > len(PARAMETER_LETTERS):
+            raise SymbackpropError(
+                f"parameter {symbol!r} has more than {len(PARAMETER_LETTERS)} axes"
+            )
+        axes = tuple(Index(*pair) for pair in zip(PARAMETER_LETTERS, extents, strict=False))
+        found[symbol] = Variable(symbol, owner, axes)
+    return found
