@@ -14,7 +14,8 @@ ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 SHOWN = re.compile(
     r"^<!-- (?:run: (?P<run>[^\n]+)|"
-    r"lines of (?P<file>\S+): \"(?P<first>[^\n]+)\" to \"(?P<last>[^\n]+)\") -->\n"
+    r"lines of (?P<file>\S+): \"(?P<first>[^\n]+)\" to \"(?P<last>[^\n]+)\"|"
+    r"display of (?P<document>\S+): \"(?P<anchor>[a-z0-9-]+)\") -->\n"
     r"```(?P<language>\w+)\n(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
@@ -23,6 +24,8 @@ ERROR = re.compile(r" *\d\.\de[-+]\d\d")
 
 
 def output(match: re.Match[str]) -> str:
+    if match["document"] is not None:
+        return _display(ROOT / match["document"], match["anchor"])
     if match["run"] is None:
         return _between(ROOT / match["file"], match["first"], match["last"])
     program, *arguments = shlex.split(match["run"])
@@ -41,6 +44,14 @@ def _between(path: Path, first: str, last: str) -> str:
     start = next(number for number, line in enumerate(lines) if first in line)
     end = next(number for number, line in enumerate(lines) if last in line and number >= start)
     return "".join(f"{line}\n" for line in lines[start : end + 1])
+
+
+def _display(path: Path, anchor: str) -> str:
+    """Return the first display after an anchor of a Markdown document."""
+    text = path.read_text(encoding="utf-8").partition(f'<a id="{anchor}"></a>')[2]
+    found = re.search(r"^```math\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert found is not None, anchor
+    return found[1]
 
 
 def shown() -> list[re.Match[str]]:
