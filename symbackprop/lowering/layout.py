@@ -7,21 +7,12 @@ along as one more row of its weights: the faster one for narrow layers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from symbackprop.equations import Role, Variable
 from symbackprop.lowering.values import Labelled, Value
 
-_BATCH_FIRST = (
-    Role.BATCH,
-    Role.TIME,
-    Role.SPACE,
-    Role.KERNEL,
-    Role.FEATURE,
-    Role.CHANNEL,
-    Role.PHASE,
-)
 _BATCH_LAST = (
     Role.TIME,
     Role.FEATURE,
@@ -38,9 +29,8 @@ class Layout:
     """How the axes of every value are ordered in memory.
 
     Attributes:
-        batch_last: samples innermost.
-        declared: for values that are some variable's, the declared position of each axis;
-            axes of one role keep their declared order.
+        batch_last: samples innermost; else they come first, and all other axes as declared.
+        declared: by value number, the position of each axis before roles are looked at.
         given: numbers of values that users hand in or get back, in declared order always.
     """
 
@@ -51,24 +41,37 @@ class Layout:
     def order(self, value: Value) -> tuple[int, ...]:
         """Return the value's axes in the order in which they lie in memory."""
         positions = self.declared.get(value.number, tuple(range(value.rank)))
-        roles = _BATCH_LAST if self.batch_last else _BATCH_FIRST
-        has_batch = any(axis.role is Role.BATCH for axis in value.axes)
-        if value.number in self.given or not has_batch:
-            return tuple(sorted(range(value.rank), key=lambda axis: positions[axis]))
-        return tuple(
-            sorted(
-                range(value.rank),
-                key=lambda axis: (roles.index(value.axes[axis].role), positions[axis]),
-            )
-        )
+        roles = [axis.role for axis in value.axes]
+        sorting = [0] * value.rank
+        if value.number not in self.given and Role.BATCH in roles:
+            last = self.batch_last
+            sorting = [_BATCH_LAST.index(r) if last else r is not Role.BATCH for r in roles]
+        keys = zip(sorting, positions, range(value.rank), strict=True)
+        return tuple(axis for _, _, axis in sorted(keys))
 
 
-def declare(values: Mapping[Variable, Labelled]) -> dict[int, tuple[int, ...]]:
-    """Return, for the value of each variable, the declared position of each of its axes."""
+def declare(
+    values: Mapping[Variable, Labelled], nodes: Iterable[Value]
+) -> dict[int, tuple[int, ...]]:
+    """Return the position of each axis of every value.
+
+    A variable's are declared; what is computed elementwise lies as the largest of its operands.
+    """
     found: dict[int, tuple[int, ...]] = {}
     for labelled in values.values():
         if all(isinstance(label, int) for label in labelled.labels):
             found.setdefault(
                 labelled.value.number, tuple(int(str(label)) for label in labelled.labels)
             )
+    for value in nodes:
+        if value.number not in found and value.operands and value.operation != "contract":
+            found[value.number] = _inherited(value, found)
     return found
+
+
+def _inherited(value: Value, declared: Mapping[int, tuple[int, ...]]) -> tuple[int, ...]:
+    """Return the axes' positions in the operand of most axes, those that it lacks before them."""
+    first = max(range(len(value.operands)), key=lambda k: (value.operands[k].rank, -k))
+    own = declared.get(value.operands[first].number, tuple(range(value.operands[first].rank)))
+    places = dict(zip(value.subscripts[first], own, strict=True))
+    return tuple(places.get(axis, axis - value.rank) for axis in range(value.rank))

@@ -109,7 +109,7 @@ def training_values(
         for value in lowering.graph.nodes
         if value.operation == "input" and value.variable in targets
     }
-    layout = Layout(narrow, declare(names), frozenset(given))
+    layout = Layout(narrow, declare(names, lowering.graph.nodes), frozenset(given))
     for variable, labelled in names.items():
         variables.setdefault(labelled.value.number, variable)
     for _, found in outputs:
@@ -207,7 +207,8 @@ def _mean_only(derivation: Derivation) -> bool:
 
 
 def is_narrow(network: Network) -> bool:
-    """Whether every layer is so narrow that samples innermost is the faster layout."""
-    widths = [axis.extent for layer in network.layers for axis in layer.output.axes[1:]]
-    widths += [axis.extent for axis in network.input.axes[1:]]
-    return all(isinstance(width, int) and width <= NARROW for width in widths)
+    """Whether every layer gives so few features that samples innermost is the faster layout."""
+    arrays = [network.input, *(layer.output for layer in network.layers)]
+    widths = [axis.extent for array in arrays for axis in array.axes[1:]]
+    flat = all(len(array.axes) == 2 for array in arrays)
+    return flat and all(isinstance(width, int) and width <= NARROW for width in widths)

@@ -1,0 +1,250 @@
+"""Every layer of the catalogue × its options × awkward shapes, made from its definition.
+
+A case is a network of that one layer; a layer that learns nothing stands after a dense one,
+so that its ∂E/∂x is needed for what the dense one learns. Values of the fields follow from
+what the definition says of them; TORCH alone is written by hand, one entry a layer.
+"""
+
+import itertools
+import types
+from dataclasses import dataclass
+
+import numpy as np
+from oracles import torch_or_skip
+
+from symbackprop import calculus
+from symbackprop.architecture import Architecture, LayerUse, Use
+from symbackprop.build import build_network
+from symbackprop.catalog import CATALOG
+from symbackprop.emit import generate
+from symbackprop.errors import SymbackpropError
+from symbackprop.reference import accumulate, evaluate, forward_equations
+
+TOLERANCE = 1e-10  # of a tensor's largest number
+FLOOR = 1e-6  # of the largest number of all tensors: what counts as zero
+BATCHES = (3, 1)
+
+# The layer by PyTorch: p its parameters by symbol, x its input, f its fields, defaults included.
+TORCH = {
+    "dense": lambda p, x, f: x @ p["W"] + p.get("b", 0),
+}
+
+# Extents of a sample: unequal, with a 1 at every place, all 1.
+SHAPES = {
+    1: ((3,), (1,), (6,)),
+    2: ((5, 4), (1, 6), (3, 1), (1, 1)),
+    3: ((2, 3, 4), (4, 1, 6), (1, 5, 3), (6, 4, 1), (1, 1, 1)),
+    4: ((2, 3, 4, 5), (4, 1, 3, 2), (1, 2, 1, 3)),
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One layer with its fields on a sample of one shape."""
+
+    layer: str
+    fields: tuple[tuple[str, object], ...]
+    shape: tuple[int, ...]
+
+    def __str__(self):
+        settings = [f"{name}={value}" for name, value in self.fields]
+        return " ".join([self.layer, "x".join(map(str, self.shape)), *settings])
+
+
+def values_of(definition):
+    """Return by field the values to try, the first of them for when other fields vary."""
+    found = dict.fromkeys(definition.sizes, (3, 1, 4))
+    found |= {name: (on, not on) for name, on in definition.options.items()}
+    found |= {name: _values(definition, name) for name in definition.constants}
+    return found
+
+
+def _values(definition, name):
+    default = definition.constants[name]
+    choices = getattr(definition, "choices", {}).get(name)
+    if choices:
+        return (default, *(choice for choice in choices if choice != default))
+    if isinstance(default, bool):
+        return default, not default
+    if isinstance(default, int):
+        return tuple(dict.fromkeys((default, 1, 2, 3)))
+    if isinstance(default, float):
+        tries = (default, 0.25, 0.0, 1.5, -0.75)
+        return tuple(v for v in dict.fromkeys(tries) if not definition.demand(name, v))
+    return (default,)
+
+
+def option_sets(definition, full=False):
+    """Return settings of all fields: one varied at a time, or each with each."""
+    values = values_of(definition)
+    base = {name: found[0] for name, found in values.items()}
+    if full:
+        sets = [
+            dict(zip(values, chosen, strict=True)) for chosen in itertools.product(*values.values())
+        ]
+    else:
+        sets = [{**base, name: value} for name, found in values.items() for value in found[1:]]
+    return [base, *(s for s in sets if s != base)]
+
+
+def cases(name, full=False):
+    """Return the cases of a layer that fit; without ``full`` a few shapes for each setting."""
+    definition = CATALOG.layers[name]
+    shapes = [shape for rank in SHAPES for shape in SHAPES[rank]]
+    found = []
+    for k, fields in enumerate(option_sets(definition, full)):
+        settings = tuple(sorted((n, v) for n, v in fields.items() if v is not None))
+        fitting = [c for c in (Case(name, settings, s) for s in shapes) if fits(c)]
+        if not full and k > 0:
+            fitting = fitting[k % max(len(fitting), 1) :][:1]
+        found += fitting
+    return found
+
+
+def fits(case):
+    """Whether the layer takes the shape and the fields."""
+    try:
+        network_of(case)
+    except SymbackpropError:
+        return False
+    return True
+
+
+def network_of(case):
+    """Return the network of a case, with a squared error as its loss."""
+    definition = CATALOG.layers[case.layer]
+    layers = [LayerUse(case.layer, "layer", fields=dict(case.fields))]
+    if not definition.parameters:
+        units = {"units": case.shape[-1]}
+        layers.insert(0, LayerUse("dense", "first", fields=units))
+    return build_network(
+        Architecture("case", case.shape, tuple(layers), loss=Use("mean_squared_error"))
+    )
+
+
+def emitted(case):
+    """Return the text of the case's module."""
+    return generate(network_of(case)).text
+
+
+def module_of(text):
+    """Return the module of the text."""
+    module = types.ModuleType("case")
+    exec(compile(text, "case.py", "exec"), module.__dict__)
+    return module
+
+
+def disagreements(case, text, batches=BATCHES):
+    """Return what the module computes otherwise than loops or PyTorch: (oracle, tensor, error)."""
+    network, module = network_of(case), module_of(text)
+    found = []
+    for seed, batch in enumerate(batches):
+        point = _point(network, module, batch, seed)
+        results = _computed(module, point)
+        oracles = {"loops": _loops(network, point)}
+        if case.layer in TORCH:
+            oracles["PyTorch"] = _torch(case, network, point)
+        for oracle, expected in oracles.items():
+            overall = max(np.abs(value).max(initial=0) for value in expected.values())
+            for name, value in expected.items():
+                error = _error(results[name], value, overall)
+                if not error <= TOLERANCE:
+                    found.append((oracle, name, batch, error))
+        found += _training(module, point, results)
+    return found
+
+
+@dataclass
+class Point:
+    params: dict
+    x: np.ndarray
+    y: np.ndarray
+    cotangent: np.ndarray
+
+
+def _point(network, module, batch, seed):
+    rng = np.random.default_rng(seed)
+    params = module.initialize(seed, scale=0.7)
+    for value in params.values():
+        value[...] += 0.3 * rng.standard_normal(value.shape)
+    shape = (batch, *(axis.extent for axis in network.input.axes[1:]))
+    x = rng.standard_normal(shape)
+    output = (batch, *(axis.extent for axis in network.output.axes[1:]))
+    return Point(params, x, rng.standard_normal(output), rng.standard_normal(output))
+
+
+def _computed(module, point):
+    kept = {name: value.copy() for name, value in point.params.items()}
+    output, cache = module.forward(point.params, point.x)
+    results = {"output": output}
+    results |= {
+        f"d{k}": v for k, v in module.backward(point.params, cache, point.cotangent).items()
+    }
+    assert all((kept[name] == value).all() for name, value in point.params.items())
+    return results
+
+
+def _loops(network, point):
+    """Run equations and adjoints by plain loops."""
+    sizes = {"N": len(point.x)}
+    equations = forward_equations(network)
+    run = evaluate(equations, {**point.params, network.input.name: point.x}, sizes)
+    derivation = calculus.derive_layers(network)
+    seeds = {network.output.name: point.cotangent}
+    adjoints = accumulate(derivation.adjoints, run, seeds, sizes)
+    names = [network.input.name, *(p.variable.name for p in network.parameters)]
+    found = {"output": run[network.output.name]}
+    found |= {f"d{name}": adjoints[name] for name in names if name in adjoints}
+    return {name: value.astype(np.float64) for name, value in found.items()}
+
+
+def _torch(case, network, point):
+    torch = torch_or_skip()
+    leaves = {k: torch.tensor(v, requires_grad=True) for k, v in point.params.items()}
+    x = torch.tensor(point.x, requires_grad=not network.input.integer)
+    value = x
+    if len(network.layers) > 1:
+        value = TORCH["dense"]({"W": leaves["W1"], "b": leaves["b1"]}, x, {})
+    owner = network.layers[-1].owner
+    own = {k.removesuffix(owner): v for k, v in leaves.items() if k.endswith(owner)}
+    defaults = {**CATALOG.layers[case.layer].constants, **CATALOG.layers[case.layer].options}
+    output = TORCH[case.layer](own, value, {**defaults, **dict(case.fields)})
+    (output * torch.tensor(point.cotangent)).sum().backward()
+    found = {"output": output.detach().numpy()}
+    leaves |= {} if network.input.integer else {"x": x}
+    for name, leaf in leaves.items():
+        gradient = torch.zeros_like(leaf) if leaf.grad is None else leaf.grad
+        found[f"d{name}"] = gradient.numpy()
+    return found
+
+
+def _training(module, point, results):
+    """Compare the training path with the plain one, twice over one workspace."""
+    output, cache = module.forward(point.params, point.x)
+    cotangent = module.loss_gradient(output, point.y)
+    plain = module.backward(point.params, cache, cotangent)
+    expected = {"loss": np.asarray(module.loss(output, point.y)), **plain}
+    overall = max(np.abs(value).max(initial=0) for value in plain.values())
+    work = module.Workspace(len(point.x) + 1)
+    found = []
+    for workspace in (None, work, work):
+        value, gradients = module.loss_and_gradients(
+            point.params, point.x, point.y, workspace=workspace, input_gradient=True
+        )
+        for name, array in {"loss": np.asarray(value), **gradients}.items():
+            error = _error(array, expected[name], overall)
+            if not error <= TOLERANCE:
+                found.append(("training", name, len(point.x), error))
+        found += [
+            ("training", name, len(point.x), np.inf)
+            for name in expected.keys() - {"loss", *gradients}
+        ]
+    return found
+
+
+def _error(found, expected, overall):
+    if np.shape(found) != np.shape(expected):
+        return np.inf
+    scale = max(np.abs(expected).max(initial=0), FLOOR * overall)
+    difference = np.abs(found - expected).max(initial=0)
+    return difference / scale if scale else difference
