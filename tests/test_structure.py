@@ -13,7 +13,9 @@ from pathlib import Path
 import jinja2
 import pytest
 
+from symbackprop.catalog import CATALOG
 from symbackprop.frames import latex_environment
+from symbackprop.scalar import ARITY
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "symbackprop"
@@ -65,6 +67,7 @@ EVALUATORS = frozenset(
     {"eval", "exec", "__import__", "sympify", "parse_expr", "parse_latex", "lambdify"}
     | {"pickle", "cPickle", "marshal", "shelve", "dill", "unsafe_load"}
 )
+ENTRIES = {*CATALOG.activations, *CATALOG.losses} - ARITY.keys()
 HAND_DERIVED = re.compile(r"(_prime|_grad|_gradient|_backward)$|derivative|^d_|^grad_|^vjp")
 ARITHMETIC = tuple(
     getattr(jinja2.nodes, name)
@@ -153,6 +156,17 @@ def hand_derivative(stage: str, source: str) -> list[str]:
     return found
 
 
+def named_entry(stage: str, source: str) -> list[str]:
+    """Activations and losses by name where all are to be treated alike: no form is listed."""
+    if stage not in ("instantiate", "building", "calculus", "emit", "render"):
+        return []
+    return [
+        f"{node.lineno}: {node.value!r}"
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Constant) and node.value in ENTRIES
+    ]
+
+
 def template_logic(source: str) -> list[str]:
     """Arithmetic in the template language, and functions of hand-derived name in its text."""
     own = latex_environment() if source.startswith(r"\documentclass") else jinja2.Environment()
@@ -187,6 +201,10 @@ RULES: dict[Callable[[str, str], list[str]], list[tuple[str, str]]] = {
         ("cli", "sympy.lambdify(x, y)"),
         ("cli", "code = compile(text, '', 'exec')"),
         ("cli", "np.load(path, allow_pickle=True)"),
+    ],
+    named_entry: [
+        ("calculus", "if activation == 'sigmoid': return 'a (1 - a)'"),
+        ("render", "FORMS = {'cross_entropy': 'a - y'}"),
     ],
     length: [("cli", "x = 1\n" * (MAX_LINES + 1))],
     unfinished: [("cli", "x = 1  # TO" + "DO later")],
