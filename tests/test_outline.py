@@ -458,7 +458,7 @@ equations = [
     def test_places_that_a_loss_reads_are_told_apart(self, described) -> None:
         """Of gaussian_nll the first half are means, the second logarithms of variances."""
         said = lines(described('loss = "gaussian_nll"', outputs=4))
-        second = f"∂L/∂{HAT}_{{i + 2}} = 1/4 · (1 − ({HAT}ᵢ − yᵢ)²"
+        second = f"∂L/∂{HAT}ᵢ = 1/4 · Σ_{{j = 1}}^2 δ_{{i, j + 2}} (1 − ({HAT}ⱼ − yⱼ)²"
         assert any(line.startswith(second) for line in said)
         total = next(line for line in said if "δ_{i, j + 2}" in line)
         assert "δᵢⱼ" in total

@@ -82,9 +82,14 @@ def ranges(setting: Setting, indices: Collection[Index], names: Names) -> Math |
 
 
 def partials(context: Context, setting: Setting, totals: Sequence[Total]) -> Iterator[Line]:
-    """Yield the partial of each consumer with respect to each place that it reads."""
+    """Yield the partial of each consumer with respect to each place that it reads.
+
+    The cost's own is left out where the total derivative, which looks alike, is another.
+    """
     for total in totals:
         for share in total.shares:
+            if len(total.shares) > 1 and _is_cost(setting, share):
+                continue
             names = scope(setting, share)
             left = partial_symbol(setting, share, names)
             held = (*share.equation.free, *places(share.access))
@@ -160,14 +165,18 @@ def _scattered(context: Context, setting: Setting, total: Total) -> Line:
 
 def _seeded(setting: Setting, share: Share, symbol: Math, names: Names) -> Math:
     """Return ∂L/∂u times what is given; of the cost itself, just that."""
-    if share.equation.target.variable == setting.cost:
+    if _is_cost(setting, share):
         return symbol
     return scalars.product([setting.access(share.seed, names), symbol])
 
 
+def _is_cost(setting: Setting, share: Share) -> bool:
+    return share.equation.target.variable == setting.cost
+
+
 def _term(setting: Setting, share: Share) -> Term:
     """Return the share's term, without the adjoint of the cost itself, which is 1."""
-    return share.partial if share.equation.target.variable == setting.cost else share.term
+    return share.partial if _is_cost(setting, share) else share.term
 
 
 def _single(context: Context, setting: Setting, share: Share) -> Iterator[Line]:
@@ -229,8 +238,9 @@ def _several(context: Context, setting: Setting, total: Total) -> Iterator[Line]
     names: Names = setting.names(total.variable.axes)
     products = []
     for share in own:
-        symbol = partial_symbol(setting, share, _with(setting, share, names))
         scope_ = _with(setting, share, names)
+        alone = _is_cost(setting, share)
+        symbol = (_partial if alone else partial_symbol)(setting, share, scope_)
         seeded = _seeded(setting, share, symbol, scope_)
         products.append(setting.total(_shared(share), seeded, scope_))
     target = Access(total.variable.bar(), total.variable.axes)
