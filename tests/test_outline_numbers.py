@@ -114,6 +114,45 @@ def test_every_line_is_true(source: str, loss: str) -> None:
     assert wrong == []
 
 
+STRIDED = """
+spec = 1
+[network]
+input = [2, 6, 4]
+loss = "mean_squared_error"
+[[define]]
+kind = "layer"
+name = "strided"
+input = ["channels", "height", "width"]
+sizes = ["units"]
+parameters = { W = ["units", "channels", "2", "3"], b = ["units"] }
+equations = [
+  "z[o, h, w] = total(c, k, l, W[o, c, k, l] * x[c, 2*h + k, w + l]) + b[o]",
+]
+output = ["units", "3", "2"]
+[[define]]
+kind = "layer"
+name = "gate"
+input = ["channels", "height", "width"]
+equations = ["z[c, h] = x[c, h, 0] * sigmoid(total(w, x[c, h, w])) + x[0, h, 1] ** 2"]
+[[layer]]
+type = "strided"
+units = 3
+activation = "tanh"
+[[layer]]
+type = "gate"
+"""
+
+
+def test_layers_that_read_some_places_only(tmp_path: Path) -> None:
+    """Strides, windows and constants: their totals hold deltas."""
+    path = tmp_path / "net.toml"
+    path.write_text(STRIDED, encoding="utf-8")
+    truth = Truth(str(path), None)
+    found = differences(truth, outline(truth.derivation))
+    assert sum(r"\delta" in line for line in found) >= 2
+    assert [line for line, worst in found.items() if not worst < TOLERANCE] == []
+
+
 def test_penalties_are_in_the_gradients(tmp_path: Path) -> None:
     """Which are then no longer those of the loss alone."""
     path = tmp_path / "net.toml"

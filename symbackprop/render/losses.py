@@ -71,9 +71,8 @@ def _derivative(context: Context, loss: Loss) -> list[Block]:
     setting = context.setting(head=loss.head, equations=loss.equations)
     alone = [total for total in loss.totals if _feeds_cost_alone(loss, total)]
     others = [total for total in loss.totals if total not in alone]
-    blocks: list[Block] = []
-    if others:
-        blocks.append(Display(tuple(partials(context, setting, others))))
+    local = tuple(partials(context, setting, others))
+    blocks: list[Block] = [Display(local)] if local else []
     for total in loss.totals:
         if total in alone:
             lines = tuple(partials(context, setting, [total]))

@@ -58,7 +58,8 @@ def layer(context: Context, group: Group) -> Section | None:
         return None
     setting = context.setting(group)
     blocks: list[Block] = [Paragraph(_known(context, group, setting))]
-    blocks.append(Display(tuple(partials(context, setting, totals))))
+    local = tuple(partials(context, setting, totals))
+    blocks += [Display(local)] if local else []
     jacobian = context.textbook.jacobians.get(group.shown.preactivation or Variable(""))
     for total in totals:
         blocks.append(total_display(context, setting, total))
