@@ -417,6 +417,21 @@ equations = [
         assert any(re.fullmatch(r"∂L/∂v[^ ]*⁽³⁾", side) for side in left)
         assert any(re.fullmatch(r"∂L/∂w[^ ]*⁽³⁾", side) for side in left)
 
+    def test_a_unit_that_reads_a_variable_twice(self, described) -> None:
+        """Softmax in one equation: neither occurrence's partial is the whole one."""
+        rest = """
+[[define]]
+kind = "activation"
+name = "shares"
+equations = ["a[i] = exp(z[i]) / total(j, exp(z[j]))"]
+"""
+        found = described(rest=rest, activation='"shares"')
+        said = text(found)
+        assert said.count("of this occurrence alone") == 2
+        sums = [line for line in lines(found) if line.startswith("∂L/∂zᵢ^{(body)} = ")]
+        assert sums
+        assert not any("∂a" in line.replace("∂L/∂a", "") for line in sums)
+
     def test_the_parameter_of_an_activation(self, described) -> None:
         said = text(described(activation='"prelu"'))
         assert "∂L/∂α₁^{(body)} = Σ_{c = 1}^4" in said

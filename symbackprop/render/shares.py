@@ -36,6 +36,8 @@ CHAIN_RULE = "chain rule"
 TOTAL_DERIVATIVE = "total derivative"
 OWN_VALUE = "in terms of its own value"
 SUBSTITUTION = "substitution"
+_ELSEWHERE = "the other entries are 0"
+_OCCURRENCE = "of this occurrence alone, others add to it"
 
 
 def equation_display(context: Context, setting: Setting, equation: Equation) -> Display:
@@ -95,7 +97,9 @@ def partials(context: Context, setting: Setting, totals: Sequence[Total]) -> Ite
             held = (*share.equation.free, *places(share.access))
             condition = ranges(setting, held, names)
             right = _partial(setting, share, names)
-            only = () if covers(share.access) else ("the other entries are 0",)
+            words = [] if covers(share.access) else [_ELSEWHERE]
+            words += [_OCCURRENCE] if _is_repeated(total, share) else []
+            only = ("; ".join(words),) if words else ()
             yield Line(left, right, condition=condition, rule=LOCAL_PARTIAL, reason=only)
             closed = context.textbook.closed.get(share)
             if closed is not None:
@@ -170,6 +174,12 @@ def _seeded(setting: Setting, share: Share, symbol: Math, names: Names) -> Math:
     return scalars.product([setting.access(share.seed, names), symbol])
 
 
+def _is_repeated(total: Total, share: Share) -> bool:
+    """Whether its consumer reads the variable elsewhere too: the partial is then of one read."""
+    consumer = share.equation.target.variable
+    return [s.equation.target.variable for s in total.shares].count(consumer) > 1
+
+
 def _is_cost(setting: Setting, share: Share) -> bool:
     return share.equation.target.variable == setting.cost
 
@@ -239,7 +249,7 @@ def _several(context: Context, setting: Setting, total: Total) -> Iterator[Line]
     products = []
     for share in own:
         scope_ = _with(setting, share, names)
-        alone = _is_cost(setting, share)
+        alone = _is_cost(setting, share) or _is_repeated(total, share)
         symbol = (_partial if alone else partial_symbol)(setting, share, scope_)
         seeded = _seeded(setting, share, symbol, scope_)
         products.append(setting.total(_shared(share), seeded, scope_))
