@@ -182,6 +182,18 @@ _ARITHMETIC: dict[str, Callable[..., Fraction | int | None]] = {
 }
 
 
+def decimal(value: Fraction) -> str | None:
+    """Return the exact decimal of a number, as short as it is; None where it never ends."""
+    for places in range(64):
+        if 10**places % value.denominator == 0:
+            digits = str(abs(value.numerator) * 10**places // value.denominator)
+            digits = digits.rjust(places + 1, "0")
+            whole, rest = digits[: len(digits) - places], digits[len(digits) - places :]
+            sign = "-" if value < 0 else ""
+            return f"{sign}{whole}.{rest}" if rest else f"{sign}{whole}"
+    return None
+
+
 def walk(expression: Expression) -> Iterator[Expression]:
     """Yield every node, parents before children, left to right, without recursion."""
     stack = [expression]

@@ -20,7 +20,7 @@ from symbackprop.equations import (
     accesses_of,
     indices_of,
 )
-from symbackprop.scalar import ONE, Apply, Expression, Named, Number, Slot
+from symbackprop.scalar import ONE, Apply, Expression, Named, Number, Slot, decimal
 
 # How tightly a text binds: a weaker one is put in parentheses.
 _SUM, _SIGN, _REDUCED, _PRODUCT, _POWER, _ATOM = range(6)
@@ -251,10 +251,9 @@ def _scalar(node: Expression, operands: Sequence[_Text]) -> _Text:
 
 
 def _number(value: Fraction) -> _Text:
-    text = repr(float(value))
-    if value.denominator == 1:
-        text = str(value.numerator)
-    elif Fraction(text) != value:
+    short = repr(float(value)) if value.denominator != 1 else str(value.numerator)
+    text = short if Fraction(short) == value else decimal(value)
+    if text is None:
         return f"{value.numerator}/{value.denominator}".replace("-", "−"), _SIGN
     return text.replace("-", "−"), _ATOM if value >= 0 else _SIGN
 

@@ -26,7 +26,7 @@ from symbackprop.render.typeset import (
     listed,
     row,
 )
-from symbackprop.scalar import Expression, Named, Number, Slot
+from symbackprop.scalar import Expression, Named, Number, Slot, decimal
 
 # How tightly a formula binds: a weaker one is put in brackets.
 LOGIC, COMPARISON, LOOSE, SUM, SIGN, REDUCED, PRODUCT, POWER, ATOM = range(9)
@@ -153,7 +153,9 @@ def _size(value: Rational) -> Math:
     if value.denominator == 1:
         return Numeral(str(value.numerator))
     text = repr(float(value))
-    if value.denominator % 5 or Rational(text) != value:
+    if Rational(text) != value:
+        text = decimal(value) or ""
+    if value.denominator % 5 or not text:
         return Fraction(Numeral(str(value.numerator)), Numeral(str(value.denominator)))
     digits, _, exponent = text.partition("e")
     if not exponent:
