@@ -178,10 +178,10 @@ def _sections(
         wanted = last.operands if name == "input" else found.values()
         values = [v for v in reachable(wanted) if v.operation not in FREE]
         needed |= {v.number: v for v in values if v.number in early}
-        made = {
-            v.number for s in sections if (s.name, name) == ("backward", "input") for v in s.values
-        }
-        own = tuple(v for v in values if v.number not in early | made)
+        known = set(early)
+        if name == "input":
+            known.update(v.number for s in sections if s.name == "backward" for v in s.values)
+        own = tuple(v for v in values if v.number not in known)
         sections.append(SectionValues(name, own, found))
     first = SectionValues("forward", tuple(needed[number] for number in sorted(needed)), {})
     return (first, *sections)
