@@ -165,11 +165,11 @@ class _Run:
         self._enter(section.name)
         for statement in section.statements:
             self._statement(section, statement)
+        made = {array: number for number, array in sorted(self.names.items())}
         for name, array in section.outputs.items():
-            made = [number for number, held in self.names.items() if held == array]
-            if made and not self._holds(max(made), array):
+            if array in made and not self._holds(made[array], array):
                 raise LoweringError(f"{section.name} does not leave {name} in {array}")
-            self.apart[name] = max(made, default=None)
+            self.apart[name] = made.get(array)
         for buffer in self.program.buffers:
             if buffer.ones and buffer.section in ("", section.name):
                 start, stop = _rows(buffer)
