@@ -113,7 +113,7 @@ def backward(params, cache, d_output):
     a2 = cache["a2"]
     a3 = cache["a3"]
     # dz3[n, i] = de3[n, i] exp(z3[n, i] − m3[n])
-    dz3 = (d_output - np.einsum("ni,ni->n", d_output, a3)[:, None]) * a3
+    dz3 = (d_output - np.vecdot(d_output, a3)[:, None]) * a3
     # db3[i] = Σ_n dz3[n, i]
     db3 = dz3.sum(axis=0)
     # dW3[i, j] = Σ_n dz3[n, j] a2[n, i]

@@ -11,7 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from symbackprop.contraction_printer import regrouping, restoring, transposition
 from symbackprop.equations import Extent, Role
+from symbackprop.lowering.contraction import Memory, matrix_product
 from symbackprop.lowering.layout import Layout
 from symbackprop.lowering.values import Value, reachable
 from symbackprop.scalar import Apply, Expression, Named, Number, walk
@@ -116,6 +118,28 @@ class NumpyPrinter:
         slots = ", ".join(":" if dimension in wanted else "None" for dimension in after)
         return Text(f"{text.within(_ATOM)}[{slots}]")
 
+    def memory(self, value: Value) -> Callable[[int | None], Memory]:
+        """Return, for matrix_product, how the operands and the result (None) lie."""
+
+        def lies(k: int | None) -> Memory:
+            if k is None:
+                return tuple(self.dimensions(value)), True
+            operand, subscript = value.operands[k], value.subscripts[k]
+            order = tuple(subscript[axis] for axis in self.layout.order(operand))
+            return order, operand.operation != "slice"
+
+        return lies
+
+    def extents(self, value: Value) -> Callable[[int], int | None]:
+        """Return what gives the extent of each of the value's dimensions, None for the batch."""
+
+        def extent(dimension: int) -> int | None:
+            found = value.dimensions[dimension]
+            assert found.role is Role.BATCH or isinstance(found.extent, int)
+            return found.extent if isinstance(found.extent, int) else None
+
+        return extent
+
     def axis(self, value: Value, k: int, dimension: int) -> int:
         """Return the axis in memory of operand k that runs over the dimension."""
         own = [value.subscripts[k][axis] for axis in self.layout.order(value.operands[k])]
@@ -207,13 +231,6 @@ def constant_name(expression: Expression) -> str:
     return name if name[0].isalpha() else f"C_{name}"
 
 
-def transposition(axes: Sequence[int]) -> str:
-    """Return ``.T`` or ``.transpose(…)``."""
-    if list(axes) == list(reversed(range(len(axes)))):
-        return ".T"
-    return f".transpose({', '.join(map(str, axes))})"
-
-
 def _literal(printer: NumpyPrinter, value: Value) -> Text:
     assert isinstance(value.attribute, Expression)
     return printer.number(value.attribute)
@@ -243,9 +260,8 @@ _METHODS = {
 
 def _reduction(printer: NumpyPrinter, value: Value) -> Text:
     operand = value.operands[0]
-    summed = [k for k, dimension in enumerate(value.subscripts[0]) if dimension >= value.rank]
-    order = printer.layout.order(operand)
-    axes = sorted(order.index(axis) for axis in summed)
+    order, _ = printer.memory(value)(0)
+    axes = [k for k, dimension in enumerate(order) if dimension >= value.rank]
     text = printer.value(operand)
     method = _METHODS[value.operation]
     arguments = []
@@ -254,42 +270,45 @@ def _reduction(printer: NumpyPrinter, value: Value) -> Text:
     if operand.boolean:
         arguments.append("dtype=dtype")
     argument = ", ".join(arguments)
+    left = [dimension for dimension in order if dimension < value.rank]
+    turned = transposition([left.index(dimension) for dimension in printer.dimensions(value)])
     if text.binds < _ATOM:
-        return Text(f"np.{method}({text.source}{', ' if argument else ''}{argument})")
-    return Text(f"{text.source}.{method}({argument})")
+        return Text(f"np.{method}({text.source}{', ' if argument else ''}{argument}){turned}")
+    return Text(f"{text.source}.{method}({argument}){turned}")
 
 
 def _contract(printer: NumpyPrinter, value: Value) -> Text:
-    plan = matrix_product(printer, value)
+    if value.rank == 0:
+        left, right = full_product(printer, value)
+        together = len(value.subscripts[0]) > 1
+        return Text(f"np.vdot({left.source}, {right.source})") if together else _times(left, right)
+    plan = matrix_product(value, printer.memory(value))
     if plan is None:
         return Text(einsum(printer, value))
-    left, right = plan
-    if value.rank == 0 and len(value.subscripts[0]) > 1:
-        return Text(f"np.vdot({left.source}, {right.source})")
+    extents = printer.extents(value)
+    views = [regrouping(view, extents) for view in plan.views[:2]]
+    restored = restoring(plan.views[2], extents)
+    if plan.broadcasts:
+        views[0] = restored = ""
+    operands = [printer.value(value.operands[k]) for k in (plan.left, 1 - plan.left)]
+    left, right = (
+        Text(f"{operand.within(_ATOM)}{view}") if view else operand
+        for operand, view in zip(operands, views, strict=True)
+    )
+    if plan.vectors:
+        return Text(f"np.vecdot({left.source}, {right.source}){restored}")
+    text = _times(left, right)
+    return Text(f"{text.within(_ATOM)}{restored}") if restored else text
+
+
+def _times(left: Text, right: Text) -> Text:
     return Text(f"{left.within(_TERM)} @ {right.within(_UNARY)}", _TERM)
 
 
-def matrix_product(printer: NumpyPrinter, value: Value) -> tuple[Text, Text] | None:
-    """Return the operands whose ``@`` (or dot, in full sums) is the contraction, or None.
-
-    None where an axis is shared but not summed, or more than one axis stands on a side.
-    """
-    summed = list(range(value.rank, len(value.dimensions)))
-    first, second = (list(subscript) for subscript in value.subscripts)
-    own = [[d for d in side if d not in summed] for side in (first, second)]
-    if set(own[0]) & set(own[1]) or any(d not in side for d in summed for side in (first, second)):
-        return None
-    if value.rank == 0:
-        order = [first[axis] for axis in printer.layout.order(value.operands[0])]
-        return printer.operand(value, 0, order), printer.operand(value, 1, order)
-    if len(summed) != 1 or any(len(side) > 1 for side in own):
-        return None
-    rows = printer.dimensions(value)[0]
-    left, right = (0, 1) if rows in own[0] else (1, 0)
-    return (
-        printer.operand(value, left, [*own[left], *summed]),
-        printer.operand(value, right, [*summed, *own[right]]),
-    )
+def full_product(printer: NumpyPrinter, value: Value) -> tuple[Text, Text]:
+    """Return the operands of a contraction to a number, axes alike."""
+    order = [value.subscripts[0][axis] for axis in printer.layout.order(value.operands[0])]
+    return printer.operand(value, 0, order), printer.operand(value, 1, order)
 
 
 def einsum(printer: NumpyPrinter, value: Value) -> str:

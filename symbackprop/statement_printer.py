@@ -8,11 +8,13 @@ Python scalar or ``np.dot``'s dispatch costs as much as the arithmetic.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from symbackprop.contraction_printer import regrouping, transposition
 from symbackprop.equations import Extent, Role
+from symbackprop.lowering.contraction import View, matrix_product
 from symbackprop.lowering.program import ArrayProgram, Statement, visible_from
 from symbackprop.lowering.values import Value
 from symbackprop.numpy_printer import (
@@ -21,7 +23,6 @@ from symbackprop.numpy_printer import (
     Text,
     constant_name,
     einsum,
-    matrix_product,
 )
 from symbackprop.scalar import Expression, Number
 
@@ -33,6 +34,14 @@ _WORDS = {
     Fraction(-1): "minus_one",
 }
 _UFUNCS = {"abs": "absolute", "largest": "maximum", "smallest": "minimum", "product": "multiply"}
+# Views by the words that say what they show; the rest of an expression is spelt out.
+_VIEWS = (
+    (r"^\[:, None\]$", "column"),
+    (r"\.reshape\(-1\)", "flat_"),
+    (r"\.reshape\([-\d]+, [-\d]+\)", "rows_"),
+    (r"\.reshape\([-\d]+, [-\d]+, [-\d]+\)", "stack_"),
+    (r"\.transpose\((.*)\)", lambda match: "axes_" + match[1].replace(", ", "")),
+)
 _NAME = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -84,20 +93,20 @@ class StatementPrinter(NumpyPrinter):
         rest = source[name.end() :]
         if name.group() in self.given or name.group() in self.aliases:
             return self._alias(name.group(), rest)
-        suffixes = {".T": "_T", "[:, None]": "_column", ".reshape(-1)": "_flat"}
-        if rest not in suffixes and not rest.startswith(("[", ".transpose")):
+        if not rest.startswith(("[", ".transpose", ".reshape", ".T")):
             return source
-        suffix = suffixes.get(rest, "_" + re.sub(r"\W+", "_", rest).strip("_"))
+        suffix = _suffix(rest)
         if re.fullmatch(r"\[\d+\]", rest):
             source = f"{source[:-1]}, ...]"  # a view; a bare number would copy the element
         return self.bind(name.group() + suffix, source)
 
     def _alias(self, given: str, rest: str) -> str:
-        """Return a name for the transposed batch, made once a step."""
-        if rest != ".T":
+        """Return a name for a view of the batch, made once a step."""
+        if not rest.startswith((".T", ".reshape(-1, ")):
             return given + rest
-        self.aliases[f"{given}_T"] = f"{given}.T"
-        return f"{given}_T"
+        name = given + _suffix(rest)
+        self.aliases[name] = given + rest
+        return name
 
     def number(self, expression: Expression) -> Text:
         """Return a rank-0 array of the constant."""
@@ -144,15 +153,23 @@ class StatementPrinter(NumpyPrinter):
     def _raveled(self, source: str, value: Value) -> str:
         return source if value.rank == 1 else self.view(f"{source}.reshape(-1)")
 
-    def ones(self, value: Value, axis: int | None = None) -> str:
-        """Return a vector of ones as long as the value, or as one of its axes."""
-        axes = value.axes if axis is None else (value.axes[axis],)
+    def reduced(self, statement: Statement) -> str:
+        """Return a reduction's target with its axes in the operand's order."""
+        value = statement.value
+        order, _ = self.memory(value)(0)
+        own = self.dimensions(value)
+        turned = [own.index(dimension) for dimension in order if dimension < value.rank]
+        return self.view(f"{statement.target}{transposition(turned)}")
+
+    def ones(self, value: Value, axes: Collection[int] | None = None) -> str:
+        """Return a vector of ones as long as the value, or as some of its axes together."""
+        chosen = value.axes if axes is None else [value.axes[axis] for axis in axes]
         size = 1
-        for dimension in axes:
+        for dimension in chosen:
             if dimension.role is not Role.BATCH:
                 assert isinstance(dimension.extent, int)
                 size *= dimension.extent
-        batched = any(dimension.role is Role.BATCH for dimension in axes)
+        batched = any(dimension.role is Role.BATCH for dimension in chosen)
         if not batched:
             return self.bind(f"ones_{size}", f"np.ones({size}, dtype)")
         if size == 1:
@@ -187,6 +204,13 @@ class StatementPrinter(NumpyPrinter):
         return self.operand(value, k).source
 
 
+def _suffix(rest: str) -> str:
+    """Return what is added to a name for a view: z_T, z_flat, z_rows, z_column."""
+    for text, word in _VIEWS:
+        rest = re.sub(text, word, rest)
+    return "_" + re.sub(r"[\W_]+", "_", rest).strip("_")
+
+
 @dataclass
 class _Scalars(NumpyPrinter):
     """Prints rank-0 arithmetic over Python floats, numbers written out."""
@@ -201,24 +225,41 @@ class _Scalars(NumpyPrinter):
 
 def _contract(printer: StatementPrinter, statement: Statement) -> list[str]:
     value = statement.value
-    plan = matrix_product(printer, value)
+    plan = matrix_product(value, printer.memory(value))
     if plan is None:
-        text = printer.computed(value).source
-        return [f"{text[:-1]}, out={statement.target})"]
-    return [f"{plan[0].within(5)}.dot({plan[1].source}, {statement.target})"]
+        return [f"{einsum(printer, value)[:-1]}, out={statement.target})"]
+    extents = printer.extents(value)
+    names = [printer.value(value.operands[k]).source for k in (plan.left, 1 - plan.left)]
+    first, second, target = (
+        printer.view(f"{name}{regrouping(view, extents)}")
+        for name, view in zip([*names, statement.target], plan.views, strict=True)
+    )
+    if plan.vectors:
+        printer.functions.add("vecdot")
+        return [f"vecdot({first}, {second}, {statement.target})"]
+    if plan.stacked:
+        printer.functions.add("matmul")
+        return [f"matmul({first}, {second}, {target})"]
+    return [f"{first}.dot({second}, {target})"]
 
 
 def _total(printer: StatementPrinter, statement: Statement) -> list[str]:
+    """A sum over the first axes or over the last ones is a product with a vector of ones."""
     value, operand = statement.value, statement.value.operands[0]
-    gone = [axis for axis, d in enumerate(value.subscripts[0]) if d >= value.rank]
-    order = printer.layout.order(operand)
+    (order, neighbours), target = printer.memory(value)(0), printer.reduced(statement)
+    summed = [dimension >= value.rank for dimension in order]
     text = printer.value(operand).source
-    if operand.rank != 2 or len(gone) != 1:
-        axes = tuple(sorted(order.index(axis) for axis in gone))
-        return [f"np.add.reduce({text}, axis={axes}, out={statement.target})"]
-    ones = printer.ones(operand, gone[0])
-    pair = (text, ones) if order.index(gone[0]) == 1 else (ones, text)
-    return [f"{pair[0]}.dot({pair[1]}, {statement.target})"]
+    first = summed[0]
+    count = summed.index(not first)
+    grouped = len(order) == 2 or (neighbours and not operand.boolean)
+    if not grouped or first in summed[count:] or target != statement.target:
+        axes = tuple(k for k, gone in enumerate(summed) if gone)
+        return [f"np.add.reduce({text}, axis={axes}, out={target})"]
+    view = View((order[:count], order[count:]), (0, 1))
+    matrix = printer.view(f"{text}{regrouping(view, printer.extents(value))}")
+    ones = printer.ones(operand, [value.subscripts[0].index(d) for d in order if d >= value.rank])
+    flat = printer.view(f"{target}.reshape(-1)") if value.rank > 1 else target
+    return [f"{ones}.dot({matrix}, {flat})" if first else f"{matrix}.dot({ones}, {flat})"]
 
 
 def _extreme(printer: StatementPrinter, statement: Statement) -> list[str]:
@@ -227,9 +268,10 @@ def _extreme(printer: StatementPrinter, statement: Statement) -> list[str]:
     axes = sorted(order.index(a) for a, d in enumerate(value.subscripts[0]) if d >= value.rank)
     axis = str(axes[0]) if len(axes) == 1 else str(tuple(axes))
     text = printer.value(operand).source
+    target = printer.reduced(statement)
     if value.operation in ("argmax", "argmin"):
-        return [f"np.{value.operation}({text}, axis={axis}, out={statement.target})"]
-    return [f"np.{_UFUNCS[value.operation]}.reduce({text}, axis={axis}, out={statement.target})"]
+        return [f"np.{value.operation}({text}, axis={axis}, out={target})"]
+    return [f"np.{_UFUNCS[value.operation]}.reduce({text}, axis={axis}, out={target})"]
 
 
 def _where(printer: StatementPrinter, statement: Statement) -> list[str]:

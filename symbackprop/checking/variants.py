@@ -12,7 +12,8 @@ from symbackprop.checking.subject import Array, Sample, Subject
 
 # Two ways to one result differ by rounding; single precision by much more of it.
 ROUNDING, SINGLE = 1e-9, 2e-3
-FLOOR = 1e-8  # of the largest gradient: what counts as zero
+# Of the largest gradient, what counts as zero: there the others' rounding is all there is.
+FLOOR, SINGLE_FLOOR = 1e-5, 1e-3
 RATE = 0.125
 
 Result = tuple[float, dict[str, Any]]
@@ -96,8 +97,8 @@ def _paths(
             first = _largest(plain[0][1][k])
             largest = max(_largest(result[1][k]), first, FLOOR * overall)
             worst = _worst(worst, _ratio(_largest(gap[k] - expected_gap[k]), largest))
-        inputs = ({"x": each[1].get("x")} for each in (result, by_layer))
-        worst = _worst(worst, _difference(*inputs))
+        mine, other = ({"x": each[1].get("x")} for each in (result, by_layer))
+        worst = _worst(worst, _difference(mine, other))
     return worst
 
 
@@ -179,7 +180,7 @@ def _single(subject: Subject, params: Mapping[str, Array], samples: Sequence[Sam
     exact, rough = results
     if any(v.dtype != np.float32 for v in rough.values() if not isinstance(v, dict)):
         return np.inf
-    return _difference(rough, exact)
+    return _difference(rough, exact, SINGLE_FLOOR)
 
 
 def _arguments(params: Mapping[str, Array], samples: Sequence[Sample]) -> dict[str, Any]:
@@ -202,7 +203,9 @@ def _apart(result: Result, expected: Result) -> float:
     return _worst(value, _difference(result[1], expected[1]))
 
 
-def _difference(found: Mapping[str, Any], expected: Mapping[str, Any]) -> float:
+def _difference(
+    found: Mapping[str, Any], expected: Mapping[str, Any], floor: float = FLOOR
+) -> float:
     """Return the largest difference of two dicts of arrays, relative by array."""
     if found.keys() != expected.keys():
         return np.inf
@@ -211,12 +214,12 @@ def _difference(found: Mapping[str, Any], expected: Mapping[str, Any]) -> float:
     for name, value in expected.items():
         other = found[name]
         if isinstance(value, dict) and isinstance(other, dict):
-            worst = _worst(worst, _difference(other, value))
+            worst = _worst(worst, _difference(other, value, floor))
         elif value is not None:
             if other is None or np.shape(other) != np.shape(value):
                 return np.inf
             gap = _largest(np.subtract(other, value, dtype=np.float64))
-            worst = _worst(worst, _ratio(gap, max(_largest(value), FLOOR * overall)))
+            worst = _worst(worst, _ratio(gap, max(_largest(value), floor * overall)))
     return worst
 
 

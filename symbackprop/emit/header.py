@@ -9,7 +9,7 @@ from symbackprop.emit.body import shape_text
 from symbackprop.emit.lines import WIDTH, fit, wrapped
 from symbackprop.equations import Role, Variable
 from symbackprop.lowering.runs import EqualLayers
-from symbackprop.network import Layer, LearnedArray, Network
+from symbackprop.network import Head, Layer, LearnedArray, Network
 from symbackprop.unicode_printer import equation_lines
 
 
@@ -153,8 +153,7 @@ def target_forms(network: Network) -> list[dict[str, object]]:
             "alone": len(network.heads) == 1,
         }
         if head.form == "indices":
-            classes = network.output.axes[-1].extent
-            assert isinstance(classes, int)
+            classes = _classes(network, head)
             entry["last"] = str(classes - 1)
             entry["range"] = f"0 <= y.min() and y.max() < {classes}"
             if head.ignored is not None and not 0 <= head.ignored < classes:
@@ -164,6 +163,14 @@ def target_forms(network: Network) -> list[dict[str, object]]:
     return forms
 
 
+def _classes(network: Network, head: Head) -> int:
+    """Return how many classes the output has: the extent of the axis that the target lacks."""
+    pairs = zip(network.output.axes, (*head.target.axes, None), strict=True)
+    extent = next(own.extent for own, other in pairs if own != other)
+    assert isinstance(extent, int)
+    return extent
+
+
 def example_targets(network: Network) -> str:
     """Return expressions that draw a random target of each form."""
     drawn = []
@@ -171,7 +178,7 @@ def example_targets(network: Network) -> str:
         axes = ["len(output)", *(str(axis.extent) for axis in head.target.axes[1:])]
         extents = f"({', '.join(axes)}{',' if len(axes) == 1 else ''})"
         if head.form == "indices":
-            drawn.append(f"rng.integers({network.output.axes[-1].extent}, size={extents})")
+            drawn.append(f"rng.integers({_classes(network, head)}, size={extents})")
         else:
             drawn.append(f"rng.random({extents})")
     return ", ".join(drawn)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 
+from symbackprop.contraction_printer import transposition
 from symbackprop.emit.binding import step_binding
 from symbackprop.emit.body import Body
 from symbackprop.emit.comments import Comments
@@ -29,7 +30,7 @@ from symbackprop.lowering.program import ArrayProgram, Section
 from symbackprop.lowering.runs import EqualLayers
 from symbackprop.lowering.training import TrainingValues
 from symbackprop.network import Network
-from symbackprop.numpy_printer import NumpyPrinter, transposition
+from symbackprop.numpy_printer import NumpyPrinter
 from symbackprop.statement_printer import section_printer
 
 _RESERVED = frozenset({"k", "n", "x", "y", "loss", "work", "params", "np", "math"})

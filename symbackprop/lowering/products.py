@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from math import isqrt
 
 from symbackprop.lowering.values import Label, Labelled, ValueGraph
 from symbackprop.scalar import ONE, Apply, Expression, Number, apply, number
@@ -176,6 +177,8 @@ def as_quotient(constant: Expression) -> Expression:
             stack.extend((argument, inverse) for argument in reversed(node.arguments))
         elif isinstance(node, Apply) and node.function == "divide":
             stack.extend([(node.arguments[1], not inverse), (node.arguments[0], inverse)])
+        elif (root := _whole_root(node)) is not None:
+            rational = rational / root if inverse else rational * root
         elif inverse and (square := _rooted(node)) is not None:
             rational /= square  # 1 / √2 is √2 / 2, so that both are one number
             above.append(node)
@@ -193,6 +196,15 @@ def _rooted(constant: Expression) -> Fraction | None:
         (square,) = constant.arguments
         return square.value if isinstance(square, Number) else None
     return None
+
+
+def _whole_root(constant: Expression) -> int | None:
+    """Return k of the constant √k²."""
+    square = _rooted(constant)
+    if square is None or square.denominator != 1 or square < 0:
+        return None
+    root = isqrt(square.numerator)
+    return root if root * root == square else None
 
 
 def negated(graph: ValueGraph, value: Labelled) -> Labelled:
