@@ -1,11 +1,20 @@
-"""Arrays as stacks of matrices, and back: NumPy's reshape and transpose."""
+"""Contractions as products of matrices: expressions, and statements of a step."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import prod
+from typing import TYPE_CHECKING
 
-from symbackprop.lowering.contraction import View
+from symbackprop.equations import Role
+from symbackprop.lowering.contraction import View, matrix_product
+from symbackprop.lowering.program import Statement
+from symbackprop.lowering.values import Value
+from symbackprop.texts import ATOM, TERM, UNARY, Text
+
+if TYPE_CHECKING:
+    from symbackprop.numpy_printer import NumpyPrinter
+    from symbackprop.statement_printer import StatementPrinter
 
 # The extent of a dimension; None is the batch.
 Extents = Callable[[int], int | None]
@@ -49,3 +58,76 @@ def restoring(view: View, extents: Extents) -> str:
     if alone or any(len(group) > 1 for group in view.groups):
         text += reshaping([[dimension] for group in view.groups for dimension in group], extents)
     return text
+
+
+def contracted(printer: NumpyPrinter, value: Value) -> Text:
+    """Return the contraction as an expression."""
+    if value.rank == 0:
+        left, right = full_product(printer, value)
+        together = len(value.subscripts[0]) > 1
+        return Text(f"np.vdot({left.source}, {right.source})") if together else _times(left, right)
+    plan = matrix_product(value, printer.memory(value))
+    if plan is None:
+        return Text(einsum(printer, value))
+    extents = printer.extents(value)
+    views = [regrouping(view, extents) for view in plan.views[:2]]
+    restored = restoring(plan.views[2], extents)
+    if plan.broadcasts:
+        views[0] = restored = ""
+    operands = [printer.value(value.operands[k]) for k in (plan.left, 1 - plan.left)]
+    left, right = (
+        Text(f"{operand.within(ATOM)}{view}") if view else operand
+        for operand, view in zip(operands, views, strict=True)
+    )
+    if plan.vectors:
+        return Text(f"np.vecdot({left.source}, {right.source}){restored}")
+    text = _times(left, right)
+    return Text(f"{text.within(ATOM)}{restored}") if restored else text
+
+
+def _times(left: Text, right: Text) -> Text:
+    return Text(f"{left.within(TERM)} @ {right.within(UNARY)}", TERM)
+
+
+def full_product(printer: NumpyPrinter, value: Value) -> tuple[Text, Text]:
+    """Return the operands of a contraction to a number, axes alike."""
+    order = [value.subscripts[0][axis] for axis in printer.layout.order(value.operands[0])]
+    return printer.operand(value, 0, order), printer.operand(value, 1, order)
+
+
+def einsum(printer: NumpyPrinter, value: Value) -> str:
+    """Return the contraction as one call, each operand as it lies."""
+    letters = _letters(value)
+    inputs = []
+    for operand, subscript in zip(value.operands, value.subscripts, strict=True):
+        inputs.append("".join(letters[subscript[axis]] for axis in printer.layout.order(operand)))
+    output = "".join(letters[dimension] for dimension in printer.dimensions(value))
+    texts = ", ".join(printer.value(operand).source for operand in value.operands)
+    return f'np.einsum("{",".join(inputs)}->{output}", {texts})'
+
+
+def _letters(value: Value) -> str:
+    """Return a letter for each dimension, n for the batch."""
+    others = iter("ijklmpqrstuvw")
+    return "".join("n" if d.role is Role.BATCH else next(others) for d in value.dimensions)
+
+
+def contraction(printer: StatementPrinter, statement: Statement) -> list[str]:
+    """Return the statement of a contraction into its target."""
+    value = statement.value
+    plan = matrix_product(value, printer.memory(value))
+    if plan is None:
+        return [f"{einsum(printer, value)[:-1]}, out={statement.target})"]
+    extents = printer.extents(value)
+    names = [printer.value(value.operands[k]).source for k in (plan.left, 1 - plan.left)]
+    first, second, target = (
+        printer.view(f"{name}{regrouping(view, extents)}")
+        for name, view in zip([*names, statement.target], plan.views, strict=True)
+    )
+    if plan.vectors:
+        printer.functions.add("vecdot")
+        return [f"vecdot({first}, {second}, {statement.target})"]
+    if plan.stacked:
+        printer.functions.add("matmul")
+        return [f"matmul({first}, {second}, {target})"]
+    return [f"{first}.dot({second}, {target})"]

@@ -11,14 +11,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from symbackprop.contraction_printer import regrouping, restoring, transposition
+from symbackprop.contraction_printer import contracted, transposition
 from symbackprop.equations import Extent, Role
-from symbackprop.lowering.contraction import Memory, matrix_product
+from symbackprop.lookup_printer import taken
+from symbackprop.lowering.contraction import Memory
 from symbackprop.lowering.layout import Layout
 from symbackprop.lowering.values import Value, reachable
 from symbackprop.scalar import Apply, Expression, Named, Number, walk
+from symbackprop.texts import LEVELS, Text
 
-_COMPARE, _SUM, _TERM, _UNARY, _ATOM = range(1, 6)
+_COMPARE, _SUM, _TERM, _UNARY, _ATOM = LEVELS
 _INFIX = {
     "add": ("+", _SUM),
     "subtract": ("-", _SUM),
@@ -33,18 +35,6 @@ _INFIX = {
 }
 # Functions that NumPy lacks, and the file of templates/special that has each.
 HELPERS = {"erf": "erf", "erfc": "erf", "others": "others", "quotient": "quotient"}
-
-
-@dataclass(frozen=True)
-class Text:
-    """Source text, and how tightly its outermost operator binds."""
-
-    source: str
-    binds: int = _ATOM
-
-    def within(self, level: int) -> str:
-        """Return the source, in parentheses where it binds less tightly than ``level``."""
-        return self.source if self.binds >= level else f"({self.source})"
 
 
 @dataclass
@@ -277,85 +267,10 @@ def _reduction(printer: NumpyPrinter, value: Value) -> Text:
     return Text(f"{text.source}.{method}({argument}){turned}")
 
 
-def _contract(printer: NumpyPrinter, value: Value) -> Text:
-    if value.rank == 0:
-        left, right = full_product(printer, value)
-        together = len(value.subscripts[0]) > 1
-        return Text(f"np.vdot({left.source}, {right.source})") if together else _times(left, right)
-    plan = matrix_product(value, printer.memory(value))
-    if plan is None:
-        return Text(einsum(printer, value))
-    extents = printer.extents(value)
-    views = [regrouping(view, extents) for view in plan.views[:2]]
-    restored = restoring(plan.views[2], extents)
-    if plan.broadcasts:
-        views[0] = restored = ""
-    operands = [printer.value(value.operands[k]) for k in (plan.left, 1 - plan.left)]
-    left, right = (
-        Text(f"{operand.within(_ATOM)}{view}") if view else operand
-        for operand, view in zip(operands, views, strict=True)
-    )
-    if plan.vectors:
-        return Text(f"np.vecdot({left.source}, {right.source}){restored}")
-    text = _times(left, right)
-    return Text(f"{text.within(_ATOM)}{restored}") if restored else text
-
-
-def _times(left: Text, right: Text) -> Text:
-    return Text(f"{left.within(_TERM)} @ {right.within(_UNARY)}", _TERM)
-
-
-def full_product(printer: NumpyPrinter, value: Value) -> tuple[Text, Text]:
-    """Return the operands of a contraction to a number, axes alike."""
-    order = [value.subscripts[0][axis] for axis in printer.layout.order(value.operands[0])]
-    return printer.operand(value, 0, order), printer.operand(value, 1, order)
-
-
-def einsum(printer: NumpyPrinter, value: Value) -> str:
-    """Return the contraction as one call, each operand as it lies."""
-    letters = _letters(value)
-    inputs = []
-    for operand, subscript in zip(value.operands, value.subscripts, strict=True):
-        inputs.append("".join(letters[subscript[axis]] for axis in printer.layout.order(operand)))
-    output = "".join(letters[dimension] for dimension in printer.dimensions(value))
-    texts = ", ".join(printer.value(operand).source for operand in value.operands)
-    return f'np.einsum("{",".join(inputs)}->{output}", {texts})'
-
-
-def _letters(value: Value) -> str:
-    """Return a letter for each dimension, n for the batch."""
-    others = iter("ijklmpqrstuvw")
-    return "".join("n" if d.role is Role.BATCH else next(others) for d in value.dimensions)
-
-
 def _others(printer: NumpyPrinter, value: Value) -> Text:
     printer.helpers.add(HELPERS["others"])
     axis = printer.layout.order(value.operands[0]).index(int(str(value.attribute)))
     return Text(f"total_of_others({printer.operand(value, 0).source}, axis={axis})")
-
-
-def _take(printer: NumpyPrinter, value: Value) -> Text:
-    base = printer.value(value.operands[0])
-    return Text(f"{base.within(_ATOM)}[{place(printer, value)}]")
-
-
-def place(printer: NumpyPrinter, value: Value) -> str:
-    """Return the subscript of a take, put or add_at: an index array for each shared axis."""
-    base, index = value.operands[:2]
-    shared = [d for d in value.subscripts[1] if d in value.subscripts[0]]
-    parts = []
-    for axis in printer.layout.order(base):
-        dimension = value.subscripts[0][axis]
-        if axis == value.attribute:
-            parts.append(printer.value(index).source)
-        elif dimension in shared:
-            assert len(shared) == 1
-            parts.append(f"np.arange({printer.extent(value.dimensions[dimension].extent)})")
-        else:
-            parts.append(":")
-    while parts[-1] == ":":
-        parts.pop()
-    return ", ".join(parts)
 
 
 def _clip(printer: NumpyPrinter, value: Value) -> Text:
@@ -404,9 +319,9 @@ _SPECIAL: Mapping[str, Callable[[NumpyPrinter, Value], Text]] = {
     "literal": _literal,
     "where": _where,
     "number": _number,
-    "contract": _contract,
+    "contract": contracted,
     "others": _others,
-    "take": _take,
+    "take": taken,
     "clip": _clip,
     "slice": _slice,
     "tile": _tile,

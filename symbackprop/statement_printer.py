@@ -12,19 +12,19 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from symbackprop.contraction_printer import regrouping, transposition
+from symbackprop.contraction_printer import contraction, einsum, regrouping, transposition
 from symbackprop.equations import Extent, Role
-from symbackprop.lowering.contraction import View, matrix_product
+from symbackprop.lookup_printer import placing, putting, taking
+from symbackprop.lowering.contraction import View
 from symbackprop.lowering.program import ArrayProgram, Statement, visible_from
 from symbackprop.lowering.values import Value
 from symbackprop.numpy_printer import (
     HELPERS,
     NumpyPrinter,
-    Text,
     constant_name,
-    einsum,
 )
 from symbackprop.scalar import Expression, Number
+from symbackprop.texts import Text
 
 _WORDS = {
     Fraction(0): "zero",
@@ -223,26 +223,6 @@ class _Scalars(NumpyPrinter):
         return self.arrays.full_sum(value) or super().computed(value)
 
 
-def _contract(printer: StatementPrinter, statement: Statement) -> list[str]:
-    value = statement.value
-    plan = matrix_product(value, printer.memory(value))
-    if plan is None:
-        return [f"{einsum(printer, value)[:-1]}, out={statement.target})"]
-    extents = printer.extents(value)
-    names = [printer.value(value.operands[k]).source for k in (plan.left, 1 - plan.left)]
-    first, second, target = (
-        printer.view(f"{name}{regrouping(view, extents)}")
-        for name, view in zip([*names, statement.target], plan.views, strict=True)
-    )
-    if plan.vectors:
-        printer.functions.add("vecdot")
-        return [f"vecdot({first}, {second}, {statement.target})"]
-    if plan.stacked:
-        printer.functions.add("matmul")
-        return [f"matmul({first}, {second}, {target})"]
-    return [f"{first}.dot({second}, {target})"]
-
-
 def _total(printer: StatementPrinter, statement: Statement) -> list[str]:
     """A sum over the first axes or over the last ones is a product with a vector of ones."""
     value, operand = statement.value, statement.value.operands[0]
@@ -327,39 +307,6 @@ def block_name(weight: Value) -> str:
     return re.sub(r"^W", "Wb", weight.variable.name)
 
 
-def _place(printer: StatementPrinter, statement: Statement) -> list[str]:
-    """Positions of looked-up elements in the flattened array: (n, classes) or (classes, n)."""
-    index, classes = printer.operand(statement.value, 0).source, statement.value.attribute
-    printer.functions.add("add")
-    if classes is not None:
-        start = printer.bind(f"row_starts_{classes}", f"np.arange(n) * {classes}")
-        return [f"add({index}, {start}, {statement.target})"]
-    printer.functions.add("multiply")
-    columns = printer.bind("columns", "np.arange(n)")
-    return [
-        f"multiply({index}, n, {statement.target})",
-        f"add({statement.target}, {columns}, {statement.target})",
-    ]
-
-
-def _take(printer: StatementPrinter, statement: Statement) -> list[str]:
-    base, index = (printer.value(operand).source for operand in statement.value.operands)
-    place = statement.place or index
-    return [f'{base}.take({place}, out={statement.target}, mode="wrap")']
-
-
-def _put(printer: StatementPrinter, statement: Statement) -> list[str]:
-    base, _, new = statement.value.operands
-    lines = []
-    if statement.reused != 0:
-        lines.append(f"{statement.target}[...] = {printer.value(base).source}")
-    text = printer.value(new).source
-    if statement.operation == "put":
-        return [*lines, f"{statement.target}.put({statement.place}, {text})"]
-    flat = printer.view(f"{statement.target}.reshape(-1)")
-    return [*lines, f"{flat}[{statement.place}] += {text}"]
-
-
 def _masks(printer: StatementPrinter, statement: Statement) -> list[str]:
     """All masks in one comparison, as numbers."""
     hidden, active = statement.place.split()
@@ -379,7 +326,7 @@ def _tile(printer: StatementPrinter, statement: Statement) -> list[str]:
 _STATEMENTS: Mapping[str, Callable[[StatementPrinter, Statement], list[str]]] = {
     "affine": _affine,
     "affine_gradient": _affine_gradient,
-    "contract": _contract,
+    "contract": contraction,
     "total": _total,
     "largest": _extreme,
     "smallest": _extreme,
@@ -390,12 +337,12 @@ _STATEMENTS: Mapping[str, Callable[[StatementPrinter, Statement], list[str]]] = 
     "number": _copied,
     "broadcast": _copied,
     "copy": _copy_of_target,
-    "place": _place,
+    "place": placing,
     "masks": _masks,
-    "take": _take,
+    "take": taking,
     "clip": _tile,
-    "put": _put,
-    "add_at": _put,
+    "put": putting,
+    "add_at": putting,
     "tile": _tile,
     "others": _tile,
 }

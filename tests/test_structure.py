@@ -39,8 +39,8 @@ instantiate
 building build
 calculus
 lowering
-numpy_printer
-statement_printer
+texts
+contraction_printer lookup_printer numpy_printer statement_printer
 unicode_printer
 frames
 emit
@@ -59,7 +59,15 @@ __main__
 RANK = {name: rank for rank, line in enumerate(STAGES.split("\n")) for name in line.split()}
 # Oracles share no code with what they check.
 ORACLES = ("checking", "reference", "numeric")
-CHECKED = ("lowering", "numpy_printer", "statement_printer", "emit")
+CHECKED = (
+    "lowering",
+    "texts",
+    "contraction_printer",
+    "lookup_printer",
+    "numpy_printer",
+    "statement_printer",
+    "emit",
+)
 SYMPY_ONLY_IN = "calculus"
 MAX_LINES = 400
 

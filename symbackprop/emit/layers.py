@@ -12,12 +12,13 @@ from symbackprop.emit.comments import Comments
 from symbackprop.emit.plain_loops import Kept, in_loops, plain_loops, write_segments
 from symbackprop.emit.runs import Names, Piece, Segment, tokens, variable_names
 from symbackprop.equations import Variable
+from symbackprop.lookup_printer import place
 from symbackprop.lowering.plain import FREE
 from symbackprop.lowering.program import Assignment, HeadFunction, HeadProgram, PlainProgram, unused
 from symbackprop.lowering.runs import EqualLayers
 from symbackprop.lowering.values import Value
 from symbackprop.network import Network
-from symbackprop.numpy_printer import NumpyPrinter, place
+from symbackprop.numpy_printer import NumpyPrinter
 
 
 @dataclass
