@@ -207,6 +207,8 @@ def catalog(name: str | None) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one command and exit with its code."""
+    if sys.stdout is None:  # the shell has closed it
+        sys.exit(_fail("standard output is closed"))
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")  # formulas, whatever the locale
     try:

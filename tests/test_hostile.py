@@ -13,6 +13,7 @@ import pytest
 from symbackprop import api
 from symbackprop.emit import generate
 from symbackprop.errors import SymbackpropError
+from symbackprop.render.markdown import markdown
 
 NETWORK = """spec = 1
 [network]
@@ -168,3 +169,30 @@ def test_what_a_step_refuses(deep: tuple[Path, str]) -> None:
     _, cache = module.forward(params, x)
     with pytest.raises(ValueError, match="d_output has 2 samples"):
         module.backward(params, cache, np.ones((2, 1)))
+
+
+@pytest.mark.parametrize("value", ["7 % z", "z // 2"])
+def test_whole_division_is_for_indices(tmp_path: Path, value: str) -> None:
+    file = tmp_path / "division.toml"
+    define = f'[[define]]\nkind = "activation"\nname = "cut"\nequations = ["a = {value}"]\n'
+    layer = DENSE.format(units=2, more='activation = "cut"')
+    file.write_text(NETWORK.format(input=3) + layer + define, encoding="utf-8")
+    with pytest.raises(SymbackpropError, match="act on indices and sizes, found the value z"):
+        api.build(file)
+
+
+@pytest.mark.parametrize("value", ["sign(z)", "z > 0"])
+def test_an_activation_without_a_slope_has_gradients_of_zeros(tmp_path: Path, value: str) -> None:
+    file = tmp_path / "flat.toml"
+    define = f'[[define]]\nkind = "activation"\nname = "flat"\nequations = ["a = {value}"]\n'
+    layer = DENSE.format(units=2, more='activation = "flat"')
+    file.write_text(NETWORK.format(input=3) + layer + define, encoding="utf-8")
+    module = imported(tmp_path / "flat.py", generate(api.build(file)).text)
+    params, x = module.initialize(), np.ones((4, 3))
+    _, grads = module.loss_and_gradients(params, x, np.ones((4, 2)), input_gradient=True)
+    assert {name: float(np.abs(value).max()) for name, value in grads.items()} == {
+        "W1": 0.0,
+        "b1": 0.0,
+        "x": 0.0,
+    }
+    assert "= 0" in markdown(api.document(file))

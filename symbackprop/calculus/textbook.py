@@ -242,9 +242,10 @@ def _collapse(
     """Return how the cost's adjoint of what the last activation acts on gets simpler."""
     value = network.layers[-1].preactivation or network.output
     last = [through.get(value) or total for total in shown if total.variable == value]
-    (total,) = look_through((*kept, *last), lambda variable: variable != value)
-    if len(total.shares) > _LONGEST:
+    found = look_through((*kept, *last), lambda variable: variable != value)
+    if not found or len(found[0].shares) > _LONGEST:
         return ()
+    total = found[0]
     terms = tuple(contract(share.partial) for share in total.shares)
     joined = _adjoint(value, tuple(_with_function(t, merged(t)) for t in terms))
     cancelled = _adjoint(value, tuple(_cancelled(term) for term in joined.terms))

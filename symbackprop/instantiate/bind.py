@@ -39,7 +39,7 @@ from symbackprop.instantiate.scope import (
     extent_text,
 )
 from symbackprop.notation.bounds import MAX_BITS, bits
-from symbackprop.scalar import ONE, ZERO, Expression, Named, Number
+from symbackprop.scalar import ONE, ZERO, Apply, Expression, Named, Number, slots, walk
 
 
 def instantiate(texts: Sequence[str], scope: Scope, names: Names) -> tuple[Equation, ...]:
@@ -81,10 +81,18 @@ def _apart(leading: tuple[Index, ...], assignments: list[Assignment]) -> tuple[I
     )
 
 
-def _check_numbers(function: Expression) -> None:
-    """Refuse numbers so long that to compute with them would not end: 64**64**64**64."""
+def _check_numbers(function: Expression, operands: tuple[Operand, ...]) -> None:
+    """Refuse // and % of values, and numbers so long that to compute with them would not end."""
     if bits(function, {}) > MAX_BITS:
         raise SymbackpropError(f"numbers in it may need more than {MAX_BITS} bits")
+    for node in walk(function):
+        if isinstance(node, Apply) and node.function in ("floor_divide", "remainder"):
+            read = [operands[k] for k in slots(node)]
+            values = [o.variable for o in read if isinstance(o, Access) and not o.variable.integer]
+            if values:
+                raise SymbackpropError(
+                    f"// and % act on indices and sizes, found the value {values[0].symbol}"
+                )
 
 
 def _needed(equations: list[Equation]) -> tuple[Equation, ...]:
@@ -140,7 +148,7 @@ class _Binder:
             value = value.body
         function, operands = frame.operands.used(as_number(self.convert(value, frame)))
         target = Access(variable, variable.axes)
-        _check_numbers(function)
+        _check_numbers(function, operands)
         equation = Equation(target, function, operands, reduction, reduced, held=assignment.held)
         del self.table.pending[name]
         if last or not self._is_copy(name, equation):
@@ -314,7 +322,7 @@ class _Binder:
         leading = self.scope.leading if reads_batch(formula, self.table) else ()
         axes = self.table.arranged(free, leading)
         variable = Variable(self.names.fresh(), self.scope.owner, axes)
-        _check_numbers(used[0])
+        _check_numbers(*used)
         self.equations.append(Equation(Access(variable, axes), *used, reduction, reduced))
         return Access(variable, axes)
 

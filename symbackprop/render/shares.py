@@ -29,7 +29,7 @@ from symbackprop.render.document import (
 from symbackprop.render.plain import plain
 from symbackprop.render.setting import Setting
 from symbackprop.render.symbols import Names
-from symbackprop.render.typeset import Math
+from symbackprop.render.typeset import Math, Numeral
 
 LOCAL_PARTIAL = "local partial"
 CHAIN_RULE = "chain rule"
@@ -146,8 +146,10 @@ def total_display(context: Context, setting: Setting, total: Total) -> Display:
 
     Where a consumer reads some places only, the sum has deltas.
     """
-    if not all(covers(share.access) for share in total.shares):
-        lines: Iterable[Line] = [_scattered(context, setting, total)]
+    if not total.shares:
+        lines: Iterable[Line] = _nothing(setting, total)
+    elif not all(covers(share.access) for share in total.shares):
+        lines = [_scattered(context, setting, total)]
     elif len(total.shares) == 1:
         lines = _single(context, setting, total.shares[0])
     else:
@@ -187,6 +189,15 @@ def _is_cost(setting: Setting, share: Share) -> bool:
 def _term(setting: Setting, share: Share) -> Term:
     """Return the share's term, without the adjoint of the cost itself, which is 1."""
     return share.partial if _is_cost(setting, share) else share.term
+
+
+def _nothing(setting: Setting, total: Total) -> Iterator[Line]:
+    names = setting.names(total.variable.axes)
+    target = Access(total.variable.bar(), total.variable.axes)
+    reason = "it feeds nothing that the cost has a derivative by"
+    condition = ranges(setting, total.variable.axes, names)
+    left = setting.access(target, names)
+    yield Line(left, Numeral("0"), condition=condition, rule=TOTAL_DERIVATIVE, reason=(reason,))
 
 
 def _single(context: Context, setting: Setting, share: Share) -> Iterator[Line]:
