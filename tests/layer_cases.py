@@ -21,13 +21,40 @@ from symbackprop.errors import SymbackpropError
 from symbackprop.reference import accumulate, evaluate, forward_equations
 
 TOLERANCE = 1e-10  # of a tensor's largest number
-FLOOR = 1e-6  # of the largest number of all tensors: what counts as zero
+FLOOR = 1e-2  # of the largest number of all tensors: below it, those tensors' rounding counts
 BATCHES = (3, 1)
 
 # The layer by PyTorch: p its parameters by symbol, x its input, f its fields, defaults included.
 TORCH = {
     "dense": lambda p, x, f: x @ p["W"] + p.get("b", 0),
+    "layer_norm": lambda p, x, f: functional().layer_norm(
+        x, p["gamma"].shape if p else _whole(f["normalized_shape"], x), *_affine(p), f["eps"]
+    ),
+    "rms_norm": lambda p, x, f: functional().rms_norm(x, x.shape[-1:], p["gamma"], f["eps"]),
+    "instance_norm": lambda p, x, f: _by_channel(
+        p, functional().layer_norm(x, x.shape[2:], eps=f["eps"])  # its own refuses a single place
+    ),
+    "l2_normalize": lambda p, x, f: functional().normalize(x, dim=f["axis"], eps=f["eps"]),
 }
+
+
+def functional():
+    return torch_or_skip().nn.functional
+
+
+def _affine(p):
+    return p.get("gamma"), p.get("beta")
+
+
+def _by_channel(p, h):
+    shape = (-1, *[1] * (h.ndim - 2))
+    return h * p["gamma"].reshape(shape) + p["beta"].reshape(shape) if p else h
+
+
+def _whole(shape, x):
+    return x.shape[-1:] if shape is None else (shape,) if isinstance(shape, int) else shape
+
+
 
 # Extents of a sample: unequal, with a 1 at every place, all 1.
 SHAPES = {
@@ -56,14 +83,20 @@ def values_of(definition):
     found = dict.fromkeys(definition.sizes, (3, 1, 4))
     found |= {name: (on, not on) for name, on in definition.options.items()}
     found |= {name: _values(definition, name) for name in definition.constants}
+    found |= {name: _of_field(field) for name, field in definition.fields.items()}
     return found
+
+
+def _of_field(field):
+    """Return the default, every word and some numbers that are allowed."""
+    start = [2] if field.required else [field.default]
+    numbers = (1, 2, 3) if field.least == 1 else (0, 1, 2) if field.least == 0 else (1, 2, -2)
+    lists = [(1, 6), (3, 4)] if field.several else []
+    return tuple(dict.fromkeys([*start, *field.words, *numbers, *lists]))
 
 
 def _values(definition, name):
     default = definition.constants[name]
-    choices = getattr(definition, "choices", {}).get(name)
-    if choices:
-        return (default, *(choice for choice in choices if choice != default))
     if isinstance(default, bool):
         return default, not default
     if isinstance(default, int):
@@ -112,14 +145,17 @@ def fits(case):
 
 def network_of(case):
     """Return the network of a case, with a squared error as its loss."""
-    definition = CATALOG.layers[case.layer]
     layers = [LayerUse(case.layer, "layer", fields=dict(case.fields))]
-    if not definition.parameters:
-        units = {"units": case.shape[-1]}
-        layers.insert(0, LayerUse("dense", "first", fields=units))
-    return build_network(
-        Architecture("case", case.shape, tuple(layers), loss=Use("mean_squared_error"))
-    )
+    network = _built(case, layers)
+    if network.parameters:
+        return network
+    units = {"units": case.shape[-1]}
+    return _built(case, [LayerUse("dense", "first", fields=units), *layers])
+
+
+def _built(case, layers):
+    loss = Use("mean_squared_error")
+    return build_network(Architecture("case", case.shape, tuple(layers), loss=loss))
 
 
 def emitted(case):
@@ -207,8 +243,8 @@ def _torch(case, network, point):
         value = TORCH["dense"]({"W": leaves["W1"], "b": leaves["b1"]}, x, {})
     owner = network.layers[-1].owner
     own = {k.removesuffix(owner): v for k, v in leaves.items() if k.endswith(owner)}
-    defaults = {**CATALOG.layers[case.layer].constants, **CATALOG.layers[case.layer].options}
-    output = TORCH[case.layer](own, value, {**defaults, **dict(case.fields)})
+    fields = {**CATALOG.layers[case.layer].defaults, **dict(case.fields)}
+    output = TORCH[case.layer](own, value, fields)
     (output * torch.tensor(point.cotangent)).sum().backward()
     found = {"output": output.detach().numpy()}
     leaves |= {} if network.input.integer else {"x": x}
@@ -224,7 +260,7 @@ def _training(module, point, results):
     cotangent = module.loss_gradient(output, point.y)
     plain = module.backward(point.params, cache, cotangent)
     expected = {"loss": np.asarray(module.loss(output, point.y)), **plain}
-    overall = max(np.abs(value).max(initial=0) for value in plain.values())
+    overall = max(np.abs(value).max(initial=0) for value in (cotangent, *plain.values()))
     work = module.Workspace(len(point.x) + 1)
     found = []
     for workspace in (None, work, work):
