@@ -32,7 +32,8 @@ TORCH = {
     ),
     "rms_norm": lambda p, x, f: functional().rms_norm(x, x.shape[-1:], p["gamma"], f["eps"]),
     "instance_norm": lambda p, x, f: _by_channel(
-        p, functional().layer_norm(x, x.shape[2:], eps=f["eps"])  # its own refuses a single place
+        p,
+        functional().layer_norm(x, x.shape[2:], eps=f["eps"]),  # its own refuses a single place
     ),
     "l2_normalize": lambda p, x, f: functional().normalize(x, dim=f["axis"], eps=f["eps"]),
 }
@@ -53,7 +54,6 @@ def _by_channel(p, h):
 
 def _whole(shape, x):
     return x.shape[-1:] if shape is None else (shape,) if isinstance(shape, int) else shape
-
 
 
 # Extents of a sample: unequal, with a 1 at every place, all 1.

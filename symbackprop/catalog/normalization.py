@@ -27,11 +27,12 @@ def _standardized(kept: str, over: str, count: str) -> tuple[str, ...]:
         count: how many numbers those are.
     """
     place = f"{kept}{over}"
+    count = f"({count})" if " " in count else count
     own = f"[{kept.rstrip(', ')}]" if kept else ""
     return (
-        f"m{own} = total({over}, x[{place}]) / ({count})",
+        f"m{own} = total({over}, x[{place}]) / {count}",
         f"u[{place}] = x[{place}] - m{own}",
-        f"v{own} = total({over}, u[{place}]**2) / ({count})",
+        f"v{own} = total({over}, u[{place}]**2) / {count}",
         f"r{own} = 1 / sqrt(v{own} + eps)",
         f"h[{place}] = u[{place}] * r{own}",
     )
@@ -92,7 +93,7 @@ def _l2_normalize(reading: Reading) -> Body:
 
 def _checked_axis(fields: Mapping[str, Any], rank: int) -> int:
     """Return the axis of a sample, from one that counts the batch as 0."""
-    axis = fields["axis"]
+    axis: int = fields["axis"]
     place = axis if axis >= 0 else axis + rank + 1
     if not 1 <= place <= rank:
         raise SymbackpropError(
@@ -104,7 +105,7 @@ def _checked_axis(fields: Mapping[str, Any], rank: int) -> int:
 ENTRIES = (
     written_layer(
         _layer_norm,
-        Reading((("features",),)),
+        Reading(((64,),)),
         name="layer_norm",
         doc="Each sample's features, or last axes, less their mean, by their standard deviation.",
         source="Ba, Kiros & Hinton 2016, arXiv:1607.06450, equation (4)",
@@ -131,7 +132,7 @@ ENTRIES = (
     ),
     written_layer(
         _instance_norm,
-        Reading((("channels", "height", "width"),)),
+        Reading(((8, 4, 4),)),
         name="instance_norm",
         doc="Each sample's channels less their mean over space, by their standard deviation.",
         source="Ulyanov, Vedaldi & Lempitsky 2016, arXiv:1607.08022, equation (2)",
@@ -142,7 +143,7 @@ ENTRIES = (
     ),
     written_layer(
         _l2_normalize,
-        Reading((("length", "features"),)),
+        Reading(((16, 64),)),
         name="l2_normalize",
         doc="Every vector along an axis by its length; no length counts as less than eps.",
         source="PyTorch: torch.nn.functional.normalize",
