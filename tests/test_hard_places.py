@@ -518,3 +518,16 @@ def test_the_input_gradient_reads_what_forward_and_backward_have_left(tmp_path, 
     output, cache = module.forward(params, x)
     expected = module.backward(params, cache, module.loss_gradient(output, y[:, :4]))["x"]
     np.testing.assert_allclose(found["x"], expected, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("error", [1e-17, 1e-9, 1e-4, 0.3, 30.0, 800.0])
+def test_log_cosh_keeps_the_digits_of_small_errors(error):
+    module = module_of("1-1", "log_cosh")
+    output, y = np.array([[error]]), np.zeros((1, 1))
+    exact = mp.mpf(error)
+    close([module.loss(output, y)], [mp.log(mp.cosh(exact))], ROUNDINGS)
+    close(module.loss_gradient(output, y), [[mp.tanh(exact)]], ROUNDINGS)
+    params = identity_like(module, 1)
+    loss, grads = module.loss_and_gradients(params, output, y)
+    close([loss], [mp.log(mp.cosh(exact))], ROUNDINGS)
+    close(grads["b1"], [mp.tanh(exact)], ROUNDINGS)

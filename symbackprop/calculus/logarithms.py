@@ -69,9 +69,24 @@ def split_logarithm(argument: Expression, opened: Opener, positive: Positive) ->
     if argument.function == "exp":
         return argument.arguments[0]
     parts, exponentials = _factors(argument)
+    if _is_sum(argument) and all(power > 0 for _, power in parts):
+        # An exponential taken out of a sum of them is no gain: the balanced sum is stable.
+        return _through_definitions(argument, opened, positive)
     if len(parts) > 1 or parts[0][1] != 1 or parts[0][0] != argument:
         return _sum_of_logarithms(parts, exponentials, opened, positive)
     return _through_definitions(argument, opened, positive)
+
+
+def _is_sum(expression: Expression) -> bool:
+    """Whether the expression is written as a sum, numbers that multiply or divide it aside."""
+    while isinstance(expression, Apply) and expression.function in ("multiply", "divide"):
+        others = [a for a in expression.arguments if not isinstance(a, Number)]
+        if len(others) != 1 or (
+            expression.function == "divide" and others[0] != expression.arguments[0]
+        ):
+            return False
+        expression = others[0]
+    return isinstance(expression, Apply) and expression.function == "add"
 
 
 def _sum_of_logarithms(
