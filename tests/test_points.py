@@ -79,6 +79,49 @@ def test_gradients_of_a_deep_network_are_comparable_from_end_to_end(activation):
     assert found.point.parameters(subject)["W1"].shape == (2, 16)
 
 
+@pytest.mark.parametrize(
+    "architecture",
+    [
+        "2-4x40:exponential",
+        "4-4x40:square",
+        "2-1x40:sigmoid",
+        *(
+            pytest.param(each, marks=pytest.mark.grid)
+            for each in (
+                "8-8x1000:relu",
+                "8-8x999:relu-1",
+                "8-8x1000:tanh",
+                "4-4x500:sigmoid",
+                "16-16x400:gelu",
+                "2-1x300:relu",
+                "4-4x200:elu",
+                "4-4x200:softmax",
+                "16-16x300:relu-3:softmax",
+            )
+        ),
+    ],
+)
+def test_no_right_module_fails_for_overflow_or_underflow(architecture):
+    text = text_of(architecture)
+    report = examine(module_of(text))
+    assert report.passed
+    assert all(finding.tested for finding in report.tensors.values())
+    wrong = text.replace("dW = a_below.T @ dz", "dW = 1.0001 * a_below.T @ dz")
+    assert wrong != text
+    assert not examine(module_of(wrong)).passed
+
+
+@pytest.mark.parametrize("architecture", ["2-4x40:exponential", "4-4x40:square"])
+def test_a_point_that_overflows_is_scaled_down(architecture):
+    subject = Subject(module_of(text_of(architecture)))
+    with np.errstate(all="ignore"):
+        first = candidates(subject, 0)[0]
+        found = balanced(subject, first)
+    assert not first.finite
+    assert found.finite
+    assert found.point.gain < 1
+
+
 def test_points_are_the_same_every_time(chain):
     subject = Subject(module_of(chain))
     assert candidates(subject, 3) == candidates(subject, 3)

@@ -178,8 +178,8 @@ def _examined(subject: Subject, seed: int) -> GradientReport:
         notes.append("too large to check tensor by tensor: random directions over all of them")
     report = GradientReport(tensors, checks, tuple(notes))
     if all(np.isfinite(finding.error) for finding in tensors.values()):
-        # Not where weights were scaled: a network at the edge of chaos magnifies rounding.
-        params = replace(point, gain=1.0).parameters(subject)
+        # Not where weights grew: a network at the edge of chaos magnifies rounding.
+        params = replace(point, gain=min(point.gain, 1.0)).parameters(subject)
         samples = [subject.sample(params, point.seed, size) for size in BATCHES]
         return report.extended(variants(subject, params, samples))
     return report.extended({}, "with gradients missing or not finite, nothing else was checked")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
@@ -13,8 +14,10 @@ from symbackprop.checking.subject import Array, Subject
 CANDIDATES, FEWEST, NUMBERS = 12, 3, 16_000_000
 SIZE = 3
 # Through a deep network gradients fade or grow: weights are scaled until the smallest tensor's
-# is this part of the largest one's, as long as that brings them nearer by so much.
-BALANCE, GAIN, PROGRESS, ROUNDS = 1e-3, 2.0, 3.0, 6
+# is this part of the largest one's, as long as that brings them nearer by so much. Gradients
+# beyond ``LARGE`` count as apart from the cotangent, which is about 1: all grow together where
+# activations grow, until a loss squares what is left of the range.
+BALANCE, GAIN, PROGRESS, ROUNDS, LARGE = 1e-3, 2.0, 3.0, 10, 1e3
 
 
 @dataclass(frozen=True)
@@ -43,13 +46,16 @@ class Candidate:
     Attributes:
         dead: tensors whose gradient is 0 everywhere, as before a relu that is off.
         idle: how many numbers of all gradients are 0.
-        balance: the smallest tensor's largest gradient over that of all, of weights and input.
+        balance: the smallest tensor's largest gradient over that of all, of weights and input;
+            less where all are large, 0 where one is not finite.
+        finite: whether all gradients are.
     """
 
     point: Point
     dead: frozenset[str]
     idle: int
     balance: float
+    finite: bool
 
 
 def candidates(subject: Subject, seed: int) -> list[Candidate]:
@@ -75,26 +81,43 @@ def _seen(subject: Subject, point: Point) -> Candidate:
     gradient = subject.call("backward", params, cache, sample.cotangent)
     found = {k: v for k, v in gradient.items() if not isinstance(v, dict)}
     largest = {k: float(np.abs(v).max(initial=0.0)) for k, v in found.items()}
-    alive = [v for k, v in largest.items() if v and (k == "x" or np.ndim(found[k]) > 1)]
+    weights = [v for k, v in largest.items() if k == "x" or np.ndim(found[k]) > 1]
+    finite = bool(np.isfinite([*largest.values()]).all())
     return Candidate(
         point,
         frozenset(k for k, v in largest.items() if v == 0),
         sum(int(np.sum(v == 0)) for k, v in found.items() if k != "x"),
-        min(alive) / max(alive) if alive and np.isfinite(alive).all() else 0.0,
+        _balance([v for v in weights if v]) if finite else 0.0,
+        finite,
     )
 
 
+def _balance(sizes: Sequence[float]) -> float:
+    if not sizes:
+        return 0.0
+    largest = max(sizes)
+    return min(sizes) / largest * min(1.0, LARGE / largest)
+
+
 def balanced(subject: Subject, candidate: Candidate) -> Candidate:
-    """Scale the weights until gradients of first and last layers are comparable."""
+    """Scale the weights until gradients are finite, those of first and last layers comparable."""
     depth = sum(len(shape) > 1 for shape in subject.shapes.values())
     for _ in range(ROUNDS):
         if candidate.balance >= BALANCE or not depth:
             break
         factor = min(GAIN, max(candidate.balance, 1e-300) ** (-1 / depth))
-        gains = [candidate.point.gain * factor, candidate.point.gain / factor]
+        gains = [candidate.point.gain / factor]
+        if candidate.finite:
+            gains.append(candidate.point.gain * factor)
         tried = [_seen(subject, replace(candidate.point, gain=gain)) for gain in gains]
-        best = max(tried, key=lambda each: (-len(each.dead), each.balance))
-        if best.dead - candidate.dead or best.balance <= PROGRESS * candidate.balance:
+        best = max(tried, key=lambda each: (each.finite, -len(each.dead), each.balance))
+        if candidate.finite and not _livelier(best, candidate):
             break
         candidate = best
     return candidate
+
+
+def _livelier(one: Candidate, other: Candidate) -> bool:
+    if one.dead - other.dead or not one.finite:
+        return False
+    return len(one.dead) < len(other.dead) or one.balance > PROGRESS * other.balance
