@@ -82,9 +82,9 @@ def test_gradients_of_a_deep_network_are_comparable_from_end_to_end(activation):
 @pytest.mark.parametrize(
     "architecture",
     [
-        "2-4x40:exponential",
-        "4-4x40:square",
-        "2-1x40:sigmoid",
+        "2-4x80:exponential",
+        "4-4x80:square",
+        "4-4x80:sigmoid",
         *(
             pytest.param(each, marks=pytest.mark.grid)
             for each in (
@@ -111,7 +111,7 @@ def test_no_right_module_fails_for_overflow_or_underflow(architecture):
     assert not examine(module_of(wrong)).passed
 
 
-@pytest.mark.parametrize("architecture", ["2-4x40:exponential", "4-4x40:square"])
+@pytest.mark.parametrize("architecture", ["2-4x80:exponential", "4-4x80:square"])
 def test_a_point_that_overflows_is_scaled_down(architecture):
     subject = Subject(module_of(text_of(architecture)))
     with np.errstate(all="ignore"):
@@ -127,3 +127,33 @@ def test_points_are_the_same_every_time(chain):
     assert candidates(subject, 3) == candidates(subject, 3)
     lifted = Point(3, lifted=True, gain=2.0).parameters(subject)
     assert all((value >= 0).all() for value in lifted.values())
+
+
+def test_a_gradient_that_is_zero_everywhere_is_rounding_and_a_fault_in_it_is_found():
+    network = build("3-1", loss="cosine_similarity")  # the cosine of numbers is 1 or -1
+    for optimizer in ("sgd", "momentum", "adam"):
+        text = generate(network, optimizer=optimizer).text
+        assert all(examine(module_of(text), seed).passed for seed in range(3))
+    wrong = text.replace("* (t_1 * (0.5 / u) * 2)", "* (t_1 * (0.5001 / u) * 2)")
+    assert wrong != text
+    assert not examine(module_of(wrong)).passed
+
+
+def test_a_bias_that_a_softmax_over_positions_takes_away(tmp_path):
+    path = tmp_path / "positions.toml"
+    path.write_text(POSITIONS)
+    text = generate(build(path)).text
+    assert all(examine(module_of(text), seed).passed for seed in range(3))
+
+
+POSITIONS = """
+spec = 1
+[network]
+name = "positions"
+input = [4, 3]
+loss = "mean_squared_error"
+[[layer]]
+type = "dense"
+units = 5
+activation = { name = "softmax", axis = 1 }
+"""

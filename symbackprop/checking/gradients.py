@@ -44,9 +44,14 @@ class Compared:
     numeric: Slopes
 
     @property
-    def alive(self) -> bool:
-        """Whether any of them is not 0; NaN is not."""
-        return bool(np.any(self.derived) or np.any(self.numeric.values))
+    def rounding(self) -> float:
+        """What the numeric derivatives may be off by in float64."""
+        return float(self.numeric.rounding.max(initial=0.0))
+
+    def alive(self, largest: float) -> bool:
+        """Whether any of them is not 0; NaN is not. Where all tensors' are rounding, none is."""
+        some = np.any(self.derived) or np.any(self.numeric.values)
+        return bool(some and not largest <= self.rounding)
 
     def error(self, largest: float) -> float:
         """Return the largest difference, relative to the largest numeric derivative.
@@ -57,7 +62,9 @@ class Compared:
         Args:
             largest: the largest numeric derivative of all tensors.
         """
-        rounding = min(float(self.numeric.rounding.max(initial=0.0)), RESOLUTION * largest)
+        if largest <= self.rounding:  # all are 0, but for the rounding of terms that are about 1
+            largest = 1.0
+        rounding = min(self.rounding, RESOLUTION * largest)
         scale = max(self.numeric.largest, FLOOR * largest, rounding / TOLERANCE)
         worst = float(np.abs(self.derived - self.numeric.values).max(initial=0.0))
         return 0.0 if worst == 0 else float(np.divide(worst, scale))
@@ -109,7 +116,7 @@ def compare(
         compared[name] = Compared(derived, numeric)
         largest, first = max(largest, numeric.largest), numeric.first
     return {
-        name: Outcome(each.error(largest), each.resolved(largest), each.alive)
+        name: Outcome(each.error(largest), each.resolved(largest), each.alive(largest))
         for name, each in compared.items()
     }
 

@@ -14,7 +14,10 @@ from symbackprop.checking.subject import Array, Sample, Subject
 ROUNDING, SINGLE = 1e-9, 2e-3
 # Of the largest gradient, what counts as zero: there the others' rounding is all there is.
 FLOOR, SINGLE_FLOOR = 1e-5, 1e-3
+# Where the largest is no larger than this, all are rounding: of terms that are about 1.
+ZERO = 1e-12
 RATE = 0.125
+COTANGENT = " cotangent"  # no name of a parameter
 
 Result = tuple[float, dict[str, Any]]
 Try = tuple[Sample, Array]
@@ -66,7 +69,8 @@ def _layered(subject: Subject, params: Mapping[str, Array], each: Try) -> Result
     output, cache = subject.forward(params, sample.x)
     value = float(subject.call("loss", output, y))
     cotangent = subject.call("loss_gradient", output, y)
-    return value, _copied(subject.call("backward", params, cache, cotangent))
+    gradient = subject.call("backward", params, cache, cotangent)
+    return value, _copied({**gradient, COTANGENT: cotangent})
 
 
 def _paths(
@@ -91,11 +95,11 @@ def _paths(
         gaps, gaps[:1] * len(gaps), plain, layered, strict=True
     ):
         scale = max(abs(result[0]), abs(by_layer[0]), abs(plain[0][0]))
-        overall = max(_largest(result[1][k]) for k in params)
+        floor = _floor({**result[1], **by_layer[1]})
         worst = _worst(worst, _ratio(abs(value - expected), scale))
         for k in params:
             first = _largest(plain[0][1][k])
-            largest = max(_largest(result[1][k]), first, FLOOR * overall)
+            largest = max(_largest(result[1][k]), first, floor)
             worst = _worst(worst, _ratio(_largest(gap[k] - expected_gap[k]), largest))
         mine, other = ({"x": each[1].get("x")} for each in (result, by_layer))
         worst = _worst(worst, _difference(mine, other))
@@ -152,7 +156,7 @@ def _update(subject: Subject, params: Mapping[str, Array], gradient: dict[str, A
         step = {name: params[name] - RATE * np.asarray(gradient[name]) for name in params}
         return _worst(worst, _difference(own, step))
     slopes = [float(((own[k] - params[k]) * gradient[k]).sum()) for k in params]
-    idle = [not np.any(gradient[k]) for k in params]
+    idle = [np.array_equal(params[k] - RATE * np.asarray(gradient[k]), params[k]) for k in params]
     descends = all(s < 0 or still for s, still in zip(slopes, idle, strict=True))
     return worst if descends else np.inf
 
@@ -176,10 +180,15 @@ def _single(subject: Subject, params: Mapping[str, Array], samples: Sequence[Sam
         for number, y in enumerate(sample.targets):
             _, trained = subject.train(point, sample.x, y)
             results[-1] |= {f"{k} {number}": trained[k] for k in params}
-            results[-1][f" cotangent {number}"] = subject.call("loss_gradient", output, y)
+            results[-1][f"{COTANGENT} {number}"] = subject.call("loss_gradient", output, y)
     exact, rough = results
     if any(v.dtype != np.float32 for v in rough.values() if not isinstance(v, dict)):
         return np.inf
+    # What is 0 but for rounding has the rounding of its terms: no more than that is asked of it.
+    overall = _overall(exact)
+    for name in [k for k, v in exact.items() if 0 < _largest(v) <= ZERO * overall]:
+        if _largest(rough[name]) <= SINGLE_FLOOR * overall:
+            del rough[name], exact[name]
     return _difference(rough, exact, SINGLE_FLOOR)
 
 
@@ -209,8 +218,7 @@ def _difference(
     """Return the largest difference of two dicts of arrays, relative by array."""
     if found.keys() != expected.keys():
         return np.inf
-    overall = max((_largest(v) for v in expected.values() if v is not None), default=0.0)
-    worst = 0.0
+    least, worst = _floor(expected, floor), 0.0
     for name, value in expected.items():
         other = found[name]
         if isinstance(value, dict) and isinstance(other, dict):
@@ -219,8 +227,18 @@ def _difference(
             if other is None or np.shape(other) != np.shape(value):
                 return np.inf
             gap = _largest(np.subtract(other, value, dtype=np.float64))
-            worst = _worst(worst, _ratio(gap, max(_largest(value), floor * overall)))
+            worst = _worst(worst, _ratio(gap, max(_largest(value), least)))
     return worst
+
+
+def _floor(arrays: Mapping[str, Any], part: float = FLOOR) -> float:
+    """Return the size below which a number among these is rounding."""
+    overall = _overall(arrays)
+    return 1.0 if overall <= ZERO else part * overall
+
+
+def _overall(arrays: Mapping[str, Any]) -> float:
+    return max((_largest(v) for v in arrays.values() if v is not None), default=0.0)
 
 
 def _largest(value: Any) -> float:
