@@ -63,6 +63,7 @@ class Vocabulary:
     functions: Mapping[str, Any] = field(default_factory=dict)
     first: int = 1
     cost: str = "L"
+    partials: Mapping[str, Any] = field(default_factory=dict)  # of "above/below", at both places
 
 
 def tokens(text: str) -> list[str]:
@@ -201,7 +202,20 @@ class _Reader:
         tree = self.condition() if opening == "[" else self.expression()
         self.take(closing)
         self.bars = outer
+        if opening == "(" and self.next == "_":
+            return self.held(tree)
         return tree if opening == "(" else (*name, tree)
+
+    def held(self, tree: tuple) -> tuple:
+        """The partial of the cost, with what stands below it held constant."""
+        self.take()
+        names = tuple("".join(name) for name in _split(self.group()))
+        if tree[0] == "read" and tree[1].startswith("∂"):
+            cost, variable = ("read", self.vocabulary.cost), ("read", tree[1][1:], *tree[2:])
+            return ("partial", cost, variable, names)
+        if tree[0] != "partial" or tree[3]:
+            raise UnreadableError("brackets with a subscript around no derivative")
+        return (*tree[:3], names)
 
     def powered(self, base: tuple, may: bool) -> tuple:
         if self.next != "^":
@@ -226,13 +240,23 @@ class _Reader:
         above, below = self.group(), self.group()
         if above[:1] != ["\\partial"]:
             return ("divide", self.inside(above), self.inside(below))
-        if "".join(above[1:]) != self.vocabulary.cost or below[:1] != ["\\partial"]:
-            raise UnreadableError("a derivative of another cost")
+        if below[:1] != ["\\partial"]:
+            raise UnreadableError("a derivative with respect to nothing")
         reader = _Reader(below[1:], self.vocabulary)
+        if "".join(above[1:]) != self.vocabulary.cost:
+            return self.local(above[1:], reader)
         tree = reader.name(reader.take(), "∂")
         if tree[0] != "read" or reader.left:
             raise UnreadableError("a derivative with respect to no variable")
         return tree
+
+    def local(self, above: list[str], below: _Reader) -> tuple:
+        """The partial of one value with respect to another that it reads."""
+        upper = _Reader(above, self.vocabulary)
+        consumer, place = upper.name(upper.take()), below.name(below.take())
+        if upper.left or below.left or {consumer[0], place[0]} != {"read"}:
+            raise UnreadableError("a derivative of no variable")
+        return ("partial", consumer, place, ())
 
     def cases(self) -> tuple:
         self.take()
@@ -341,8 +365,11 @@ def _letter(left: list[str]) -> str:
 
 
 def letters(tree: tuple) -> list[str]:
-    """The indices by which a read's places are named, in order."""
-    return [place[1] for place in tree[2:] if place[0] == "letter"]
+    """The indices by which the places of a read, or of both of a partial, are named, in order."""
+    found = [tree[1]] if tree[0] == "letter" else []
+    inner = tree[2:] if tree[0] == "read" else tree[1:3]
+    found += [name for part in inner if isinstance(part, tuple) for name in letters(part)]
+    return [*dict.fromkeys(found)]
 
 
 def _axis(tree: tuple, letter: str, arrays: Mapping[str, Array]) -> int:
@@ -369,10 +396,10 @@ class Work:
     def __init__(self, vocabulary: Vocabulary) -> None:
         self.known = vocabulary
 
-    def points(self, tree: tuple) -> Iterator[dict[str, int]]:
-        """Every value of the indices of a read."""
+    def points(self, tree: tuple, other: tuple = ()) -> Iterator[dict[str, int]]:
+        """Every value of the indices of a read or a partial; ``other`` may have their axes."""
         names = letters(tree)
-        sizes = [_axis(tree, name, self.known.arrays) for name in names]
+        sizes = [_axis((tree, other), name, self.known.arrays) for name in names]
         for point in product(*(range(size) for size in sizes)):
             yield {name: at + self.known.first for name, at in zip(names, point, strict=True)}
 
@@ -461,6 +488,14 @@ class Work:
             raise UnreadableError(f"{name} has no place {place}")
         value = array.values[place]
         return int(value) + self.known.first if array.integer else MP.convert(value)
+
+    def _partial(self, at, consumer, place, held):
+        name = f"{consumer[1]}/{place[1]}"
+        if name not in self.known.partials:
+            raise UnreadableError(f"{name}: no such partial")
+        where = tuple(int(v) - self.known.first for v in self._values(at, consumer[2:]))
+        which = tuple(int(v) - self.known.first for v in self._values(at, place[2:]))
+        return self.known.partials[name](where, which, held)
 
     def _large(self, at, *parts):
         sign, bound, start, top, out, body = parts

@@ -18,10 +18,11 @@ from symbackprop.calculus.closed import (
     output_forms,
     shifted,
 )
-from symbackprop.calculus.derive import collect_constants, contract, derive
+from symbackprop.calculus.derive import contract, derive
 from symbackprop.calculus.graph import needed
 from symbackprop.calculus.indices import compress
 from symbackprop.calculus.logarithms import unguarded
+from symbackprop.calculus.occurrences import DELTA, added_terms, joined, with_function
 from symbackprop.calculus.partials import Symbolic, from_sympy, slot_symbol, to_sympy
 from symbackprop.calculus.totals import Share, Total, look_through, totals
 from symbackprop.equations import (
@@ -41,7 +42,6 @@ from symbackprop.scalar import Apply, Expression, Slot, apply, walk
 
 CANCELLED = "common factors cancel"
 DISTRIBUTION = "the targets of a sample add up to 1"
-DELTA = Variable("delta")
 _LONGEST = 4  # more ways to the cost than these do not collapse into anything
 
 
@@ -113,7 +113,7 @@ def textbook(network: Network, layers: Derivation) -> Textbook:
         network: the equations.
         layers: as ``derive_layers`` gives it.
     """
-    named = look_through(totals(layers), lambda variable: variable.made)
+    named = [joined(t) for t in look_through(totals(layers), lambda variable: variable.made)]
     closed: dict[Share, Share] = {}
     for total in named:
         for share in total.shares:
@@ -130,7 +130,7 @@ def textbook(network: Network, layers: Derivation) -> Textbook:
     losses = tuple(_loss(network, head, shown, through) for head in network.heads)
     found = {value: jacobian for value, jacobian in jacobians.items() if jacobian}
     penalties = tuple(_penalty(network, equations) for equations in network.penalties)
-    return Textbook(named, closed, found, losses, penalties)
+    return Textbook(tuple(named), closed, found, losses, penalties)
 
 
 def _closed(total: Total, closed: dict[Share, Share]) -> Total:
@@ -184,13 +184,8 @@ def _in_output(share: Share, forms: Sequence[OutputForm]) -> Share:
     for form in forms:
         factor = form.rewritten(merged(share.partial))
         if factor is not None:
-            return replace(share, partial=_with_function(share.partial, factor))
+            return replace(share, partial=with_function(share.partial, factor))
     return share
-
-
-def _with_function(term: Term, factor: Factor) -> Term:
-    coefficient, factors = collect_constants((factor,))
-    return replace(term, coefficient=coefficient, factors=factors)
 
 
 def _loss(
@@ -201,7 +196,7 @@ def _loss(
     derivation = derive(equations, (head.sample,), [network.output])
     made = {e.target.variable for e in equations if e.target.variable.made} - {head.sample}
     found = look_through(totals(derivation), lambda variable: variable in made)
-    kept = tuple(total for total in found if total.variable != head.sample)
+    kept = tuple(joined(total) for total in found if total.variable != head.sample)
     collapse = _collapse(network, head, kept, shown, through)
     batch = _total(head.equations, head.cost, head.sample)
     return Loss(head, equations, equations != tuple(written), kept, collapse, batch)
@@ -247,12 +242,12 @@ def _collapse(
         return ()
     total = found[0]
     terms = tuple(contract(share.partial) for share in total.shares)
-    joined = _adjoint(value, tuple(_with_function(t, merged(t)) for t in terms))
-    cancelled = _adjoint(value, tuple(_cancelled(term) for term in joined.terms))
+    written = _adjoint(value, tuple(with_function(t, merged(t)) for t in terms))
+    cancelled = _adjoint(value, tuple(_cancelled(term) for term in written.terms))
     added = _adjoint(value, tuple(_added_up(term, head.target) for term in cancelled.terms))
-    steps = [Step("chain rule", (total,), (joined,))]
-    if cancelled != joined:
-        steps.append(Step("cancellation", (joined,), (cancelled,), CANCELLED))
+    steps = [Step("chain rule", (total,), (written,))]
+    if cancelled != written:
+        steps.append(Step("cancellation", (written,), (cancelled,), CANCELLED))
     if added != cancelled and not any(_summed(term) for term in added.terms):
         steps.append(Step("assumption", (cancelled,), (added,), DISTRIBUTION))
     return tuple(steps) if len(steps) > 1 else ()
@@ -268,30 +263,13 @@ def _adjoint(variable: Variable, terms: tuple[Term, ...]) -> Adjoint:
         elif _summed(term):
             first[(*key, term.factors)] = term
         else:
-            first[key] = _sum(first[key], term)
+            first[key] = added_terms(first[key], term)
     return Adjoint(variable, tuple(first.values()))
 
 
 def _summed(term: Term) -> bool:
     """Whether the term is a sum over indices that its target does not hold."""
     return set(term.space) > {i for place in term.target.indices for i in indices_of(place)}
-
-
-def _sum(left: Term, right: Term) -> Term:
-    a, b = merged(left), merged(right)
-    symbols = {k: Slot(k + len(a.operands)) for k in range(len(b.operands))}
-    moved = _substituted(b.function, symbols)
-    value = to_sympy(a.function) + to_sympy(moved)
-    factor = Factor(*compress(from_sympy(value), (*a.operands, *b.operands)))
-    return _with_function(left, factor)
-
-
-def _substituted(function: Expression, slots: dict[int, Slot]) -> Expression:
-    if isinstance(function, Slot):
-        return slots[function.position]
-    if isinstance(function, Apply):
-        return apply(function.function, *(_substituted(a, slots) for a in function.arguments))
-    return function
 
 
 def _cancelled(term: Term) -> Term:
@@ -303,7 +281,7 @@ def _cancelled(term: Term) -> Term:
     shorter = from_sympy(sympy.cancel(value))
     if _quotients(shorter) >= _quotients(factor.function):
         return term
-    return _with_function(term, Factor(*compress(shorter, factor.operands)))
+    return with_function(term, Factor(*compress(shorter, factor.operands)))
 
 
 def _quotients(function: Expression) -> int:
@@ -328,7 +306,7 @@ def _added_up(term: Term, target: Variable) -> Term:
         return term
     free = Factor(*compress(from_sympy(rest), factor.operands))
     space = tuple(index for index in term.space if index in held)
-    return replace(_with_function(term, free), space=space)
+    return replace(with_function(term, free), space=space)
 
 
 def _indices(operand: object) -> tuple[Index, ...]:

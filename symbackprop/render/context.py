@@ -206,6 +206,29 @@ class Context:
                     found[operand.variable].append(equation.target.variable)
         return found
 
+    def between(self, total: Total, consumer: Variable) -> list[Variable]:
+        """Return by what else a variable feeds a consumer of it: other consumers on the way."""
+        others = dict.fromkeys(share.equation.target.variable for share in total.shares)
+        return [v for v in others if v != consumer and self._reaches(v, consumer)]
+
+    def _reaches(self, start: Variable, end: Variable) -> bool:
+        seen, waiting = {start}, [start]
+        while waiting:
+            fed = [v for v in self._consumers[waiting.pop()] if v not in seen]
+            if end in fed:
+                return True
+            seen.update(fed)
+            waiting += fed
+        return False
+
+    @cached_property
+    def _consumers(self) -> Mapping[Variable, list[Variable]]:
+        found: dict[Variable, list[Variable]] = defaultdict(list)
+        of_losses = (total for loss in self.textbook.losses for total in loss.totals)
+        for total in (*self.textbook.totals, *of_losses):
+            found[total.variable] += [share.equation.target.variable for share in total.shares]
+        return found
+
     def _wanted(self) -> frozenset[Variable]:
         """Return the variables whose derivatives are shown: those asked for, and all they need."""
         totals = {total.variable: total for total in self.textbook.totals}

@@ -9,13 +9,14 @@ from symbackprop.calculus.totals import Total
 from symbackprop.equations import Adjoint, Equation, Step, Variable
 from symbackprop.render.context import Context
 from symbackprop.render.document import Block, Display, Inlines, Line, Paragraph, Section
+from symbackprop.render.partials import LOCAL_PARTIAL, partials
 from symbackprop.render.setting import Setting
 from symbackprop.render.shares import (
     absorbed,
     adjoint_line,
     equation_display,
-    partials,
     total_display,
+    written_out,
 )
 
 FORMS = {"values": "Targets of the output's own shape", "indices": "Targets as class indices"}
@@ -75,11 +76,7 @@ def _derivative(context: Context, loss: Loss) -> list[Block]:
     blocks: list[Block] = [Display(local)] if local else []
     for total in loss.totals:
         if total in alone:
-            lines = tuple(partials(context, setting, [total]))
-            anchor = context.anchor("backward", total.variable.name)
-            bar = total.variable.bar()
-            within = absorbed(context, setting, bar)
-            display = Display(lines, anchor, context.code(bar), within)
+            display = _of_cost(context, setting, total)
         else:
             display = total_display(context, setting, total)
         blocks.append(_apart(context, loss, display))
@@ -88,9 +85,20 @@ def _derivative(context: Context, loss: Loss) -> list[Block]:
     return blocks
 
 
+def _of_cost(context: Context, setting: Setting, total: Total) -> Display:
+    """Return the partial of the cost, which is the whole derivative."""
+    if len(total.shares) == 1:
+        lines = tuple(partials(context, setting, [total]))
+    else:
+        lines = (written_out(context, setting, total, LOCAL_PARTIAL),)
+    bar = total.variable.bar()
+    anchor = context.anchor("backward", total.variable.name)
+    return Display(lines, anchor, context.code(bar), absorbed(context, setting, bar))
+
+
 def _feeds_cost_alone(loss: Loss, total: Total) -> bool:
-    """Whether one partial of the cost is the whole derivative."""
-    return [s.equation.target.variable for s in total.shares] == [loss.head.sample]
+    """Whether the partial of the cost is the whole derivative."""
+    return {s.equation.target.variable for s in total.shares} == {loss.head.sample}
 
 
 def collapse(context: Context, variable: Variable, only: Loss | None = None) -> list[Block]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from symbackprop.calculus.closed import merged
 from symbackprop.calculus.derive import contract
 from symbackprop.calculus.totals import Share, Total, aligned
 from symbackprop.equations import (
@@ -16,7 +15,6 @@ from symbackprop.equations import (
     Index,
     Term,
     Variable,
-    indices_of,
 )
 from symbackprop.render import scalars
 from symbackprop.render.context import Context
@@ -26,18 +24,25 @@ from symbackprop.render.document import (
     Line,
     Link,
 )
-from symbackprop.render.plain import plain
+from symbackprop.render.partials import (
+    LOCAL_PARTIAL,
+    OWN_VALUE,
+    as_wholes,
+    by_consumer,
+    covers,
+    is_cost,
+    partial_symbol,
+    places,
+    ranges,
+    scope,
+)
 from symbackprop.render.setting import Setting
 from symbackprop.render.symbols import Names
 from symbackprop.render.typeset import Math, Numeral
 
-LOCAL_PARTIAL = "local partial"
 CHAIN_RULE = "chain rule"
 TOTAL_DERIVATIVE = "total derivative"
-OWN_VALUE = "in terms of its own value"
 SUBSTITUTION = "substitution"
-_ELSEWHERE = "the other entries are 0"
-_OCCURRENCE = "of this occurrence alone, others add to it"
 
 
 def equation_display(context: Context, setting: Setting, equation: Equation) -> Display:
@@ -77,70 +82,6 @@ def absorbed(context: Context, setting: Setting, variable: Variable) -> Link | N
     return Link(setting.variable(found), context.anchor(direction, primal.name))
 
 
-def ranges(setting: Setting, indices: Collection[Index], names: Names) -> Math | None:
-    """Return what those of the named indices run over, in the order of the alphabet."""
-    shown = sorted((i for i in names if i in indices), key=lambda index: plain(names[index]))
-    return setting.ranges(shown, names) if shown else None
-
-
-def partials(context: Context, setting: Setting, totals: Sequence[Total]) -> Iterator[Line]:
-    """Yield the partial of each consumer with respect to each place that it reads.
-
-    The cost's own is left out where the total derivative, which looks alike, is another.
-    """
-    for total in totals:
-        for share in total.shares:
-            if len(total.shares) > 1 and _is_cost(setting, share):
-                continue
-            names = scope(setting, share)
-            left = partial_symbol(setting, share, names)
-            held = (*share.equation.free, *places(share.access))
-            condition = ranges(setting, held, names)
-            right = _partial(setting, share, names)
-            words = [] if covers(share.access) else [_ELSEWHERE]
-            words += [_OCCURRENCE] if _is_repeated(total, share) else []
-            only = ("; ".join(words),) if words else ()
-            yield Line(left, right, condition=condition, rule=LOCAL_PARTIAL, reason=only)
-            closed = context.textbook.closed.get(share)
-            if closed is not None:
-                yield Line(None, _partial(setting, closed, names), rule=OWN_VALUE)
-
-
-def covers(access: Access) -> bool:
-    """Whether the places read are all that the variable has, each once."""
-    axes = (axis.extent for axis in access.variable.axes)
-    pairs = [(p, e) for p, e in zip(access.indices, axes, strict=True) if e != 1]
-    bare = all(isinstance(place, Index) and place.extent == extent for place, extent in pairs)
-    return bare and len({place for place, _ in pairs}) == len(pairs)
-
-
-def _partial(setting: Setting, share: Share, names: Names) -> Math:
-    """Return the partial itself, summed over what neither consumer nor place holds."""
-    summed = [index for index in share.summed if index not in share.equation.free]
-    body = setting.factor(merged(share.partial), names)
-    return scalars.enclosed(setting.total(summed, body, names))
-
-
-def scope(setting: Setting, share: Share) -> Names:
-    """Return letters for the indices of a share, those of the consumer's equation first."""
-    names: Names = {}
-    setting.equation(share.equation, names)
-    place = Access(share.access.variable, share.access.indices)
-    free = [i for i in places(share.access) if i not in names]
-    return {**names, **setting.names(free, tuple(names.values()))} if place.indices else names
-
-
-def places(access: Access) -> tuple[Index, ...]:
-    """Return the indices that an access holds."""
-    return tuple(index for place in access.indices for index in indices_of(place))
-
-
-def partial_symbol(setting: Setting, share: Share, names: Names) -> Math:
-    """Return ∂u/∂v of a share."""
-    above = setting.access(share.equation.target, names)
-    return setting.derivative(above, setting.access(share.access, names))
-
-
 def total_display(context: Context, setting: Setting, total: Total) -> Display:
     """Return a total derivative: the chain rule with its factors, then with these put in.
 
@@ -149,9 +90,9 @@ def total_display(context: Context, setting: Setting, total: Total) -> Display:
     if not total.shares:
         lines: Iterable[Line] = _nothing(setting, total)
     elif not all(covers(share.access) for share in total.shares):
-        lines = [_scattered(context, setting, total)]
+        lines = [written_out(context, setting, total, TOTAL_DERIVATIVE)]
     elif len(total.shares) == 1:
-        lines = _single(context, setting, total.shares[0])
+        lines = _single(context, setting, total)
     else:
         lines = _several(context, setting, total)
     return Display(
@@ -162,33 +103,24 @@ def total_display(context: Context, setting: Setting, total: Total) -> Display:
     )
 
 
-def _scattered(context: Context, setting: Setting, total: Total) -> Line:
+def written_out(context: Context, setting: Setting, total: Total, rule: str) -> Line:
+    """Return a total derivative in one line, with deltas for what reads some places only."""
     closed = (context.textbook.closed.get(share, share) for share in total.shares)
     terms = tuple(contract(_term(setting, share)) for share in closed)
     adjoint = Adjoint(total.variable, terms)
-    return adjoint_line(setting, adjoint, rule=TOTAL_DERIVATIVE)
+    return adjoint_line(setting, adjoint, rule=rule)
 
 
 def _seeded(setting: Setting, share: Share, symbol: Math, names: Names) -> Math:
     """Return ∂L/∂u times what is given; of the cost itself, just that."""
-    if _is_cost(setting, share):
+    if is_cost(setting, share):
         return symbol
     return scalars.product([setting.access(share.seed, names), symbol])
 
 
-def _is_repeated(total: Total, share: Share) -> bool:
-    """Whether its consumer reads the variable elsewhere too: the partial is then of one read."""
-    consumer = share.equation.target.variable
-    return [s.equation.target.variable for s in total.shares].count(consumer) > 1
-
-
-def _is_cost(setting: Setting, share: Share) -> bool:
-    return share.equation.target.variable == setting.cost
-
-
 def _term(setting: Setting, share: Share) -> Term:
     """Return the share's term, without the adjoint of the cost itself, which is 1."""
-    return share.partial if _is_cost(setting, share) else share.term
+    return share.partial if is_cost(setting, share) else share.term
 
 
 def _nothing(setting: Setting, total: Total) -> Iterator[Line]:
@@ -200,12 +132,13 @@ def _nothing(setting: Setting, total: Total) -> Iterator[Line]:
     yield Line(left, Numeral("0"), condition=condition, rule=TOTAL_DERIVATIVE, reason=(reason,))
 
 
-def _single(context: Context, setting: Setting, share: Share) -> Iterator[Line]:
+def _single(context: Context, setting: Setting, total: Total) -> Iterator[Line]:
+    (share,) = total.shares
     names = scope(setting, share)
     target = Access(share.access.variable.bar(), share.access.indices)
     left = setting.access(target, names)
     condition = ranges(setting, places(share.access), names)
-    symbol = partial_symbol(setting, share, names)
+    symbol = partial_symbol(context, setting, total, share, names)
     seeded = _seeded(setting, share, symbol, names)
     yield Line(
         left,
@@ -254,16 +187,15 @@ def _feeds(setting: Setting, shares: Sequence[Share], names: Names) -> Inlines:
 
 
 def _several(context: Context, setting: Setting, total: Total) -> Iterator[Line]:
-    """Yield the sum over all places that read a variable, in the variable's own indices."""
-    own = [aligned(share) for share in total.shares]
+    """Yield the sum over all consumers of a variable, in the variable's own indices."""
+    own = [aligned(as_wholes(group)[0]) for group in by_consumer(total.shares)]
     names: Names = setting.names(total.variable.axes)
     products = []
     for share in own:
-        scope_ = _with(setting, share, names)
-        alone = _is_cost(setting, share) or _is_repeated(total, share)
-        symbol = (_partial if alone else partial_symbol)(setting, share, scope_)
-        seeded = _seeded(setting, share, symbol, scope_)
-        products.append(setting.total(_shared(share), seeded, scope_))
+        letters = _with(setting, share, names)
+        symbol = partial_symbol(context, setting, total, share, letters)
+        seeded = _seeded(setting, share, symbol, letters)
+        products.append(setting.total(_shared(share), seeded, letters))
     target = Access(total.variable.bar(), total.variable.axes)
     yield Line(
         setting.access(target, names),

@@ -16,15 +16,12 @@ from symbackprop.render.document import (
     Section,
 )
 from symbackprop.render.groups import Group
+from symbackprop.render.partials import OWN_VALUE, partials, places, ranges
 from symbackprop.render.setting import Setting
 from symbackprop.render.shares import (
     CHAIN_RULE,
-    OWN_VALUE,
     adjoint_line,
     equation_display,
-    partials,
-    places,
-    ranges,
     total_display,
 )
 
