@@ -44,7 +44,8 @@ def regrouping(view: View, extents: Extents) -> str:
     """Return what makes a stack of matrices of an array, without a copy."""
     text = "" if all(len(group) == 1 for group in view.groups) else reshaping(view.groups, extents)
     text += transposition([axis for axis in view.axes if axis is not None])
-    first = next(k for k, axis in enumerate(view.axes) if axis is not None)
+    start = next(k for k, axis in enumerate(view.axes) if axis is not None)
+    first = min(start, max(len(view.axes) - 2, 0))
     if None in view.axes[first:]:
         text += f"[{', '.join('None' if axis is None else ':' for axis in view.axes[first:])}]"
     return text

@@ -12,7 +12,7 @@ from symbackprop.emit.comments import Comments
 from symbackprop.emit.plain_loops import Kept, in_loops, plain_loops, write_segments
 from symbackprop.emit.runs import Names, Piece, Segment, tokens, variable_names
 from symbackprop.equations import Variable
-from symbackprop.lookup_printer import place
+from symbackprop.lookup_printer import is_repeated, place
 from symbackprop.lowering.plain import FREE
 from symbackprop.lowering.program import Assignment, HeadFunction, HeadProgram, PlainProgram, unused
 from symbackprop.lowering.runs import EqualLayers
@@ -218,13 +218,28 @@ def _statements(printer: NumpyPrinter, assignment: Assignment, stem: str) -> lis
         return short(printer, value, f"{name} = ", stem)
     base, _, new = value.operands
     if base.number in printer.names:
-        lines = [f"{name} = {printer.names[base.number]}.copy()"]
+        lines = [f"{name} = {printer.operand(value, 0).source}.copy()"]
     else:
         lines = short(printer, base, f"{name} = ", stem)
-    start = f"{name}[{place(printer, value)}] {'=' if value.operation == 'put' else '+='} "
-    if new.number in printer.names:
-        return [*lines, f"{start}{printer.names[new.number]}"]
+    subscript, order = place(printer, value)
+    if value.operation == "add_at" and is_repeated(value):
+        start, end = f"np.add.at({name}, {_indexed(subscript)}, ", ")"
+    else:
+        start, end = f"{name}[{subscript}] {'=' if value.operation == 'put' else '+='} ", ""
+    named = new.number in printer.names
+    text = printer.operand(value, 2, order).source
+    if named or end or text != printer.value(new).source:
+        if not named:
+            part = unused(stem, set(printer.names.values()))
+            lines += short(printer, new, f"{part} = ", stem)
+            printer.names[new.number] = part
+            text = printer.operand(value, 2, order).source
+        return [*lines, f"{start}{text}{end}"]
     return [*lines, *short(printer, new, start, stem)]
+
+
+def _indexed(subscript: str) -> str:
+    return f"np.s_[{subscript}]" if "," in subscript else subscript
 
 
 def short(

@@ -7,7 +7,7 @@ along as one more row of its weights: the faster one for narrow layers.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from symbackprop.equations import Role, Variable
@@ -22,6 +22,9 @@ _BATCH_LAST = (
     Role.SPACE,
     Role.BATCH,
 )
+
+
+Named = Iterable[tuple[Variable, Labelled]]
 
 
 @dataclass(frozen=True)
@@ -50,28 +53,42 @@ class Layout:
         return tuple(axis for _, _, axis in sorted(keys))
 
 
-def declare(
-    values: Mapping[Variable, Labelled], nodes: Iterable[Value]
-) -> dict[int, tuple[int, ...]]:
+def declare(values: Named, nodes: Sequence[Value]) -> dict[int, tuple[int, ...]]:
     """Return the position of each axis of every value.
 
-    A variable's are declared; what is computed elementwise lies as the largest of its operands.
+    A variable's are declared; what is computed elementwise lies as what it is computed for, or
+    else as the largest of its operands.
     """
     found: dict[int, tuple[int, ...]] = {}
-    for labelled in values.values():
+    for _, labelled in values:
         if all(isinstance(label, int) for label in labelled.labels):
             found.setdefault(
                 labelled.value.number, tuple(int(str(label)) for label in labelled.labels)
             )
+    for value in reversed(nodes):
+        if value.number in found and value.rank == len(value.dimensions):
+            _hand_on(value, found)
     for value in nodes:
         if value.number not in found and value.operands and value.operation != "contract":
             found[value.number] = _inherited(value, found)
     return found
 
 
+def _hand_on(value: Value, declared: dict[int, tuple[int, ...]]) -> None:
+    """Let operands of an elementwise operation lie as its result."""
+    own = declared[value.number]
+    for operand, subscript in zip(value.operands, value.subscripts, strict=True):
+        if operand.operation != "input":
+            declared.setdefault(operand.number, tuple(own[dimension] for dimension in subscript))
+
+
 def _inherited(value: Value, declared: Mapping[int, tuple[int, ...]]) -> tuple[int, ...]:
-    """Return the axes' positions in the operand of most axes, those that it lacks before them."""
+    """Return the axes' positions in the operand of most axes, those that it lacks after them.
+
+    Those of a look-up's positions come first, instead of the axis that is looked up.
+    """
     first = max(range(len(value.operands)), key=lambda k: (value.operands[k].rank, -k))
     own = declared.get(value.operands[first].number, tuple(range(value.operands[first].rank)))
     places = dict(zip(value.subscripts[first], own, strict=True))
-    return tuple(places.get(axis, axis - value.rank) for axis in range(value.rank))
+    lacking = -value.rank if value.operation == "take" else max(own, default=0) + 1
+    return tuple(places.get(axis, axis + lacking) for axis in range(value.rank))

@@ -112,7 +112,9 @@ class Lowering:
         operation: str = "put",
     ) -> Labelled:
         """Write (or add) the value at looked-up places, where they lie inside."""
-        base = self.broadcast(base, list(zip(index.labels, index.value.axes, strict=True)))
+        own = list(zip(index.labels, index.value.axes, strict=True))
+        if operation != "add_at":
+            base = self.broadcast(base, own)
         if index.value.operation == "input" and index.value.variable in self.loose:
             index, inside = inside_only(self.graph, index, base.value.axes[axis].extent)
             if operation == "put":
@@ -120,7 +122,11 @@ class Lowering:
             else:
                 kept = self.graph.leaf("literal", ZERO)
             value = self.graph.map("where", inside, value, kept)
-        return self.graph.node(operation, [base, index, value], attribute=axis)
+        summed = [label for label in index.labels if label not in base.labels]
+        if summed:
+            others = list(zip(base.labels, base.value.axes, strict=True))
+            value = self.broadcast(value, [*own, *(others[:axis] + others[axis + 1 :])])
+        return self.graph.node(operation, [base, index, value], summed, axis)
 
     def _sum(self, product: Product, summed: Iterable[Index]) -> Labelled:
         """Sum the product; an index that no factor reads counts how often it is added."""

@@ -94,7 +94,7 @@ def plain_program(network: Network, derivation: Derivation) -> PlainProgram:
     made.names = {**given, **kept_names}
     second = made.assign(after, [*gradients.values(), *chain])
     return PlainProgram(
-        Layout(declared=declare(lowering.values, lowering.graph.nodes)),
+        Layout(declared=declare(lowering.values.items(), lowering.graph.nodes)),
         first,
         second,
         tuple(value.number for value in saved),
@@ -123,7 +123,7 @@ def head_program(network: Network, head: Head, derivation: Derivation) -> HeadPr
         made.names = dict(given)
         assignments = made.assign(reachable([result]), [])
         functions.append(HeadFunction(assignments, result, made.names))
-    layout = Layout(declared=declare(lowering.values, lowering.graph.nodes))
+    layout = Layout(declared=declare(lowering.values.items(), lowering.graph.nodes))
     variables = {number: variable.name for number, variable in made.variables.items()}
     return HeadProgram(head.target, layout, functions[0], functions[1], variables)
 

@@ -12,13 +12,13 @@ Sections are planned as if they ran one after the other; of the heads only one d
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from symbackprop.equations import Role, Variable
-from symbackprop.errors import SymbackpropError
 from symbackprop.lowering.affine import AffineBlocks, affine_blocks
 from symbackprop.lowering.arena import Tenant, lay_out
+from symbackprop.lowering.lookups import places
 from symbackprop.lowering.program import (
     COMMON,
     STEMS,
@@ -105,7 +105,7 @@ class _Planner:
         self.heads = [s.name for s in training.sections if s.name not in COMMON]
         self.cotangents = self._cotangent_chains()
         self.planned: list[_Planned] = []
-        self.places: dict[tuple[str, int, int | None], Key] = {}
+        self.places: dict[Hashable, Key] = {}
         self.origins: dict[int, int] = {}
 
     def program(self) -> ArrayProgram:
@@ -220,7 +220,7 @@ class _Planner:
         if value.rank == 0:
             self.planned.append(_Planned(section, value, value.operation))
             return
-        flattened = value.operation in _LOOK_UPS and value.operands[0].rank > 1
+        flattened = self._is_flattened(value)
         place = self._place(position, section, value) if flattened else None
         key = (section, value.number)
         operation = self._operation(value)
@@ -247,28 +247,23 @@ class _Planner:
 
     def _place(self, position: int, section: str, value: Value) -> Key:
         """Plan the positions of looked-up elements in the flattened array, once for all uses."""
-        base, index = value.operands[:2]
-        order = self.layout.order(base)
-        axis = order.index(int(str(value.attribute)))
-        others = [base.axes[a] for a in order if a != value.attribute]
-        if base.rank != 2 or others[0].role is not Role.BATCH or index.rank != 1:
-            raise SymbackpropError(
-                "generating a training step with a look-up is possible only along one axis of "
-                f"(batch, classes) so far, found {base.rank} axes"
-            )
-        first = _known(base.axes[order[1]].extent) if axis == 1 else None
-        found = self.places.get((section, index.number, first))
+        made = places(-1 - len(self.places), self.layout, value)
+        kind = (section, value.operands[1].number, made.subscripts, made.dimensions, made.attribute)
+        found = self.places.get(kind)
         if found is None:
-            synthetic = Value(
-                -1 - len(self.places), "place", (index,), ((0,),), index.dimensions, 1, first
-            )
-            found = (section, synthetic.number)
-            self.places[section, index.number, first] = found
-            self.origins[synthetic.number] = value.number
-            self.homes[found] = _Home((None,), "index", position, position)
-            self.planned.append(_Planned(section, synthetic, "place"))
+            found = self.places[kind] = (section, made.number)
+            self.origins[made.number] = value.number
+            self.homes[found] = _Home(self._shape(made), "index", position, position)
+            self.planned.append(_Planned(section, made, "place"))
         self.homes[found].end = position
         return found
+
+    def _is_flattened(self, value: Value) -> bool:
+        """Whether a look-up goes by positions in the flattened array: not along a whole axis."""
+        if value.operation not in _LOOK_UPS or value.operands[0].rank == 1:
+            return False
+        base, index = (set(subscript) for subscript in value.subscripts[:2])
+        return value.operation != "take" or bool(base & index)
 
     def _operation(self, value: Value) -> str:
         if value.number in self.affine.totals:

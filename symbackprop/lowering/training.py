@@ -82,13 +82,14 @@ def training_values(
     scaled = narrow and not penalties and all(_mean_only(derivation) for _, derivation in heads)
     shared = len(lowering.graph.nodes)
     outputs: list[tuple[str, dict[Variable, Value]]] = []
+    cotangents: list[tuple[Variable, Labelled]] = []
     variables: dict[int, Variable] = {}
     names = dict(lowering.values)
     for head, derivation in heads:
         lowering.unit = {BATCH: ONE} if scaled else {}
-        outputs.append(
-            (head.form, _head(lowering, head, derivation, [boundary, *learned], sources))
-        )
+        found, ends = _head(lowering, head, derivation, [boundary, *learned], sources)
+        outputs.append((head.form, found))
+        cotangents += ends.items()
         names = {**lowering.values, **names}
         for variable, labelled in lowering.values.items():
             variables.setdefault(labelled.value.number, variable)
@@ -109,7 +110,9 @@ def training_values(
         for value in lowering.graph.nodes
         if value.operation == "input" and value.variable in targets
     }
-    layout = Layout(narrow, declare(names, lowering.graph.nodes), frozenset(given))
+    layout = Layout(
+        narrow, declare([*names.items(), *cotangents], lowering.graph.nodes), frozenset(given)
+    )
     for variable, labelled in names.items():
         variables.setdefault(labelled.value.number, variable)
     for _, found in outputs:
@@ -126,16 +129,16 @@ def _head(
     derivation: Derivation,
     wanted: Sequence[Variable],
     sources: Sources,
-) -> dict[Variable, Value]:
+) -> tuple[dict[Variable, Value], dict[Variable, Labelled]]:
     """Lower one head; take its cotangents out again, since the other head has its own."""
     lowering.input(head.target)
     lower_layers(lowering, derivation, sources)
+    bars = [v.bar() for v in wanted if v.bar() in lowering.values]
+    ends = {bar: lowering.full(bar) for bar in bars}
+    for bar in bars:
+        del lowering.values[bar]
     found = {head.cost: lowering.values[head.cost].value}
-    for variable in wanted:
-        if variable.bar() in lowering.values:
-            found[variable.bar()] = lowering.full(variable.bar()).value
-            del lowering.values[variable.bar()]
-    return found
+    return found | {bar: labelled.value for bar, labelled in ends.items()}, ends
 
 
 def _gradients(lowering: Lowering, variables: Sequence[Variable]) -> dict[Variable, Value]:
