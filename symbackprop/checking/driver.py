@@ -15,6 +15,7 @@ from types import ModuleType
 import numpy as np
 
 from symbackprop.checking.gradients import examine
+from symbackprop.checking.samples import sampled
 from symbackprop.checking.subject import Subject
 from symbackprop.errors import SymbackpropError
 
@@ -36,30 +37,13 @@ def load(path: Path) -> ModuleType:
     return module
 
 
-def sampled(
-    module: ModuleType, seed: int
-) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float64]]]:
-    """Return one point of the module: parameters, input, output, targets and losses."""
-    subject = Subject(module)
-    params = subject.parameters(seed)
-    sample = subject.sample(params, seed, 2)
-    output, _ = subject.forward(params, sample.x)
-    inputs = sample.x if isinstance(sample.x, dict) else {"x": sample.x}
-    arrays = {f"param {k}": v for k, v in params.items()}
-    arrays |= {f"input {k}": v for k, v in inputs.items()} | {"output": output}
-    for number, y in enumerate(sample.targets):
-        value = subject.call("loss", output, y)
-        arrays |= {f"target {number}": y, f"loss {number}": np.asarray(value)}
-    return arrays
-
-
 def main(path: str, seed: str, folder: str) -> None:
     """Write the report, or an error, to FOLDER."""
     place = Path(folder)
     try:
         module = load(Path(path))
         result = examine(module, int(seed)).as_json()
-        np.savez(place / SAMPLE, **sampled(module, int(seed)))  # type: ignore[arg-type]
+        np.savez(place / SAMPLE, **sampled(Subject(module), int(seed)))  # type: ignore[arg-type]
     except SymbackpropError as error:
         result = {"error": str(error)}
     (place / REPORT).write_text(json.dumps(result), encoding="utf-8")
