@@ -296,7 +296,7 @@ class _Reader:
 
     def name(self, token: str, mark: str = "") -> tuple:
         base = token
-        if token in ("\\mathit", "\\hat"):
+        if token in ("\\mathit", "\\hat", "\\bar"):
             base += "{" + "".join(self.group()) + "}"
         primes = 0
         below: list[str] | None = None

@@ -15,8 +15,9 @@ from round_trip import DIGITS, TOLERANCE, difference, extents, random_point, voc
 from symbackprop.api import derive
 from symbackprop.equations import Adjoint
 from symbackprop.reference import accumulate, evaluate
+from symbackprop.render import computed
 from symbackprop.render.context import Choice, Context
-from symbackprop.render.document import Display
+from symbackprop.render.document import Display, Paragraph
 from symbackprop.render.latex import latex
 from symbackprop.render.outline import outline
 from symbackprop.scalar import apply, number
@@ -68,37 +69,76 @@ class Truth:
             found.partials = LocalPartials(equations, known, setting, sizes, kept)
         return found
 
+    def in_code(self, *, loss: bool):
+        """Return what the names stand for by the equations that the code computes."""
+        head, sizes = self.loss.head, SIZES | {"N": 1}
+        (derivation, *_) = self.derivation.heads
+        point = random_point(self.given, sizes, signed=False, seed=3)
+        forward = evaluate([*self.equations.values()], point.arrays, sizes, DIGITS)
+        own = {e.target.variable.name for e in derivation.equations}
+        given = {name: array for name, array in forward.items() if name not in own}
+        known = evaluate(derivation.equations, given, sizes, DIGITS)
+        seeds = {head.cost.name: np.ones((), dtype=object)}
+        bars = accumulate(derivation.adjoints, known, seeds, sizes, DIGITS)
+        setting = computed.head_setting(self.context, head, derivation, derivation.adjoints)
+        found = self.known(batch=False)
+        layers = self.derivation.layers.equations
+        inner = evaluate(layers, point.arrays, sizes, DIGITS)
+        made = {e.target.variable: inner[e.target.variable.name] for e in layers}
+        found.arrays |= vocabulary(setting, made, sizes).arrays
+        if not loss:
+            return found
+        shown = [e.target.variable for e in derivation.equations if e.target.variable != head.cost]
+        inside = vocabulary(setting, {v: known[v.name] for v in shown}, sizes)
+        found.arrays |= inside.arrays
+        for variable in shown:
+            if variable.name in bars:
+                (name,) = vocabulary(setting, {variable: known[variable.name]}, sizes).arrays
+                base, _, label = name.partition("^")
+                bar = vocabulary(setting, {variable: bars[variable.name]}, sizes).arrays[name]
+                found.arrays[rf"\bar{{{base}}}" + (f"^{label}" if label else "")] = bar
+                if variable.made:
+                    found.arrays[f"∂{name}"] = bar
+        return found
+
 
 def lines(document):
-    """Both sides of every line that numbers can be put in, and whether it is of the batch."""
+    """Both sides of every line that numbers can be put in, and what its names stand for."""
     found = []
     for section in document.sections:
-        if section.anchor.startswith(("matrix", "computed")):
+        if section.anchor.startswith("matrix"):
             continue
+        kind = {"batch": "batch", "computed": "layers"}.get(section.anchor, "sample")
         for block in section.blocks:
+            if section.anchor == "computed" and isinstance(block, Paragraph):
+                kind = "code" if str(block.content[0]).startswith("The loss of one") else kind
             if isinstance(block, Display):
-                found += [(section.anchor == "batch", *sides) for sides in readable(block)]
+                found += readable(block, kind)
     return found
 
 
-def readable(display):
+def readable(display, kind):
     left = None
     for line in display.lines:
         left = left if line.left is None else line.left
+        last = line.rule == "stable form" and line.left is None
         sides = latex(left), latex(line.right)
         if line.relation == "=" and line.rule != "assumption":
-            yield sides
+            yield "code" if last else kind, *sides
 
 
 def differences(truth: Truth, document) -> dict[str, object]:
     """How far the sides of each line are apart, by what is allowed."""
-    known = {batch: truth.known(batch=batch) for batch in (False, True)}
+    known = {kind: truth.known(batch=kind == "batch") for kind in ("sample", "batch")}
+    known |= {"code": truth.in_code(loss=True), "layers": truth.in_code(loss=False)}
     found = {}
-    for batch, left, right in lines(document):
-        worst, places = difference(left, right, known[batch])
+    for kind, left, right in lines(document):
+        worst, places = difference(left, right, known[kind])
         assert places, left
         local = LOCAL.search(left + right)
-        found[f"{left} = {right}"] = worst / BY_DIFFERENCES if local else worst / TOLERANCE
+        line = f"{left} = {right}"
+        worst = worst / BY_DIFFERENCES if local else worst / TOLERANCE
+        found[line] = max(worst, found.get(line, worst))
     return found
 
 

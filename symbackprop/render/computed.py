@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from symbackprop.equations import Access, Adjoint, Derivation, Equation, Factor, Term, Variable
+from symbackprop.equations import (
+    Access,
+    Adjoint,
+    Derivation,
+    Equation,
+    Factor,
+    Step,
+    Term,
+    Variable,
+)
 from symbackprop.network import Head
 from symbackprop.render.context import Context
-from symbackprop.render.document import Block, Display, Inlines, Line, Paragraph, Section
+from symbackprop.render.document import Block, Display, Line, Paragraph, Section
+from symbackprop.render.groups import Group
 from symbackprop.render.setting import Setting
 from symbackprop.render.shares import adjoint_line, equation_line
 from symbackprop.scalar import ONE, Apply, Expression, Slot, apply, walk
@@ -25,6 +35,12 @@ _REASONS = {
     "exclude": "a total less one of its summands is the total over the others",
     _STABLE: "neither overflows nor loses digits",
 }
+_COMBINE = "combine"
+_RECONNECTING = ("compose", "floor", "exclude")
+_BARRED = (
+    "A bar marks the derivative of the loss, by these equations, with respect to a value that "
+    "they define; by the equations as first written it may be another."
+)
 
 
 def computed(context: Context) -> list[Section]:
@@ -32,7 +48,7 @@ def computed(context: Context) -> list[Section]:
     blocks: list[Block] = []
     for group in context.groups:
         setting = context.setting(group)
-        lines = [*_forms(setting, context.derivation.layers, group.variables)]
+        lines = [*_forms(context, setting, group)]
         if lines:
             blocks += [Paragraph((*group.title, ":")), Display(tuple(lines))]
     for head, derivation in zip(context.network.heads, context.derivation.heads, strict=True):
@@ -65,54 +81,121 @@ def _functions(derivation: Derivation) -> Iterator[Expression]:
     yield from (factor.function for term in terms for factor in term.factors)
 
 
-def _forms(
-    setting: Setting, derivation: Derivation, variables: tuple[Variable, ...]
-) -> Iterator[Line]:
-    """Yield the equations and the adjoints of variables that have a stable form of their own."""
+def _forms(context: Context, setting: Setting, group: Group) -> Iterator[Line]:
+    """Yield the equations and the adjoints of a layer that have a form of their own in code."""
+    derivation, own = context.derivation.layers, group.variables
+    written = {equation.target.variable: equation for equation in context.equations}
     stable = {after for step in derivation.steps if step.rule == _STABLE for after in step.after}
-    for step in derivation.steps:
-        before = step.before[0] if step.before else None
-        if isinstance(before, Equation) and before.target.variable in variables:
-            yield from _rewritten(setting, step.rule, before, step.after)
+    for equation in derivation.equations:
+        variable = equation.target.variable
+        made = variable not in written and variable.owner == group.shown.owner
+        rules = _equation_rules(setting, derivation, equation) if made or variable in own else []
+        if rules and made:
+            yield _named(equation_line(setting, equation), rules)
+        elif rules and equation != written[variable]:
+            yield equation_line(setting, written[variable])
+            line = equation_line(setting, equation)
+            yield _named(replace(line, left=None, condition=None), rules)
     for adjoint in derivation.adjoints:
         factors = {factor for term in adjoint.terms for factor in term.factors}
-        if adjoint.variable in variables and factors & stable:
+        if adjoint.variable in own and factors & stable:
             yield adjoint_line(setting, adjoint, rule=_STABLE, reason=(_REASONS[_STABLE],))
-
-
-def _rewritten(
-    setting: Setting, rule: str, before: Equation, after: tuple[object, ...]
-) -> Iterator[Line]:
-    if rule not in _REASONS:
-        return
-    yield equation_line(setting, before)
-    for equation in after:
-        if isinstance(equation, Equation) and equation.target == before.target:
-            reason: Inlines = (_REASONS[rule],)
-            yield Line(None, setting.equation(equation)[1], rule=rule, reason=reason)
 
 
 def _head(context: Context, head: Head, derivation: Derivation) -> list[Block]:
     """Return the loss as it is computed, and the adjoints of one sample."""
     batch = {e.target.variable for e in head.equations[_sample_place(head) + 1 :]}
-    setting = context.setting(head=head, equations=derivation.equations)
-    inner = setting.inner
+    adjoints = _of_samples(head, derivation, batch)
+    setting = head_setting(context, head, derivation, adjoints)
     lines = [
-        equation_line(setting, equation)
+        _named(equation_line(setting, equation), _equation_rules(setting, derivation, equation))
         for equation in derivation.equations
-        if equation.target.variable not in batch | inner.keys()
+        if equation.target.variable not in batch | setting.inner.keys()
     ]
-    above = [a for a in derivation.adjoints if a.variable not in batch | {head.sample}]
+    for adjoint in adjoints:
+        rules = _adjoint_rules(derivation, adjoint)
+        lines.append(_named(adjoint_line(setting, adjoint), rules))
+    form = "targets of the output's own shape" if head.form == "values" else "class indices"
+    blocks: list[Block] = [Paragraph((f"The loss of one sample, for {form}:",))]
+    blocks.append(Display(tuple(lines)))
+    shown = {adjoint.variable for adjoint in adjoints}
+    barred = any(variable in setting.barred for variable in shown)
+    return [*blocks, Paragraph((_BARRED,))] if barred else blocks
+
+
+def head_setting(
+    context: Context, head: Head, derivation: Derivation, adjoints: Sequence[Adjoint]
+) -> Setting:
+    """Return the setting of the head's equations.
+
+    Where a rule changed what reads what, what the head defines has a bar for its adjoint.
+    """
+    setting = context.setting(head=head, equations=derivation.equations)
+    shown = {adjoint.variable for adjoint in adjoints}
+    inner = {v: e for v, e in setting.inner.items() if v not in shown}
+    changed = any(step.rule in _RECONNECTING for step in derivation.steps)
+    barred = {e.target.variable for e in derivation.equations} if changed else ()
+    return replace(setting, inner=inner, barred=frozenset(barred))
+
+
+def code_line(context: Context, head: Head, variable: Variable) -> Line | None:
+    """Return the adjoint of one sample's cost as code computes it, if this has it."""
+    derivation = context.derivation.heads[context.network.heads.index(head)]
+    batch = {e.target.variable for e in head.equations[_sample_place(head) + 1 :]}
+    adjoints = _of_samples(head, derivation, batch)
+    setting = head_setting(context, head, derivation, adjoints)
+    lines = (adjoint_line(setting, found) for found in adjoints if found.variable == variable)
+    return next(lines, None)
+
+
+def _of_samples(head: Head, derivation: Derivation, batch: Collection[Variable]) -> list[Adjoint]:
+    """Return the adjoints of one sample, those that are numbers put in."""
     known: dict[Variable, Expression] = {head.sample.bar(): ONE}
-    for adjoint in above:
+    kept: list[Adjoint] = []
+    for adjoint in derivation.adjoints:
+        if adjoint.variable in (*batch, head.sample):
+            continue
         found = _of_one_sample(adjoint, known)
         number = _constant(found)
         if number is not None and adjoint.variable.made:
             known[adjoint.variable.bar()] = number
         else:
-            lines.append(adjoint_line(setting, found))
-    form = "targets of the output's own shape" if head.form == "values" else "class indices"
-    return [Paragraph((f"The loss of one sample, for {form}:",)), Display(tuple(lines))]
+            kept.append(found)
+    return kept
+
+
+def _equation_rules(setting: Setting, derivation: Derivation, equation: Equation) -> list[Step]:
+    """Return the steps that rewrote or made an equation, or those that stand inside it."""
+    shown, waiting = set[Variable](), [equation]
+    while waiting:
+        current = waiting.pop()
+        shown.add(current.target.variable)
+        read = (o.variable for o in current.operands if isinstance(o, Access))
+        waiting += [setting.inner[variable] for variable in read if variable in setting.inner]
+    return [
+        step
+        for step in derivation.steps
+        if step.rule in _REASONS
+        for record in dict.fromkeys((*step.before[:1], *step.after))
+        if isinstance(record, Equation) and record.target.variable in shown
+    ]
+
+
+def _adjoint_rules(derivation: Derivation, adjoint: Adjoint) -> Iterator[Step]:
+    factors = {factor for term in adjoint.terms for factor in term.factors}
+    bar = adjoint.variable.bar()
+    for step in derivation.steps:
+        combined = any(isinstance(r, Term) and r.target.variable == bar for r in step.before)
+        stable = step.rule == _STABLE and any(after in factors for after in step.after)
+        if stable or (step.rule == _COMBINE and combined):
+            yield step
+
+
+def _named(line: Line, steps: Iterable[Step]) -> Line:
+    found = list(steps)
+    rules = list(dict.fromkeys(step.rule for step in found))
+    reasons = dict.fromkeys(step.reason or _REASONS[step.rule] for step in found)
+    return replace(line, rule=", ".join(rules), reason=("; ".join(reasons),) if reasons else ())
 
 
 def _sample_place(head: Head) -> int:

@@ -7,8 +7,9 @@ from dataclasses import replace
 from symbackprop.calculus.textbook import Loss
 from symbackprop.calculus.totals import Total
 from symbackprop.equations import Adjoint, Equation, Step, Variable
+from symbackprop.render.computed import code_line
 from symbackprop.render.context import Context
-from symbackprop.render.document import Block, Display, Inlines, Line, Paragraph, Section
+from symbackprop.render.document import Block, Display, Inlines, Line, Link, Paragraph, Section
 from symbackprop.render.partials import LOCAL_PARTIAL, partials
 from symbackprop.render.setting import Setting
 from symbackprop.render.shares import (
@@ -117,8 +118,18 @@ def collapse(context: Context, variable: Variable, only: Loss | None = None) -> 
         form = FORMS[loss.head.form].lower()
         several = f", for {form}" if len(context.textbook.losses) > 1 and only is None else ""
         blocks.append(Paragraph((f"Together with the loss this is simpler{several}:",)))
-        blocks.append(Display(tuple(_lines(setting, loss.collapse))))
+        lines = _lines(setting, loss.collapse)
+        blocks.append(Display((*lines, *_in_code(context, loss, variable))))
     return blocks
+
+
+def _in_code(context: Context, loss: Loss, variable: Variable) -> list[Line]:
+    """Return the last step: the form that the code computes, where its section is there."""
+    line = None if context.choice.wrt else code_line(context, loss.head, variable)
+    if line is None:
+        return []
+    reason: Inlines = ("what the code computes; ", Link("its values", "computed"))
+    return [replace(line, left=None, condition=None, rule="stable form", reason=reason)]
 
 
 def _collapsed(loss: Loss) -> Adjoint:

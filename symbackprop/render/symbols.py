@@ -68,6 +68,7 @@ class Symbols:
         samples: whether the batch index is printed; where not, formulas are those of one sample.
         swapped: matrices whose two indices print in reverse: ``w_ij`` for ``W[j, i]``.
         variables: all variables of the document, so that no two of them print alike.
+        barred: those whose adjoint is printed as the symbol with a bar.
     """
 
     notation: Notation
@@ -79,6 +80,7 @@ class Symbols:
     samples: bool = False
     swapped: Collection[Variable] = ()
     variables: Collection[Variable] = ()
+    barred: Collection[Variable] = ()
 
     @cached_property
     def _letters(self) -> dict[tuple[str, str], Math]:
@@ -117,7 +119,9 @@ class Symbols:
         """Return a read of a variable: its symbol with subscripts; of an adjoint, ∂L/∂z_i."""
         variable = access.variable
         if variable.adjoint:
-            return self._slope(self.access(replace(access, variable=_primal(variable)), names))
+            primal = replace(access, variable=_primal(variable))
+            printed = self.access(primal, names)
+            return _barred(printed) if primal.variable in self.barred else self._slope(printed)
         base = self.variable(variable)
         places = self._printed(access.indices)
         if not places:
@@ -279,6 +283,12 @@ def _fresh(index: Index, taken: Collection[Math]) -> Math:
 
 def _superscript(letter: Math, label: Math) -> Math:
     return Script(letter, None, Fenced("(", label, ")"))
+
+
+def _barred(math: Math) -> Math:
+    if isinstance(math, Script):
+        return Script(Accent(math.base, "bar"), math.below, math.above)
+    return Accent(math, "bar")
 
 
 def _bold(math: Math, axes: int) -> Math:
