@@ -85,6 +85,15 @@ class Loss:
     collapse: tuple[Step, ...]
     batch: Total
 
+    @property
+    def collapsed(self) -> Adjoint | None:
+        """The last form of what last activation and loss come to, if they come together."""
+        if not self.collapse:
+            return None
+        (adjoint,) = self.collapse[-1].after
+        assert isinstance(adjoint, Adjoint)
+        return adjoint
+
 
 @dataclass(frozen=True)
 class Textbook:

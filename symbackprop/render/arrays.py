@@ -97,10 +97,8 @@ class _Arrays:
             matrix_equation(e, made, self._layout) for e in equations if not e.target.variable.made
         ]
         found += [matrix_adjoint(t.adjoint, made, self._layout) for t in loss.totals]
-        if loss.collapse:
-            (collapsed,) = loss.collapse[-1].after
-            assert isinstance(collapsed, Adjoint)
-            seeded = _seeded(collapsed, head.sample)
+        if loss.collapsed is not None:
+            seeded = _seeded(loss.collapsed, head.sample)
             found.append(matrix_adjoint(seeded, made, self._layout))
         kind = "targets of the output's own shape" if head.form == "values" else "class indices"
         self.blocks.append(Paragraph((f"The loss, for {kind}:",)))

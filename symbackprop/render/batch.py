@@ -14,9 +14,8 @@ from symbackprop.render import scalars
 from symbackprop.render.context import Context
 from symbackprop.render.document import Block, Display, Inlines, Line, Paragraph, Section
 from symbackprop.render.groups import Group
-from symbackprop.render.losses import FORMS
 from symbackprop.render.partials import ranges
-from symbackprop.render.shares import TOTAL_DERIVATIVE, adjoint_line, equation_line
+from symbackprop.render.shares import FORMS, TOTAL_DERIVATIVE, adjoint_line, equation_line
 from symbackprop.render.symbols import Names
 from symbackprop.render.typeset import TIMES, Large, Math, Operator, Symbol, row
 

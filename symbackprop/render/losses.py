@@ -13,14 +13,13 @@ from symbackprop.render.document import Block, Display, Inlines, Line, Link, Par
 from symbackprop.render.partials import LOCAL_PARTIAL, partials
 from symbackprop.render.setting import Setting
 from symbackprop.render.shares import (
+    FORMS,
     absorbed,
     adjoint_line,
     equation_display,
     total_display,
     written_out,
 )
-
-FORMS = {"values": "Targets of the output's own shape", "indices": "Targets as class indices"}
 
 
 def cost(context: Context) -> Section:
@@ -112,7 +111,7 @@ def collapse(context: Context, variable: Variable, only: Loss | None = None) -> 
     """
     blocks: list[Block] = []
     for loss in context.textbook.losses if only is None else (only,):
-        if not loss.collapse or _collapsed(loss).variable != variable:
+        if loss.collapsed is None or loss.collapsed.variable != variable:
             continue
         setting = context.setting(head=loss.head, equations=loss.equations)
         form = FORMS[loss.head.form].lower()
@@ -130,12 +129,6 @@ def _in_code(context: Context, loss: Loss, variable: Variable) -> list[Line]:
         return []
     reason: Inlines = ("what the code computes; ", Link("its values", "computed"))
     return [replace(line, left=None, condition=None, rule="stable form", reason=reason)]
-
-
-def _collapsed(loss: Loss) -> Adjoint:
-    (adjoint,) = loss.collapse[-1].after
-    assert isinstance(adjoint, Adjoint)
-    return adjoint
 
 
 def _lines(setting: Setting, steps: tuple[Step, ...]) -> list[Line]:

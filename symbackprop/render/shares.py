@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Literal
 
+from symbackprop.calculus.closed import merged
 from symbackprop.calculus.derive import contract
 from symbackprop.calculus.totals import Share, Total, aligned
 from symbackprop.equations import (
@@ -39,10 +40,12 @@ from symbackprop.render.partials import (
 from symbackprop.render.setting import Setting
 from symbackprop.render.symbols import Names
 from symbackprop.render.typeset import Math, Numeral
+from symbackprop.scalar import ONE
 
 CHAIN_RULE = "chain rule"
 TOTAL_DERIVATIVE = "total derivative"
 SUBSTITUTION = "substitution"
+FORMS = {"values": "Targets of the output's own shape", "indices": "Targets as class indices"}
 
 
 def equation_display(context: Context, setting: Setting, equation: Equation) -> Display:
@@ -150,12 +153,35 @@ def _single(context: Context, setting: Setting, total: Total) -> Iterator[Line]:
     closed = context.textbook.closed.get(share, share)
     rule = LOCAL_PARTIAL if closed is share else OWN_VALUE
     yield Line(None, setting.term(_term(setting, closed), names), rule=rule)
-    direct = context.direct(share)
+    collapsed = [*_collapsed(context, setting, closed, names)]
+    yield from collapsed
+    direct = None if collapsed else context.direct(share)
     if direct is not None:
         between = setting.variable(share.seed.variable)
         letters = _letters_of(setting, direct, share.access, names)
         right = setting.term(direct.term, letters)
         yield Line(None, right, rule=SUBSTITUTION, reason=(between, " put in"))
+
+
+def _collapsed(context: Context, setting: Setting, share: Share, names: Names) -> Iterator[Line]:
+    """Yield the line with what the consumer's adjoint is together with the loss, if it is short."""
+    consumer = share.equation.target.variable
+    losses = context.textbook.losses
+    for loss in losses:
+        adjoint = loss.collapsed
+        if adjoint is None or adjoint.variable != consumer:
+            continue
+        axes = zip(consumer.axes, share.seed.indices, strict=True)
+        letters = {a: names[i] for a, i in axes if isinstance(i, Index) and i in names}
+        own = context.setting(head=loss.head, equations=loss.equations)
+        ((_, known),) = own.adjoint(adjoint, {**names, **letters})
+        partial = merged(share.partial)
+        if partial.function != ONE:
+            known = scalars.product([known, setting.factor(partial, names)])
+        right = setting.total(_shared(share), known, names)
+        words = f" put in, for {FORMS[loss.head.form].lower()}" if len(losses) > 1 else " put in"
+        reason: Inlines = (setting.variable(share.seed.variable), words)
+        yield Line(None, scalars.enclosed(right), rule=SUBSTITUTION, reason=reason)
 
 
 def _letters_of(setting: Setting, share: Share, access: Access, names: Names) -> Names:
