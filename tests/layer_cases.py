@@ -35,6 +35,10 @@ TORCH = {
         p,
         functional().layer_norm(x, x.shape[2:], eps=f["eps"]),  # its own refuses a single place
     ),
+    "positional": lambda p, x, f: x + (p["P"] if p else _sinusoids(*x.shape[-2:])),
+    "scaled_dot_product_attention": lambda p, x, f: functional().scaled_dot_product_attention(
+        x, x, x, is_causal=f["causal"]
+    ),
     "l2_normalize": lambda p, x, f: functional().normalize(x, dim=f["axis"], eps=f["eps"]),
 }
 
@@ -50,6 +54,12 @@ def _affine(p):
 def _by_channel(p, h):
     shape = (-1, *[1] * (h.ndim - 2))
     return h * p["gamma"].reshape(shape) + p["beta"].reshape(shape) if p else h
+
+
+def _sinusoids(length, features):
+    angles = np.arange(length)[:, None] / 10000 ** (np.arange(features) // 2 * 2 / features)
+    even = np.arange(features) % 2 == 0
+    return torch_or_skip().tensor(np.where(even, np.sin(angles), np.cos(angles)))
 
 
 def _whole(shape, x):
