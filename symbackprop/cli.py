@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 MISMATCH = 1
 BAD_INPUT = 2
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
+TERMINATED = 143  # 128 + SIGTERM
 PIPE_CLOSED = 141  # 128 + SIGPIPE
 
 _NOTATION = "As cost=E; keys: cost, input, activation, output, weights, transpose, first."
@@ -212,6 +214,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")  # formulas, whatever the locale
     try:
+        signal.signal(signal.SIGTERM, _terminated)
         # Not command.main: it would give a closed pipe the exit code of a mismatch.
         given = list(sys.argv[1:] if arguments is None else arguments)
         with command.make_context("symbackprop", given) as context:
@@ -234,6 +237,11 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = _fail(f"cannot write to standard output: {error.strerror}")
     sys.exit(code)
+
+
+def _terminated(number: int, frame: object) -> NoReturn:
+    """Unwind, so that processes are ended and temporary files removed."""
+    raise SystemExit(TERMINATED)
 
 
 def _fail(message: str) -> int:

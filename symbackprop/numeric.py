@@ -21,10 +21,12 @@ if TYPE_CHECKING:  # the loops need NumPy, a check without an architecture does 
 
 __all__ = ["Finding", "GradientReport", "OutOfTimeError", "check_module"]
 
-TIMEOUT = 120.0  # seconds
+# Seconds to import a module, to check it, and beyond that for each of its numbers.
+IMPORT, TIMEOUT, EACH = 20.0, 120.0, 1e-5
 _KEPT = 16  # blocks of the last output
 _BLOCK = 256
 _LARGEST_REPORT = 1 << 20
+_LARGEST_SIZE = 10**9  # numbers
 
 
 class OutOfTimeError(SymbackpropError):
@@ -45,7 +47,8 @@ def check_module(
         architecture: where given, the module's forward and loss are compared with the
             per-unit equations, run by plain loops.
         seed: of points, directions and cotangents.
-        timeout: seconds after which the process is ended.
+        timeout: seconds after which the process is ended; a module that is not even imported
+            has ``IMPORT`` at most, one with very many parameters more.
 
     Returns:
         Relative errors by tensor, and what else was compared.
@@ -86,13 +89,27 @@ def _run(path: Path, seed: int, folder: Path, timeout: float) -> str:
         reader = threading.Thread(target=_drain, args=(process.stdout, last), daemon=True)
         reader.start()
         try:
-            process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            raise OutOfTimeError(f"{path}: no result within {timeout:g} s") from None
+            _wait(process, path, folder / "size", timeout)
         finally:
             _end(process)
             reader.join(1.0)
     return b"".join(last).decode("utf-8", "replace")
+
+
+def _wait(process: subprocess.Popen[bytes], path: Path, size: Path, timeout: float) -> None:
+    """Wait for the process, longer where it says that it checks a large module."""
+    first = min(IMPORT, timeout)
+    try:
+        process.wait(first)
+        return
+    except subprocess.TimeoutExpired:
+        if not size.is_file():
+            raise OutOfTimeError(f"{path}: is not imported within {first:g} s") from None
+    limit = timeout + EACH * min(int(size.read_text(encoding="ascii")), _LARGEST_SIZE)
+    try:
+        process.wait(limit - first)
+    except subprocess.TimeoutExpired:
+        raise OutOfTimeError(f"{path}: no result within {limit:g} s") from None
 
 
 def _drain(stream: IO[bytes] | None, last: deque[bytes]) -> None:

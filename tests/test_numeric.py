@@ -2,6 +2,8 @@
 
 import json
 import math
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -73,7 +75,7 @@ def test_what_is_no_module_gets_one_clear_error(write, text, message):
 
 def test_a_module_that_hangs_is_ended(write):
     start = time.perf_counter()
-    with pytest.raises(SymbackpropError, match=r"no result within 1 s"):
+    with pytest.raises(SymbackpropError, match=r"is not imported within 1 s"):
         check_module(write("while True: pass"), timeout=1)
     assert time.perf_counter() - start < 5
 
@@ -161,3 +163,50 @@ def test_neither_the_check_nor_its_process_imports_sympy(write):
         f"check_module(pathlib.Path({str(path)!r})); assert 'sympy' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals as on POSIX")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_command_that_is_ended_ends_its_process_and_leaves_nothing(write, tmp_path, number, code):
+    started = tmp_path / "started"
+    path = write(
+        f"import os\nopen({str(started)!r}, 'w').write(str(os.getpid()))\nwhile True: pass"
+    )
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    command = [sys.executable, "-m", "symbackprop", "check", str(path)]
+    environment = {**os.environ, "TMPDIR": str(folder)}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as process:
+        assert _within(60, lambda: started.is_file() and started.read_text())
+        process.send_signal(number)
+        process.communicate(timeout=60)
+    assert process.returncode == code
+    assert list(folder.iterdir()) == []
+    assert _within(10, lambda: not _runs(int(started.read_text())))
+
+
+def test_a_module_that_is_imported_may_take_longer(write, monkeypatch):
+    monkeypatch.setattr("symbackprop.numeric.IMPORT", 0.01)
+    slow = PERCEPTRON.replace("    rng = np.random", "    time.sleep(0.01); rng = np.random")
+    assert slow != PERCEPTRON
+    with pytest.raises(SymbackpropError, match=r"is not imported within 0.01 s"):
+        check_module(write("import time\n" + slow))
+    monkeypatch.setattr("symbackprop.numeric.IMPORT", 5.0)
+    endless = "import time\n" + slow.replace("sleep(0.01)", "sleep(100)")
+    with pytest.raises(SymbackpropError, match=r"no result within 6.00013 s"):
+        check_module(write(endless), timeout=6)
+
+
+def _within(seconds, condition):
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.05)
+    return condition()
+
+
+def _runs(number):
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    return True

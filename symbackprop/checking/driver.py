@@ -9,6 +9,7 @@ import importlib.util
 import json
 import os
 import sys
+from math import prod
 from pathlib import Path
 from types import ModuleType
 
@@ -19,7 +20,7 @@ from symbackprop.checking.samples import sampled
 from symbackprop.checking.subject import Subject
 from symbackprop.errors import SymbackpropError
 
-REPORT, SAMPLE = "report.json", "sample.npz"
+REPORT, SAMPLE, SIZE = "report.json", "sample.npz", "size"
 
 
 def load(path: Path) -> ModuleType:
@@ -37,13 +38,23 @@ def load(path: Path) -> ModuleType:
     return module
 
 
+def _announce(subject: Subject, place: Path) -> None:
+    """Say how many parameters there are: the module is imported, and this is what it takes."""
+    count = sum(prod(shape) for shape in subject.shapes.values())
+    written = place.with_suffix(".part")
+    written.write_text(str(count), encoding="ascii")
+    written.replace(place)
+
+
 def main(path: str, seed: str, folder: str) -> None:
     """Write the report, or an error, to FOLDER."""
     place = Path(folder)
     try:
         module = load(Path(path))
+        subject = Subject(module)
+        _announce(subject, place / SIZE)
         result = examine(module, int(seed)).as_json()
-        np.savez(place / SAMPLE, **sampled(Subject(module), int(seed)))  # type: ignore[arg-type]
+        np.savez(place / SAMPLE, **sampled(subject, int(seed)))  # type: ignore[arg-type]
     except SymbackpropError as error:
         result = {"error": str(error)}
     (place / REPORT).write_text(json.dumps(result), encoding="utf-8")

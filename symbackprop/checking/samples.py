@@ -49,15 +49,12 @@ def sampled(subject: Subject, seed: int) -> dict[str, Array]:
 
 
 def _places(subject: Subject, seed: int) -> Iterator[Place]:
-    ranked = candidates(subject, seed)
-    seen = []
-    for each in ranked:
-        seen.append(balanced(subject, each))
-        if len(seen) == 1:
-            yield seen[0], "", 1.0
-        yield seen[-1], "", 1.0
     weights = [name for name, shape in subject.shapes.items() if len(shape) > 1]
-    for each in seen:
+    for number, candidate in enumerate(candidates(subject, seed)):
+        each = balanced(subject, candidate)
+        if number == 0:
+            yield each, "", 1.0
+        yield each, "", 1.0
         yield from ((each, name, factor) for factor in LOUD for name in weights)
 
 
