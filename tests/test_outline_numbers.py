@@ -152,6 +152,7 @@ CASES = [
     ("2-3:elu-4", "focal"),
     ("2-3:softplus-4", "cosine_similarity"),
     ("2-3:sigmoid-4", "log_cosh"),
+    ("2-3", "binary_cross_entropy_with_logits"),
 ]
 
 

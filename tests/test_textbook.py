@@ -17,11 +17,12 @@ from textbooks import (
     written,
 )
 
-from symbackprop.api import build
+from symbackprop.api import build, derive
 from symbackprop.calculus import derive_layers
 from symbackprop.calculus import textbook as module
 from symbackprop.calculus.textbook import CANCELLED, DISTRIBUTION, textbook
 from symbackprop.reference import accumulate
+from symbackprop.render.plain import text
 from symbackprop.scalar import Apply, apply, number, walk
 
 CASES = [pytest.param(*case, id="-".join(case)) for case in fitting()]
@@ -202,3 +203,18 @@ def test_a_planted_fault_in_the_loss_is_caught() -> None:
     partial = replace(share.partial, coefficient=number(-1))
     planted = replace(entry, totals=(replace(total, shares=(replace(share, partial=partial),)),))
     assert max(derivative_errors(network, planted).values()) > 1e-6
+
+
+def test_logits_collapse_by_rule() -> None:
+    """Partial fractions in the exponential give the sigmoid less the target."""
+    derivation = derive("2-3", loss="binary_cross_entropy_with_logits")
+    said = text(derivation.document())
+    assert "1/3 · (−yᵢ + 1/(1 + e^{−y\u0302ᵢ}))" in said
+    classes = text(derive("2-3", loss="cross_entropy_with_logits").document())
+    assert "1/s · exp(y\u0302ᵢ − m) − δ_{iy}" in classes
+
+
+def test_what_follows_a_collapse_takes_it_in() -> None:
+    said = text(derive("2-3:sigmoid", loss="binary_cross_entropy").document())
+    assert "= 1/3 · (y\u0302ᵢ − yᵢ) xⱼ" in said
+    assert "stable form: as the code computes it" in said

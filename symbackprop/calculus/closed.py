@@ -7,7 +7,7 @@ in the exponentials and other functions that occur.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -27,6 +27,7 @@ from symbackprop.equations import (
 from symbackprop.scalar import ONE, Expression, Slot, apply, rebuild, walk
 
 _VALUE = sympy.Symbol("value", real=True)
+_OPERATIONS = 60  # with exponentials, larger functions come to nothing short
 _COEFFICIENTS = sympy.symbols("c0 c1 c2")
 
 
@@ -132,6 +133,27 @@ def _opaque(expressions: Symbolic) -> dict[Symbolic, Symbolic]:
         else:
             names[atom] = sympy.Symbol(f"function{number}", positive=True)
     return names
+
+
+def rational_forms(value: Symbolic) -> Iterator[Symbolic]:
+    """Yield what a rational function of exponentials is, cancelled and in partial fractions.
+
+    The fractions are in each exponential, or in its reciprocal.
+    """
+    names = _opaque(sympy.Tuple(value))
+    rational = value.xreplace(names)
+    foreign = any(atom.func != sympy.exp for atom in names)
+    large = bool(names) and value.count_ops() > _OPERATIONS
+    if foreign or large or not rational.is_rational_function():
+        return
+    known = {symbol: atom for atom, symbol in names.items() if symbol.is_Symbol}
+    exponentials = [s for s, atom in known.items() if atom.func == sympy.exp]
+    yield sympy.cancel(rational).xreplace(known)
+    for symbol in exponentials:
+        opposite = sympy.exp(-known[symbol].args[0])
+        yield sympy.apart(sympy.cancel(rational), symbol).xreplace(known)
+        turned = sympy.cancel(rational.subs(symbol, 1 / symbol))
+        yield sympy.apart(turned, symbol).xreplace(known | {symbol: opposite})
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,10 @@ import sympy
 from symbackprop.calculus.closed import (
     OutputForm,
     in_own_value,
+    length,
     merged,
     output_forms,
+    rational_forms,
     shifted,
 )
 from symbackprop.calculus.derive import contract, derive
@@ -259,7 +261,13 @@ def _collapse(
         steps.append(Step("cancellation", (written,), (cancelled,), CANCELLED))
     if added != cancelled and not any(_summed(term) for term in added.terms):
         steps.append(Step("assumption", (cancelled,), (added,), DISTRIBUTION))
-    return tuple(steps) if len(steps) > 1 else ()
+    short = len(total.shares) > 1 and all(_is_short(term) for term in added.terms)
+    seen_through = value == network.output and short
+    return tuple(steps) if len(steps) > 1 or seen_through else ()
+
+
+def _is_short(term: Term) -> bool:
+    return not _summed(term) and _quotients(merged(term).function) <= 1
 
 
 def _adjoint(variable: Variable, terms: tuple[Term, ...]) -> Adjoint:
@@ -282,13 +290,12 @@ def _summed(term: Term) -> bool:
 
 
 def _cancelled(term: Term) -> Term:
-    """Return the term with common factors cancelled, where that leaves fewer quotients."""
+    """Return the term with common factors cancelled, where that leaves one quotient or none."""
     factor = merged(term)
     value = to_sympy(factor.function)
-    if not value.is_rational_function():
-        return term
-    shorter = from_sympy(sympy.cancel(value))
-    if _quotients(shorter) >= _quotients(factor.function):
+    forms = [from_sympy(form) for form in rational_forms(value)]
+    shorter = min(forms, key=length, default=factor.function)
+    if _quotients(shorter) >= min(_quotients(factor.function), 2):
         return term
     return with_function(term, Factor(*compress(shorter, factor.operands)))
 

@@ -116,7 +116,8 @@ def collapse(context: Context, variable: Variable, only: Loss | None = None) -> 
         setting = context.setting(head=loss.head, equations=loss.equations)
         form = FORMS[loss.head.form].lower()
         several = f", for {form}" if len(context.textbook.losses) > 1 and only is None else ""
-        blocks.append(Paragraph((f"Together with the loss this is simpler{several}:",)))
+        words = "Seen through all that stands between" if only else "Together with the loss"
+        blocks.append(Paragraph((f"{words} this is simpler{several}:",)))
         lines = _lines(setting, loss.collapse)
         blocks.append(Display((*lines, *_in_code(context, loss, variable))))
     return blocks
@@ -127,7 +128,7 @@ def _in_code(context: Context, loss: Loss, variable: Variable) -> list[Line]:
     line = None if context.choice.wrt else code_line(context, loss.head, variable)
     if line is None:
         return []
-    reason: Inlines = ("what the code computes; ", Link("its values", "computed"))
+    reason: Inlines = ("as the code ", Link("computes it", "computed"))
     return [replace(line, left=None, condition=None, rule="stable form", reason=reason)]
 
 
