@@ -33,6 +33,7 @@ def check_definition(definition: Definition, functions: Collection[str]) -> None
             numbers = [*definition.sizes, *definition.defaults]
             numbers += _names_in(extents)
             _check_extents("output", definition.output, numbers)
+            _check_extents("ranges", definition.ranges.values(), numbers)
             _check(definition, list(definition.inputs), numbers, functions)
     except SymbackpropError as error:
         kind = type(definition).__name__.lower()

@@ -69,7 +69,7 @@ def contracted(printer: NumpyPrinter, value: Value) -> Text:
         return Text(f"np.vdot({left.source}, {right.source})") if together else _times(left, right)
     plan = matrix_product(value, printer.memory(value))
     if plan is None:
-        return Text(einsum(printer, value))
+        return Text(tensordot(printer, value) or einsum(printer, value))
     extents = printer.extents(value)
     views = [regrouping(view, extents) for view in plan.views[:2]]
     restored = restoring(plan.views[2], extents)
@@ -105,6 +105,26 @@ def einsum(printer: NumpyPrinter, value: Value) -> str:
     output = "".join(letters[dimension] for dimension in printer.dimensions(value))
     texts = ", ".join(printer.value(operand).source for operand in value.operands)
     return f'np.einsum("{",".join(inputs)}->{output}", {texts})'
+
+
+def tensordot(printer: NumpyPrinter, value: Value) -> str:
+    """Return the contraction as a product of matrices that are copied first, else "".
+
+    Nothing where the operands share an axis with the result.
+    """
+    orders = [
+        [subscript[axis] for axis in printer.layout.order(operand)]
+        for operand, subscript in zip(value.operands, value.subscripts, strict=True)
+    ]
+    summed = list(range(value.rank, len(value.dimensions)))
+    own = [[d for d in order if d < value.rank] for order in orders]
+    if set(own[0]) & set(own[1]) or any(set(summed) - set(order) for order in orders):
+        return ""
+    pair = (0, 1) if printer.dimensions(value)[0] in own[0] else (1, 0)
+    texts = [printer.value(value.operands[k]).source for k in pair]
+    axes = tuple(tuple(orders[k].index(d) for d in summed) for k in pair)
+    text = f"np.tensordot({texts[0]}, {texts[1]}, {axes})"
+    return printer.turned(text, [*own[pair[0]], *own[pair[1]]], value)
 
 
 def _letters(value: Value) -> str:

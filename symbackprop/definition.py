@@ -193,6 +193,7 @@ class Body:
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     output: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()
+    ranges: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -208,6 +209,7 @@ class Layer(Definition):
         output: the extents of the output, where they do not follow.
         roles: what the output's axes stand for ("channel", "space", ...), where that does not
             follow.
+        ranges: the extents of further indices, by letter, where they do not follow.
         written: writes the equations where they depend on the ranks or fields of a use. Those
             of the entry are then of ``example``, a use that is allowed.
     """
@@ -219,6 +221,7 @@ class Layer(Definition):
     fields: Mapping[str, Field] = field(default_factory=dict)
     output: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()
+    ranges: Mapping[str, str] = field(default_factory=dict)
     written: Callable[[Reading], Body] | None = None
     example: Reading | None = None
 

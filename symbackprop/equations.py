@@ -22,6 +22,7 @@ from typing import Literal
 
 from symbackprop.scalar import Expression, Number
 
+Fill = Literal["zero", "-inf", "inf"]  # what a read outside the extents gives
 Extent = int | Expression  # a number, or one by name (Named("N") is the batch)
 # argmax and argmin give the flat position, row by row, of the first largest or smallest.
 Reduction = Literal["total", "product", "largest", "smallest", "argmax", "argmin"]
@@ -118,7 +119,7 @@ class Access:
 
     variable: Variable
     indices: tuple[IndexExpression, ...] = ()
-    fill: Literal["zero", "-inf", "inf"] | None = None
+    fill: Fill | None = None
 
 
 IndexExpression = Index | Affine | Quotient | Remainder | Access

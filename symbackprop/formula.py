@@ -19,10 +19,14 @@ from symbackprop.scalar import Named, Number
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A read of what has this name; ``subscripts`` is empty for a bare name."""
+    """A read of what has this name; ``subscripts`` is empty for a bare name.
+
+    ``padded`` reads may leave the extents: what lies outside counts as nothing.
+    """
 
     name: str
     subscripts: tuple[Formula, ...] = ()
+    padded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

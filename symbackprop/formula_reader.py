@@ -10,6 +10,7 @@ import ast
 import re
 import warnings
 from collections.abc import Collection
+from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
 from math import isinf
@@ -36,7 +37,7 @@ FUNCTIONS = frozenset(
     {"maximum", "minimum", "where", "exp", "log", "log1p", "expm1", "sqrt"}
     | {"sin", "cos", "tanh", "erf", "abs", "sign"}
 )
-_RESERVED = FUNCTIONS | {*REDUCTIONS, "held", "pi"}
+_RESERVED = FUNCTIONS | {*REDUCTIONS, "held", "padded", "pi"}
 
 _BINARY: dict[type[ast.operator], str] = {
     ast.Add: "add",
@@ -284,11 +285,14 @@ class _Reader:
             self.refuse(node, "held(...) stands only around the whole right side")
         if function in REDUCTIONS:
             return self._reduce(node, function)
+        return self._padded(node) if function == "padded" else self._function(node, function)
+
+    def _function(self, node: ast.Call, function: str) -> Formula:
         known = function in FUNCTIONS or function in self.functions
         if not known and self.open_functions and self.open_functions.fullmatch(function):
             return self._open_call(node, function)
         if not known:
-            names = {*FUNCTIONS, *REDUCTIONS, *self.functions}
+            names = {*FUNCTIONS, *REDUCTIONS, "padded", *self.functions}
             self.refuse(node, f"unknown function {function!r}; {allowed(function, names)}")
         if function in ("maximum", "minimum"):
             if len(node.args) < 2:
@@ -307,6 +311,12 @@ class _Reader:
         if not values:
             self.refuse(node, f"{function} is a function of nothing")
         return Call(function, values)
+
+    def _padded(self, node: ast.Call) -> Reference:
+        (read,) = self.arguments(node, 1)
+        if not isinstance(read, ast.Subscript):
+            self.refuse(read, "padded takes one read of an array, as in padded(x[i + k - 1])")
+        return replace(self._subscript(read), padded=True)
 
     def _reduce(self, node: ast.Call, function: Reduction) -> Reduce:
         arguments = self.arguments(node)

@@ -17,8 +17,10 @@ from symbackprop.lookup_printer import taken
 from symbackprop.lowering.contraction import Memory
 from symbackprop.lowering.layout import Layout
 from symbackprop.lowering.values import Value, reachable
+from symbackprop.lowering.views import VIEWS
 from symbackprop.scalar import Apply, Expression, Named, Number, walk
 from symbackprop.texts import LEVELS, Text
+from symbackprop.window_printer import VIEW_PRINTERS
 
 _COMPARE, _SUM, _TERM, _UNARY, _ATOM = LEVELS
 _INFIX = {
@@ -116,7 +118,7 @@ class NumpyPrinter:
                 return tuple(self.dimensions(value)), True
             operand, subscript = value.operands[k], value.subscripts[k]
             order = tuple(subscript[axis] for axis in self.layout.order(operand))
-            return order, operand.operation != "slice"
+            return order, operand.operation not in VIEWS
 
         return lies
 
@@ -129,6 +131,26 @@ class NumpyPrinter:
             return found.extent if isinstance(found.extent, int) else None
 
         return extent
+
+    def shape(self, value: Value) -> str:
+        """Return the value's shape, as it lies in memory."""
+        axes = [value.axes[axis] for axis in self.layout.order(value)]
+        return f"({', '.join(self.extent(a.extent) for a in axes)}{',' if value.rank == 1 else ''})"
+
+    def array(self, value: Value) -> str:
+        """Return the value's text, ready to be subscripted."""
+        return self.value(value).within(_ATOM)
+
+    def turned(self, source: str, dimensions: Sequence[int], value: Value) -> str:
+        """Return what lies in this order of dimensions as the value lies."""
+        wanted = self.dimensions(value)
+        if list(dimensions) == wanted:
+            return source
+        return source + transposition([dimensions.index(dimension) for dimension in wanted])
+
+    def arranged(self, value: Value, k: int, order: Sequence[int] | None = None) -> str:
+        """Return operand k of the value with its axes in this order, or as the value lies."""
+        return self.operand(value, k, order).within(_ATOM)
 
     def axis(self, value: Value, k: int, dimension: int) -> int:
         """Return the axis in memory of operand k that runs over the dimension."""
@@ -301,10 +323,7 @@ def _tile(printer: NumpyPrinter, value: Value) -> Text:
 
 
 def _broadcast(printer: NumpyPrinter, value: Value) -> Text:
-    shape = ", ".join(
-        printer.extent(value.axes[axis].extent) for axis in printer.layout.order(value)
-    )
-    shape = f"({shape},)" if value.rank == 1 else f"({shape})"
+    shape = printer.shape(value)
     text = printer.operand(value, 0)
     if value.operands[0].operation == "literal":
         return Text(f"np.full({shape}, {text.source}, dtype)")
@@ -328,4 +347,5 @@ _SPECIAL: Mapping[str, Callable[[NumpyPrinter, Value], Text]] = {
     "broadcast": _broadcast,
     "range": _range,
     **dict.fromkeys(_METHODS, _reduction),
+    **dict.fromkeys(VIEW_PRINTERS, lambda p, v: Text(VIEW_PRINTERS[v.operation](p, v))),
 }

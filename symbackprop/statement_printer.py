@@ -25,6 +25,7 @@ from symbackprop.numpy_printer import (
 )
 from symbackprop.scalar import Expression, Number
 from symbackprop.texts import Text
+from symbackprop.window_statements import WINDOW_STATEMENTS
 
 _WORDS = {
     Fraction(0): "zero",
@@ -71,7 +72,14 @@ class StatementPrinter(NumpyPrinter):
         if value.operation == "range":
             count = self.extent(value.axes[0].extent)
             return Text(self.bind(f"range_{count}", f"np.arange({count})"))
-        return super().value(value)
+        text = super().value(value)
+        if value.operation not in ("window", "split") or value.number in self.names:
+            return text
+        base = next(iter(_NAME.findall(text.source.removeprefix("windows("))))
+        if base in self.given or base in self.aliases:
+            return text
+        stem = "windows" if value.operation == "window" else "parts"
+        return Text(self.bind(f"{base}_{stem}", text.source))
 
     def bind(self, name: str, expression: str) -> str:
         """Return a name bound to the expression: the given one, unless it is another's."""
@@ -344,7 +352,9 @@ _STATEMENTS: Mapping[str, Callable[[StatementPrinter, Statement], list[str]]] = 
     "put": putting,
     "add_at": putting,
     "tile": _tile,
+    "columns": _copied,
     "others": _tile,
+    **WINDOW_STATEMENTS,
 }
 
 

@@ -177,7 +177,8 @@ class _Line:
             return names[operand], _ATOM
         inner = self._inner.get(operand.variable)
         if inner is None:
-            return self._access(operand, names), _ATOM
+            text = self._access(operand, names)
+            return f"padded({text})" if _may_leave(operand) else text, _ATOM
         scope = {
             index: self._index(outer, names)
             for index, outer in zip(inner.free, operand.indices, strict=True)
@@ -203,6 +204,11 @@ class _Line:
         return f"{grouped} {sign} {_extent(index.divisor)}"
 
 
+def _may_leave(access: Access) -> bool:
+    """Whether a moved index may lead outside, where the read counts as nothing."""
+    return access.fill is not None and any(isinstance(i, Affine) for i in access.indices)
+
+
 def _variable(variable: Variable) -> str:
     return variable.name.replace("_", "", 1) if _is_made(variable) else variable.name
 
@@ -213,8 +219,9 @@ def _indices(equation: Equation) -> Iterator[Index]:
 
 
 def _affine(affine: Affine, names: Mapping[Index, str]) -> str:
+    signs: dict[Extent, str] = {1: "", -1: "-"}
     parts = [
-        names[index] if factor == 1 else f"{_extent(factor)}*{names[index]}"
+        f"{signs.get(factor, f'{_extent(factor)}*')}{names[index]}"
         for factor, index in affine.terms
     ]
     if affine.offset != 0 or not parts:

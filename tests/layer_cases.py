@@ -7,6 +7,7 @@ what the definition says of them; TORCH alone is written by hand, one entry a la
 
 import itertools
 import types
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,12 +40,34 @@ TORCH = {
     "scaled_dot_product_attention": lambda p, x, f: functional().scaled_dot_product_attention(
         x, x, x, is_causal=f["causal"]
     ),
+    "conv1d": lambda p, x, f: _convolved("conv1d", p, x, f),
+    "conv2d": lambda p, x, f: _convolved("conv2d", p, x, f),
+    "conv3d": lambda p, x, f: _convolved("conv3d", p, x, f),
+    "conv_transpose1d": lambda p, x, f: _convolved("conv_transpose1d", p, x, f),
+    "conv_transpose2d": lambda p, x, f: _convolved("conv_transpose2d", p, x, f),
+    "max_pool1d": lambda p, x, f: functional().max_pool1d(x, **f),
+    "max_pool2d": lambda p, x, f: functional().max_pool2d(x, **f),
+    "avg_pool1d": lambda p, x, f: functional().avg_pool1d(x, **f),
+    "avg_pool2d": lambda p, x, f: functional().avg_pool2d(x, **f),
+    "adaptive_avg_pool1d": lambda p, x, f: functional().adaptive_avg_pool1d(x, **f),
+    "adaptive_avg_pool2d": lambda p, x, f: functional().adaptive_avg_pool2d(x, **f),
+    "global_avg_pool": lambda p, x, f: x.mean(tuple(range(2, x.ndim))),
+    "global_max_pool": lambda p, x, f: x.amax(tuple(range(2, x.ndim))),
+    "upsample": lambda p, x, f: functional().interpolate(x, scale_factor=f["scale_factor"]),
     "l2_normalize": lambda p, x, f: functional().normalize(x, dim=f["axis"], eps=f["eps"]),
 }
 
 
 def functional():
     return torch_or_skip().nn.functional
+
+
+def _convolved(name, p, x, f):
+    known = ("stride", "padding", "output_padding", "dilation", "groups")
+    fields = {k: f[k] for k in known if k in f}
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*padding='same' with even kernel lengths")
+        return getattr(functional(), name)(x, p["W"], p.get("b"), **fields)
 
 
 def _affine(p):
@@ -139,9 +162,26 @@ def cases(name, full=False):
         settings = tuple(sorted((n, v) for n, v in fields.items() if v is not None))
         fitting = [c for c in (Case(name, settings, s) for s in shapes) if fits(c)]
         if not full and k > 0:
-            fitting = fitting[k % max(len(fitting), 1) :][:1]
-        found += fitting
+            found += fitting[k % max(len(fitting), 1) :][:1] or paired(name, fields)
+        else:
+            found += fitting if full else fitting[:4]
     return found
+
+
+def paired(name, fields):
+    """Return a case with these fields and one other, if there is any that fits."""
+    values = values_of(CATALOG.layers[name])
+    base = {field: found[0] for field, found in values.items()}
+    kept = [field for field, value in fields.items() if value != base[field]]
+    shapes = [shape for rank in SHAPES for shape in SHAPES[rank]]
+    for other in (field for field in values if field not in kept):
+        for value in values[other]:
+            settings = {**base, **fields, other: value}.items()
+            settings = tuple(sorted((n, v) for n, v in settings if v is not None))
+            for case in (Case(name, settings, shape) for shape in shapes):
+                if fits(case):
+                    return [case]
+    return []
 
 
 def fits(case):
@@ -233,9 +273,10 @@ def _computed(module, point):
 def _loops(network, point):
     """Run equations and adjoints by plain loops."""
     sizes = {"N": len(point.x)}
-    equations = forward_equations(network)
-    run = evaluate(equations, {**point.params, network.input.name: point.x}, sizes)
     derivation = calculus.derive_layers(network)
+    given = {**point.params, network.input.name: point.x}
+    run = evaluate(forward_equations(network), given, sizes)
+    run |= evaluate(derivation.equations, {**given, **run}, sizes)  # places of maxima, too
     seeds = {network.output.name: point.cotangent}
     adjoints = accumulate(derivation.adjoints, run, seeds, sizes)
     names = [network.input.name, *(p.variable.name for p in network.parameters)]

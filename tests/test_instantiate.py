@@ -199,7 +199,7 @@ def test_strided_convolution_with_a_declared_extent():
     windows = np.lib.stride_tricks.sliding_window_view(values["x"], 4, axis=2)[:, :, ::2]
     expected = np.einsum("ock,ncpk->nop", values["W1"], windows) + values["b1"][:, None]
     np.testing.assert_allclose(result, expected, rtol=1e-12)
-    p, k = Index("p", 3), Index("k", 4)
+    p, k = Index("p", 3), Index("k", 4, Role.KERNEL)
     assert reads(equations)[1].indices == (N, Index("c", 2), Affine(((2, p), (1, k)), 0))
 
 

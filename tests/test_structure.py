@@ -40,6 +40,7 @@ building build
 calculus
 lowering
 texts
+window_printer window_statements
 contraction_printer lookup_printer numpy_printer statement_printer
 unicode_printer
 frames
@@ -63,6 +64,8 @@ CHECKED = (
     "lowering",
     "texts",
     "contraction_printer",
+    "window_printer",
+    "window_statements",
     "lookup_printer",
     "numpy_printer",
     "statement_printer",

@@ -120,8 +120,8 @@ class TestToml:
             (NETWORK + DENSE + "[[block]]\n", ["'block' is not known", "allowed: define, layer"]),
             (NETWORK + "[[layer]]\nunits = 3\n", ["layer 1: type", "the name of a type"]),
             (
-                NETWORK + DENSE + '[[layer]]\ntype = "conv2d"\n',
-                ["layer 2: type 'conv2d' is not known", "activation, dense"],
+                NETWORK + DENSE + '[[layer]]\ntype = "conv4d"\n',
+                ["layer 2: type 'conv4d' is not known", "did you mean 'conv3d'?"],
             ),
             (NETWORK + '[[layer]]\ntype = "Linear"\n', ["'Linear' is called 'dense' here"]),
             (

@@ -100,6 +100,7 @@ def scope_of(
         numbers=numbers,
         off=frozenset(off),
         output=tuple(extent_of(text, numbers) for text in definition.output),
+        ranges={name: extent_of(text, numbers) for name, text in definition.ranges.items()},
         roles=tuple(map(Role, definition.roles)),
     )
 

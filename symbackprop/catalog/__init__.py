@@ -20,7 +20,7 @@ from symbackprop.formula_reader import FUNCTIONS, REDUCTIONS
 Entry = TypeVar("Entry", bound=Definition)
 
 # What equations call by name; an entry of such a name would be ambiguous there.
-WORDS = frozenset({*FUNCTIONS, *REDUCTIONS, "held", "pi"})
+WORDS = frozenset({*FUNCTIONS, *REDUCTIONS, "held", "padded", "pi"})
 
 
 @dataclass(frozen=True)

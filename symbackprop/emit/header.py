@@ -103,6 +103,20 @@ def tables(network: Network, equal: EqualLayers) -> str:
     return "\n".join([*lines, "}"])
 
 
+def fans(network: Network) -> str:
+    """Return the fans of the weights whose shape is not their two fans, by name."""
+    found = {
+        array.variable.name: (array.fan_in, array.fan_out)
+        for array in network.parameters
+        if isinstance(array.initial, str)
+        and (array.fan_in, array.fan_out) != tuple(axis.extent for axis in array.variable.axes)
+    }
+    if not found:
+        return ""
+    lines = [f'    "{name}": {pair},' for name, pair in found.items()]
+    return "\n".join(["FANS = {  # of weights: inputs of a unit, units of an input", *lines, "}"])
+
+
 def _entries(layer: Layer, run: range) -> list[str]:
     """Return the parameters of equal layers as a comprehension."""
     pairs = [f'("{array.variable.symbol}", {_entry(array)})' for array in layer.parameters]

@@ -19,6 +19,7 @@ from symbackprop.lowering.runs import EqualLayers
 from symbackprop.lowering.values import Value
 from symbackprop.network import Network
 from symbackprop.numpy_printer import NumpyPrinter
+from symbackprop.window_printer import added_windows
 
 
 @dataclass
@@ -214,6 +215,8 @@ def _assignments(
 def _statements(printer: NumpyPrinter, assignment: Assignment, stem: str) -> list[str]:
     value, name = assignment.value, assignment.name
     printer.names[value.number] = name
+    if value.operation == "unwindow":
+        return _sum_of_windows(printer, value, name, stem)
     if value.operation not in ("put", "add_at"):
         return short(printer, value, f"{name} = ", stem)
     base, _, new = value.operands
@@ -242,6 +245,17 @@ def _indexed(subscript: str) -> str:
     return f"np.s_[{subscript}]" if "," in subscript else subscript
 
 
+def _sum_of_windows(printer: NumpyPrinter, value: Value, name: str, stem: str) -> list[str]:
+    shape = printer.shape(value)
+    view, order, count = added_windows(printer, value, name)
+    (part,) = value.operands
+    lines = [] if part.number in printer.names else short(printer, part, f"{stem}_parts = ", stem)
+    printer.names.setdefault(part.number, f"{stem}_parts")
+    values = printer.operand(value, 0, order).source
+    lines += [f"{name} = np.zeros({shape}, dtype)", f"add_to_windows({view}, {values}, {count})"]
+    return lines
+
+
 def short(
     printer: NumpyPrinter, value: Value, start: str, stem: str = "t", room: int = 80
 ) -> list[str]:
@@ -267,5 +281,11 @@ def short(
 
 def _longest(printer: NumpyPrinter, value: Value) -> Value | None:
     """Return the longest of the operands that are printed in place and worth a name."""
-    parts = [o for o in value.operands if o.number not in printer.names and o.operation not in FREE]
+    parts: list[Value] = []
+    stack = list(value.operands)
+    while stack:
+        operand = stack.pop()
+        if operand.number not in printer.names:
+            stack.extend(operand.operands if operand.operation in FREE else ())
+            parts.extend([] if operand.operation in FREE else [operand])
     return max(parts, key=lambda o: (len(printer.computed(o).source), -o.number), default=None)

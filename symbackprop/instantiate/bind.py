@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from symbackprop import scalar
@@ -10,6 +10,7 @@ from symbackprop.equations import (
     Access,
     Affine,
     Equation,
+    Fill,
     Index,
     Operand,
     Reduction,
@@ -40,6 +41,9 @@ from symbackprop.instantiate.scope import (
 )
 from symbackprop.notation.bounds import MAX_BITS, bits
 from symbackprop.scalar import ONE, ZERO, Apply, Expression, Named, Number, slots, walk
+
+# What counts as nothing under a reduction.
+_NOTHING: Mapping[Reduction, Fill] = {"total": "zero", "largest": "-inf", "smallest": "inf"}
 
 
 def instantiate(texts: Sequence[str], scope: Scope, names: Names) -> tuple[Equation, ...]:
@@ -278,15 +282,19 @@ class _Binder:
                 )
         reduced = tuple(self._reduced(letter, reduce.body) for letter in reduce.indices)
         letters = {**frame.letters, **{index.name: index for index in reduced}}
-        return replace(frame, letters=letters, operands=Operands()), reduced
+        alone = isinstance(reduce.body, Reference) or reduce.reduction == "total"
+        fill = _NOTHING.get(reduce.reduction) if alone else None
+        return replace(frame, letters=letters, operands=Operands(), fill=fill), reduced
 
     def _reduced(self, letter: str, body: Formula) -> Index:
         index = self.table.find_index(letter, body)
         if index is not None:
-            return index
+            inside = self.table.in_window(letter, body)
+            return replace(index, role=Role.KERNEL) if inside else index
         if any(reference.name == letter for reference in references(body)):
             raise SymbackpropError(
-                f"the extent of index {letter!r} does not follow: it stands bare nowhere"
+                f"the extent of index {letter!r} does not follow: it stands bare nowhere; the "
+                "definition's ranges can declare it"
             )
         raise SymbackpropError(f"index {letter!r} indexes nothing")
 

@@ -144,7 +144,19 @@ class Table:
                     f"0 + {letter})"
                 )
             role = axis.role if role is Role.FEATURE else role
-        return None if found is None else Index(letter, found[0].extent, role)
+        if found is not None:
+            return Index(letter, found[0].extent, role)
+        declared = self.scope.ranges.get(letter)
+        return None if declared is None else Index(letter, declared)
+
+    def in_window(self, letter: str, formula: Formula) -> bool:
+        """Whether the index is one part of a subscript, as k is in x[i + k]."""
+        bare = Reference(letter)
+        return any(
+            item != bare and bare in references(item)
+            for reference in references(formula)
+            for item in reference.subscripts
+        )
 
     def role_of(self, letter: str, formula: Formula) -> Role:
         """Return what the axes stand for that an index is part of: x[2*i + k] has i's."""

@@ -10,6 +10,7 @@ from symbackprop.equations import (
     Access,
     Affine,
     Extent,
+    Fill,
     Index,
     IndexExpression,
     Operand,
@@ -56,13 +57,15 @@ class Frame:
     """Where a formula stands: its indices, what the ``where`` around it grants, its operands.
 
     ``guards`` are polynomials known to be at least 0; ``looked_up`` the integer variables
-    that a condition around it reads.
+    that a condition around it reads; ``fill`` is what counts as nothing there, None where
+    no number does.
     """
 
     letters: Mapping[str, Index]
     operands: Operands
     guards: tuple[Polynomial, ...] = ()
     looked_up: frozenset[str] = field(default_factory=frozenset)
+    fill: Fill | None = "zero"
 
     def within(self, facts: list[Polynomial], looked_up: frozenset[str]) -> Frame:
         """Return the frame of a branch where these facts hold."""
@@ -152,7 +155,19 @@ class Subscripts:
         insert = self.table.insert
         indices = (*leading[:insert], *written, *leading[insert:])
         access = Access(self.table.variables[name], indices)
+        if reference.padded:
+            return self._padded(access, name, frame)
         return replace(access, fill="zero") if self._may_leave(access, name, frame) else access
+
+    def _padded(self, access: Access, name: str, frame: Frame) -> Access:
+        if not needed(access):
+            return access
+        if frame.fill is None:
+            raise SymbackpropError(
+                f"padded({name}[...]) counts as nothing outside only as a summand, or alone under "
+                "largest or smallest"
+            )
+        return replace(access, fill=frame.fill)
 
     def _may_leave(self, access: Access, name: str, frame: Frame) -> bool:
         leaves = any(
@@ -167,7 +182,7 @@ class Subscripts:
                 extent = extent_text(access.variable.axes[axis].extent)
                 raise SymbackpropError(
                     f"{name} is read outside its extent {extent} (axis {axis} of the array); "
-                    "only a where that excludes such places allows it"
+                    f"only a where that excludes such places allows it, or padded({name}[...])"
                 )
             elif frame.guards:
                 leaves = True

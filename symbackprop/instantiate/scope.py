@@ -28,6 +28,7 @@ class Scope:
         result: the symbol of the last equation's target; "" keeps it as written.
         output: the extents of the last target's axes, where they are declared.
         roles: what those axes stand for, where it is declared.
+        ranges: the extents of further indices, where they stand bare nowhere.
         functions: the activations that the equations may call.
         generated: give every symbol but the result a generated name.
         calling: the activations whose expansion this is, outermost first.
@@ -44,6 +45,7 @@ class Scope:
     result: str = ""
     output: tuple[Extent, ...] = ()
     roles: tuple[Role, ...] = ()
+    ranges: Mapping[str, Extent] = field(default_factory=dict)
     functions: Mapping[str, Activation] = field(default_factory=dict)
     generated: bool = False
     calling: tuple[str, ...] = ()

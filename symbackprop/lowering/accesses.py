@@ -3,6 +3,7 @@
     bare index      the axis itself                 the axis itself
     look-up         take                            put (assigned) or add_at
     constant+index  slice                           tile, where slices cover the axis exactly
+    others          views of windows                sums into windows
 
 What has no array form yet is refused by name rather than computed by a slow detour.
 """
@@ -24,8 +25,8 @@ from symbackprop.equations import (
     accesses_of,
     indices_of,
 )
-from symbackprop.errors import SymbackpropError
 from symbackprop.lowering.values import Dimension, Label, Labelled, ValueGraph
+from symbackprop.lowering.windows import read_moved, refused
 from symbackprop.scalar import ZERO, Apply, Expression, Named
 
 
@@ -47,6 +48,15 @@ def read(graph: ValueGraph, values: Mapping[Variable, Labelled], operand: Operan
                 raise refused(operand, "a diagonal")
             bare[position] = expression
     result = base.relabel(bare)
+    moved = {
+        position: expression
+        for position, expression in enumerate(operand.indices)
+        if position in result.labels
+        and not isinstance(expression, Access)
+        and (operand.fill is not None or not is_slice(expression))
+    }
+    if moved:
+        result = read_moved(graph, result, operand, moved)
     for position, expression in enumerate(operand.indices):
         if position not in result.labels:
             continue
@@ -54,7 +64,7 @@ def read(graph: ValueGraph, values: Mapping[Variable, Labelled], operand: Operan
             index = read(graph, values, expression)
             result = _take(graph, result, position, index, operand.fill)
         else:
-            result = _slice(graph, result, position, *window(operand, expression))
+            result = _slice(graph, result, position, *window(expression))
     return result
 
 
@@ -100,28 +110,22 @@ def _slice(
     return graph.node("slice", [base], [position], (axis, start, index.extent), extra)
 
 
-def window(place: Access, expression: IndexExpression) -> tuple[Index | None, int]:
-    """Return (index, start) of an access ``start + index``, index None for a number alone.
-
-    Raises:
-        SymbackpropError: any other index expression.
-    """
+def window(expression: IndexExpression) -> tuple[Index | None, int]:
+    """Return (index, start) of a slice ``start + index``, index None for a number alone."""
     if isinstance(expression, Index):
         return expression, 0
-    if isinstance(expression, Affine) and isinstance(expression.offset, int):
-        if not expression.terms:
-            return None, expression.offset
-        if len(expression.terms) == 1 and expression.terms[0][0] == 1:
-            return expression.terms[0][1], expression.offset
-    raise refused(place, "an index that is neither bare, shifted nor looked up")
+    assert isinstance(expression, Affine)
+    assert isinstance(expression.offset, int)
+    return (expression.terms[0][1] if expression.terms else None), expression.offset
 
 
-def refused(place: Access, what: str) -> SymbackpropError:
-    """Return the error for an access that cannot be lowered."""
-    return SymbackpropError(
-        f"{place.variable.name}: generating code for {what} is not possible yet; "
-        "allowed: bare indices, index + number, look-ups"
-    )
+def is_slice(expression: IndexExpression) -> bool:
+    """Whether it is a number, or an index and a number."""
+    if isinstance(expression, Index):
+        return True
+    if not isinstance(expression, Affine) or not isinstance(expression.offset, int):
+        return False
+    return len(expression.terms) < 2 and all(c == 1 for c, _ in expression.terms)
 
 
 class Window(NamedTuple):
@@ -140,41 +144,59 @@ class Place:
         names: index to the position of the target's axis.
         lookup: (axis, index array by the equation's indices) of a scatter.
         window: which slice of the target.
+        moved: axes whose place is an index expression.
     """
 
     names: Mapping[Label, Label]
     lookup: tuple[int, Access] | None
     window: Window | None
+    moved: Mapping[int, IndexExpression]
+
+    @property
+    def dense(self) -> bool:
+        """Whether the term reaches the whole target."""
+        return not (self.lookup or self.window or self.moved)
 
     @property
     def kept(self) -> frozenset[Index]:
         """The indices that are not summed: those of the target."""
         looked_up = indices_of(self.lookup[1]) if self.lookup else ()
-        return frozenset([*(n for n in self.names if isinstance(n, Index)), *looked_up])
+        moved = [index for item in self.moved.values() for index in indices_of(item)]
+        return frozenset([*(n for n in self.names if isinstance(n, Index)), *looked_up, *moved])
 
 
-def place(target: Access) -> Place:
+def place(target: Access, *, slices: bool = True) -> Place:
     """Return where a term with this target goes.
+
+    Args:
+        target: of the term.
+        slices: see a slice of one axis as such.
 
     Raises:
         SymbackpropError: an access with no array form yet.
     """
     names: dict[Label, Label] = {}
     lookup: tuple[int, Access] | None = None
-    found: Window | None = None
+    moved: dict[int, IndexExpression] = {}
     for position, (expression, axis) in enumerate(
         zip(target.indices, target.variable.axes, strict=True)
     ):
         if isinstance(expression, Access):
-            if lookup or found:
+            if lookup:
                 raise refused(target, "two look-ups in one access")
             lookup = (position, expression)
-            continue
-        index, start = window(target, expression)
-        if index is None or index.extent != axis.extent:
-            if lookup or found:
-                raise refused(target, "two slices in one access")
-            found = Window(position, start, 1 if index is None else index.extent)
-        if index is not None:
-            names[index] = position
-    return Place(names, lookup, found)
+        elif isinstance(expression, Index) and expression.extent == axis.extent:
+            names[expression] = position
+        else:
+            moved[position] = expression
+    if lookup and moved:
+        raise refused(target, "a look-up beside an index that moves")
+    if not (slices and len(moved) == 1 and target.fill is None):
+        return Place(names, lookup, None, moved)
+    ((position, expression),) = moved.items()
+    if not is_slice(expression):
+        return Place(names, lookup, None, moved)
+    index, start = window(expression)
+    if index is not None:
+        names[index] = position
+    return Place(names, None, Window(position, start, 1 if index is None else index.extent), {})

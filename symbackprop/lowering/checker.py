@@ -30,7 +30,7 @@ _TAKES_TRUTH: Mapping[str, Callable[[int], bool]] = {
     "where": lambda position: position == 0,
 }
 _TAKES_POSITIONS: Mapping[str, Callable[[int], bool]] = {
-    **dict.fromkeys([*TRUTH, "number", "clip", "place"], lambda _: True),
+    **dict.fromkeys([*TRUTH, "number", "clip", "place", "broadcast"], lambda _: True),
     **dict.fromkeys(["take", "put", "add_at"], lambda position: position == 1),
 }
 
@@ -203,10 +203,12 @@ class _Run:
         if statement.operation == "masks":
             self._masks(section, statement)
             return
+        if statement.operation == "first":  # compares there, over whatever it held
+            self._write(statement.place, -1)
         for k, operand in enumerate(statement.value.operands):
             for value in self._read(place, operand):
                 self._apart_from_target(place, statement, k, value)
-        if statement.place:
+        if statement.place and statement.operation != "first":
             held = [n for n, name in self.names.items() if name == statement.place]
             if not any(self._holds(number, statement.place) for number in held):
                 raise LoweringError(f"{place} goes by {statement.place}, which is not there")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from symbackprop.equations import Role, Variable
 from symbackprop.lowering.values import Labelled, Value
+from symbackprop.lowering.views import MOVING, natural
 
 _BATCH_LAST = (
     Role.TIME,
@@ -35,16 +36,18 @@ class Layout:
         batch_last: samples innermost; else they come first, and all other axes as declared.
         declared: by value number, the position of each axis before roles are looked at.
         given: numbers of values that users hand in or get back, in declared order always.
+        roles: of the axes of values that are some variable's: what they stand for there.
     """
 
     batch_last: bool = False
     declared: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     given: frozenset[int] = frozenset()
+    roles: Mapping[int, Sequence[Role]] = field(default_factory=dict)
 
     def order(self, value: Value) -> tuple[int, ...]:
         """Return the value's axes in the order in which they lie in memory."""
         positions = self.declared.get(value.number, tuple(range(value.rank)))
-        roles = [axis.role for axis in value.axes]
+        roles = self.roles.get(value.number) or [axis.role for axis in value.axes]
         sorting = [0] * value.rank
         if value.number not in self.given and Role.BATCH in roles:
             last = self.batch_last
@@ -59,12 +62,14 @@ def declare(values: Named, nodes: Sequence[Value]) -> dict[int, tuple[int, ...]]
     A variable's are declared; what is computed elementwise lies as what it is computed for, or
     else as the largest of its operands.
     """
+    values = list(values)
     found: dict[int, tuple[int, ...]] = {}
     for _, labelled in values:
         if all(isinstance(label, int) for label in labelled.labels):
             found.setdefault(
                 labelled.value.number, tuple(int(str(label)) for label in labelled.labels)
             )
+    _hand_down((labelled for _, labelled in values), found)
     for value in reversed(nodes):
         if value.number in found and value.rank == len(value.dimensions):
             _hand_on(value, found)
@@ -72,6 +77,27 @@ def declare(values: Named, nodes: Sequence[Value]) -> dict[int, tuple[int, ...]]
         if value.number not in found and value.operands and value.operation != "contract":
             found[value.number] = _inherited(value, found)
     return found
+
+
+def declared_roles(values: Named) -> dict[int, tuple[Role, ...]]:
+    """Return what the axes of each variable's value stand for."""
+    found: dict[int, tuple[Role, ...]] = {}
+    for variable, (value, labels) in values:
+        if all(isinstance(label, int) for label in labels):
+            roles = tuple(variable.axes[int(str(label))].role for label in labels)
+            found.setdefault(value.number, roles)
+    return found
+
+
+def _hand_down(values: Iterable[Labelled], found: dict[int, tuple[int, ...]]) -> None:
+    """Sums into windows lie as the variable that is their inside."""
+    for value, _ in values:
+        if value.operation != "window" or value.number not in found:
+            continue
+        (inner,) = value.operands
+        if inner.operation == "unwindow":
+            order = natural(value, range(inner.rank))
+            found[inner.number] = tuple(found[value.number][dimension] for dimension in order)
 
 
 def _hand_on(value: Value, declared: dict[int, tuple[int, ...]]) -> None:
@@ -87,6 +113,10 @@ def _inherited(value: Value, declared: Mapping[int, tuple[int, ...]]) -> tuple[i
 
     Those of a look-up's positions come first, instead of the axis that is looked up.
     """
+    if value.operation in MOVING:
+        own = declared.get(value.operands[0].number, tuple(range(value.operands[0].rank)))
+        order = natural(value, sorted(range(len(own)), key=own.__getitem__))
+        return tuple(map(order.index, range(value.rank)))
     first = max(range(len(value.operands)), key=lambda k: (value.operands[k].rank, -k))
     own = declared.get(value.operands[first].number, tuple(range(value.operands[first].rank)))
     places = dict(zip(value.subscripts[first], own, strict=True))

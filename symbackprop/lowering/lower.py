@@ -27,11 +27,12 @@ from symbackprop.lowering.accesses import (
     inside_only,
     place,
     read,
-    refused,
 )
 from symbackprop.lowering.expressions import add_signed, add_terms, evaluate, factors
 from symbackprop.lowering.products import Product, combine
 from symbackprop.lowering.values import Dimension, Label, Labelled, ValueGraph
+from symbackprop.lowering.views import VIEWS
+from symbackprop.lowering.windows import refused, write_moved
 from symbackprop.scalar import ONE, ZERO, Apply, Expression, Slot, apply, number, slots, substitute
 
 
@@ -47,6 +48,7 @@ class Lowering:
             moves to the gradients).
         loose: indices that may lie outside what they look up (an ignored class): such a place
             is neither read nor written.
+        whole: what ``full`` returned.
     """
 
     graph: ValueGraph = field(default_factory=ValueGraph)
@@ -54,6 +56,7 @@ class Lowering:
     definitions: dict[Variable, Equation] = field(default_factory=dict)
     unit: dict[Expression, Expression] = field(default_factory=dict)
     loose: set[Variable] = field(default_factory=set)
+    whole: list[tuple[Variable, Labelled]] = field(default_factory=list)
 
     def input(self, variable: Variable) -> Labelled:
         """Make the variable known as an array that is given."""
@@ -80,7 +83,17 @@ class Lowering:
             raise refused(equation.target, f"the {equation.reduction} of all but one")
         value = evaluate(self.graph, equation.function, operands)
         value = self.broadcast(value, [(r, Dimension(r.extent, r.role)) for r in equation.reduced])
-        return self.graph.node(equation.reduction, [value], equation.reduced)
+        return self._reduced(equation.reduction, value, equation.reduced)
+
+    def _reduced(self, reduction: str, value: Labelled, over: Sequence[Index]) -> Labelled:
+        """Reduce to a number or, for argmax and argmin, to a flat position."""
+        if reduction not in ("argmax", "argmin"):
+            return self.graph.node(reduction, [value], over)
+        if len(over) == 1 and value.value.operation not in VIEWS:
+            return self.graph.node(reduction, [value], over)
+        kind = "largest" if reduction == "argmax" else "smallest"
+        extreme = self.graph.node(kind, [value], over)
+        return self.graph.node("first", [value, extreme], over)
 
     def _total(self, equation: Equation, operands: Sequence[Labelled]) -> Labelled:
         if not equation.excluding:
@@ -173,14 +186,21 @@ class Lowering:
         """Lower one adjoint: the sum of its terms."""
         variable = adjoint.variable.bar()
         parts = [(term, place(term.target)) for term in adjoint.terms]
-        dense = [p for p in parts if not (p[1].lookup or p[1].window)]
+        if not _tiles([where.window for _, where in parts if where.window], variable):
+            parts = [(term, place(term.target, slices=False)) for term in adjoint.terms]
+        dense = [p for p in parts if p[1].dense]
         alone = any(term.assigned for term, _ in parts)  # what others exclude is overwritten
         single = len(parts) == 1
         summands = [self._term(*p, single) for p in dense if alone or not p[0].excluding]
         if not alone:
             summands += self._all_but_one(variable, [p for p in dense if p[0].excluding])
-        if any(t.excluding and (w.lookup or w.window) for t, w in parts):
+        if any(t.excluding and not w.dense for t, w in parts):
             raise refused(Access(variable), "slices or look-ups of all but one")
+        for term, where in parts:
+            if where.moved:
+                minus, value = self._term(term, where)
+                whole = write_moved(self.graph, value, term.target, where.moved)
+                summands.append((minus, whole))
         windows: dict[Window, list[tuple[bool, Labelled]]] = {}
         for term, where in parts:
             if where.window:
@@ -233,21 +253,15 @@ class Lowering:
     def _tile(self, variable: Variable, windows: Mapping[Window, Labelled]) -> Labelled:
         """Set slices that cover an axis exactly side by side."""
         ordered = sorted(windows, key=lambda window: window.start)
-        axis, end = ordered[0].axis, 0
+        axis = ordered[0].axis
         tiles = []
         for window in ordered:
-            extent = window.extent
-            if window.axis != axis or window.start != end or not isinstance(extent, int):
-                raise refused(Access(variable), "slices that overlap or leave gaps")
-            end += extent
-            part = Dimension(extent, variable.axes[axis].role)
+            part = Dimension(window.extent, variable.axes[axis].role)
             rest = [
                 (k, Dimension(a.extent, a.role)) for k, a in enumerate(variable.axes) if k != axis
             ]
             full = self.broadcast(windows[window], [*rest, (axis, part)])
             tiles.append(full.relabel({axis: ("tile", window.start)}))
-        if end != variable.axes[axis].extent:
-            raise refused(Access(variable), "slices that leave gaps")
         whole = Dimension(variable.axes[axis].extent, variable.axes[axis].role)
         if len(tiles) == 1:
             return tiles[0].relabel({("tile", 0): axis})
@@ -274,7 +288,24 @@ class Lowering:
 
     def full(self, variable: Variable) -> Labelled:
         """Return the variable's value with all of the variable's axes present."""
-        return self.broadcast(self.values[variable], self._axes(variable))
+        self.whole.append((variable, self.broadcast(self.values[variable], self._axes(variable))))
+        return self.whole[-1][1]
+
+    def named(self) -> list[tuple[Variable, Labelled]]:
+        """Return the values that are some variable's, axes labelled by position."""
+        return [*self.values.items(), *self.whole]
+
+
+def _tiles(windows: Sequence[Window], variable: Variable) -> bool:
+    """Whether the slices cover one axis exactly, side by side."""
+    ordered = sorted(set(windows), key=lambda window: window.start)
+    end = 0
+    for window in ordered:
+        extent = window.extent
+        if window.axis != ordered[0].axis or window.start != end or not isinstance(extent, int):
+            return False
+        end += extent
+    return not ordered or end == variable.axes[ordered[0].axis].extent
 
 
 def _scaled(constants: list[Expression], function: Expression) -> Expression:

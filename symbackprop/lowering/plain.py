@@ -19,6 +19,7 @@ from symbackprop.lowering.program import (
     unused,
 )
 from symbackprop.lowering.values import Value, reachable
+from symbackprop.lowering.views import VIEWS
 from symbackprop.network import Head, Network
 
 # Worth keeping from forward to backward; everything else is cheaper to compute again.
@@ -26,8 +27,8 @@ COSTLY = frozenset(
     {"exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tanh", "erf", "erfc", "power"}
     | {"contract", "total", "largest", "smallest", "product", "argmax", "argmin", "others", "take"}
 )
-FREE = frozenset({"input", "literal", "slice", "range"})
-IN_PLACE = frozenset({"put", "add_at"})  # statements, not expressions
+FREE = frozenset({"input", "literal", "range"}) | VIEWS
+IN_PLACE = frozenset({"put", "add_at", "unwindow"})  # statements, not expressions
 
 
 @dataclass
@@ -94,7 +95,7 @@ def plain_program(network: Network, derivation: Derivation) -> PlainProgram:
     made.names = {**given, **kept_names}
     second = made.assign(after, [*gradients.values(), *chain])
     return PlainProgram(
-        Layout(declared=declare(lowering.values.items(), lowering.graph.nodes)),
+        Layout(declared=declare(lowering.named(), lowering.graph.nodes)),
         first,
         second,
         tuple(value.number for value in saved),
@@ -123,7 +124,7 @@ def head_program(network: Network, head: Head, derivation: Derivation) -> HeadPr
         made.names = dict(given)
         assignments = made.assign(reachable([result]), [])
         functions.append(HeadFunction(assignments, result, made.names))
-    layout = Layout(declared=declare(lowering.values.items(), lowering.graph.nodes))
+    layout = Layout(declared=declare(lowering.named(), lowering.graph.nodes))
     variables = {number: variable.name for number, variable in made.variables.items()}
     return HeadProgram(head.target, layout, functions[0], functions[1], variables)
 
@@ -144,12 +145,12 @@ class _Assignments:
 
     def assign(self, values: Sequence[Value], named: Iterable[Value]) -> tuple[Assignment, ...]:
         """Return assignments for the named values, and for those read more than once."""
-        chosen = {value.number for value in named} | shared(values)
+        results = {value.number for value in named if value.operation != "input"}
+        chosen = shared(values)
         assignments = []
         for value in values:
-            if value.operation not in FREE and (
-                value.number in chosen or value.operation in IN_PLACE
-            ):
+            shown = value.operation not in FREE and value.number in chosen
+            if shown or value.number in results or value.operation in IN_PLACE:
                 assignments.append(self._assignment(value))
         return tuple(assignments)
 

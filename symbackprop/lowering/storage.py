@@ -12,7 +12,7 @@ Sections are planned as if they ran one after the other; of the heads only one d
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from symbackprop.equations import Role, Variable
@@ -32,14 +32,9 @@ from symbackprop.lowering.program import (
 )
 from symbackprop.lowering.training import SectionValues, TrainingValues
 from symbackprop.lowering.values import POSITIONS, Value
+from symbackprop.lowering.views import OUT_OF_PLACE, through_views
 from symbackprop.network import Network
 
-# fmt: off
-_OUT_OF_PLACE = frozenset([
-    "contract", "total", "largest", "smallest", "product", "argmax", "argmin", "take", "others",
-    "tile", "broadcast", "number", "place", "range", "slice", "clip",
-])
-# fmt: on
 _WORD = re.compile(r"_[a-z]{2}")  # names of the calculus that say what they are: _others_s
 _LOOK_UPS = frozenset({"take", "put", "add_at"})
 Key = tuple[str, int]
@@ -133,12 +128,12 @@ class _Planner:
             at = printed.get(value.number, position) if value.number in self.inlined else position
             for operand in value.operands:
                 printed.setdefault(operand.number, at)
-                for held in _through_views(operand):
+                for held in through_views(operand):
                     key = self.key(section, held)
                     uses[key] = max(uses.get(key, at), at)
         last = self.training.input_cotangent.value
         left = [(part.name, v) for part in self.training.sections for v in part.outputs.values()]
-        left += [("input", held) for v in (last, *last.operands) for held in _through_views(v)]
+        left += [("input", held) for v in (last, *last.operands) for held in through_views(v)]
         for section, value in left:
             uses[self.key(section, value)] = len(self.order)
         return uses
@@ -193,7 +188,8 @@ class _Planner:
         """The batch is copied in where samples are innermost; else it is read as it is."""
         if not self.layout.batch_last:
             return
-        for value in {v.number: v for _, step in self.order for v in step.operands}.values():
+        read = (held for _, step in self.order for o in step.operands for held in through_views(o))
+        for value in {held.number: held for held in read}.values():
             if value.operation == "input" and value.variable == self.network.input:
                 end = max(
                     self.last_use.get((s.name, value.number), 0) for s in self.training.sections
@@ -222,6 +218,7 @@ class _Planner:
             return
         flattened = self._is_flattened(value)
         place = self._place(position, section, value) if flattened else None
+        place = self._mask(position, section, value) if value.operation == "first" else place
         key = (section, value.number)
         operation = self._operation(value)
         gradients = [v for v in self.outputs.get((section, value.number), []) if v in self.learned]
@@ -247,7 +244,7 @@ class _Planner:
 
     def _place(self, position: int, section: str, value: Value) -> Key:
         """Plan the positions of looked-up elements in the flattened array, once for all uses."""
-        made = places(-1 - len(self.places), self.layout, value)
+        made = places(-1 - len(self.origins), self.layout, value)
         kind = (section, value.operands[1].number, made.subscripts, made.dimensions, made.attribute)
         found = self.places.get(kind)
         if found is None:
@@ -265,6 +262,14 @@ class _Planner:
         base, index = (set(subscript) for subscript in value.subscripts[:2])
         return value.operation != "take" or bool(base & index)
 
+    def _mask(self, position: int, section: str, value: Value) -> Key:
+        """Plan room for one comparison."""
+        synthetic = Value(-1 - len(self.origins), "mask", (), (), value.axes, value.rank)
+        found = (section, synthetic.number)
+        self.origins[synthetic.number] = value.number
+        self.homes[found] = _Home(self._shape(value), "bool", position, position)
+        return found
+
     def _operation(self, value: Value) -> str:
         if value.number in self.affine.totals:
             return "affine"
@@ -274,7 +279,7 @@ class _Planner:
 
     def _reusable(self, position: int, section: str, value: Value) -> int | None:
         """Return the operand that dies here and has the result's very shape."""
-        if value.operation in _OUT_OF_PLACE or value.number in self.affine.totals:
+        if value.operation in OUT_OF_PLACE or value.number in self.affine.totals:
             return None
         candidates = {"where": [2], "put": [0], "add_at": [0]}.get(
             value.operation, range(len(value.operands))
@@ -297,7 +302,7 @@ class _Planner:
             aliased = any(
                 self.homes.get(self.key(section, held)) is home
                 for o in others
-                for held in _through_views(o)
+                for held in through_views(o)
             )
             if dies and same and order == list(self.layout.order(value)) and not aliased:
                 return k
@@ -374,13 +379,6 @@ class _Planner:
             if value.number not in self.affine.absorbed or value.rank == 0:
                 outputs[variable.name] = names.get(self.key(section.name, value), "")
         return Section(section.name, tuple(statements), outputs)
-
-
-def _through_views(value: Value) -> Iterable[Value]:
-    """Yield the value whose memory a view shows."""
-    while value.operation == "slice":
-        value = value.operands[0]
-    yield value
 
 
 def _kind(value: Value) -> Kind:

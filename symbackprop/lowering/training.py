@@ -13,12 +13,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from symbackprop.equations import Adjoint, Derivation, Variable
+from symbackprop.equations import Adjoint, Derivation, Role, Variable
 from symbackprop.lowering.checker import check_values
-from symbackprop.lowering.layout import Layout, declare
+from symbackprop.lowering.layout import Layout, declare, declared_roles
 from symbackprop.lowering.lower import Lowering
-from symbackprop.lowering.plain import FREE, Sources, lower_layers
-from symbackprop.lowering.values import Labelled, Value, reachable
+from symbackprop.lowering.plain import FREE, IN_PLACE, Sources, lower_layers
+from symbackprop.lowering.values import Labelled, Value, ValueGraph, reachable
 from symbackprop.network import BATCH, Head, Network
 from symbackprop.scalar import ONE, Apply, Slot, walk
 
@@ -72,13 +72,14 @@ def training_values(
         heads: for each form of the target, the last activation and the loss, fused.
         penalties: for each penalised parameter, the derivation of what it adds to the cost.
     """
-    lowering, sources = Lowering(), Sources()
+    moving = has_windows(network)
+    lowering, sources = Lowering(ValueGraph(gathers=moving)), Sources()
     learned = [p.variable for p in network.parameters]
     for variable in (network.input, *learned):
         lowering.input(variable)
     lower_layers(lowering, Derivation(body.equations, ()), sources)
     boundary = network.layers[-1].preactivation or network.output
-    narrow = is_narrow(network)
+    narrow = moving or is_narrow(network)
     scaled = narrow and not penalties and all(_mean_only(derivation) for _, derivation in heads)
     shared = len(lowering.graph.nodes)
     outputs: list[tuple[str, dict[Variable, Value]]] = []
@@ -98,6 +99,8 @@ def training_values(
     lower_layers(lowering, Derivation((), _before(body.adjoints, boundary)), sources)
     outputs.append(("backward", _gradients(lowering, learned)))
     cotangent = lowering.full(network.input.bar())
+    if cotangent.value.operation in IN_PLACE:  # what is printed last is an expression
+        cotangent = lowering.graph.node("window", [cotangent], attribute=())
     names = {**lowering.values, **names}
     if penalties:
         outputs.append(("penalty", _penalties(lowering, penalties, sources)))
@@ -110,9 +113,9 @@ def training_values(
         for value in lowering.graph.nodes
         if value.operation == "input" and value.variable in targets
     }
-    layout = Layout(
-        narrow, declare([*names.items(), *cotangents], lowering.graph.nodes), frozenset(given)
-    )
+    declared = [*names.items(), *cotangents, *lowering.whole]
+    positions, roles = declare(declared, lowering.graph.nodes), declared_roles(declared)
+    layout = Layout(narrow, positions, frozenset(given), roles)
     for variable, labelled in names.items():
         variables.setdefault(labelled.value.number, variable)
     for _, found in outputs:
@@ -207,6 +210,12 @@ def _mean_only(derivation: Derivation) -> bool:
         and isinstance(divided.arguments[0], Slot)
     )
     return last and not any(BATCH in walk(equation.function) for equation in others)
+
+
+def has_windows(network: Network) -> bool:
+    """Whether an equation reduces windows: samples innermost, these are slabs of memory."""
+    equations = (e for layer in network.layers for e in layer.equations)
+    return any(index.role is Role.KERNEL for equation in equations for index in equation.reduced)
 
 
 def is_narrow(network: Network) -> bool:

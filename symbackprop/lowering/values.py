@@ -11,7 +11,10 @@ Operations: ``input``, ``literal``, ``size``; the scalar functions (maps); ``con
 of products of two operands), ``total``, ``largest``, ``smallest``, ``product``, ``argmax``,
 ``argmin``; ``others`` (the total over all but one's own place); ``take``, ``put``, ``add_at``;
 ``clip`` (an index moved to the nearest place inside); ``range``; ``slice`` and ``tile`` (slices
-side by side).
+side by side); ``first`` (the flat position of the first value that is the largest); of windows
+``halo`` (room around an array), ``window`` (a view), ``columns`` (a copy of one, for a product)
+and ``unwindow`` (sums into windows); ``repeat`` (every place several times); ``split`` and
+``join`` (one axis as several, and back).
 """
 
 from __future__ import annotations
@@ -75,7 +78,7 @@ class Value:
 
 
 # Operations whose results are positions, as integers.
-POSITIONS = frozenset({"range", "argmax", "argmin", "clip"})
+POSITIONS = frozenset({"range", "argmax", "argmin", "first", "clip"})
 
 
 class Labelled(NamedTuple):
@@ -102,9 +105,15 @@ class _Key(NamedTuple):
 
 @dataclass
 class ValueGraph:
-    """Makes values, each distinct one once."""
+    """Makes values, each distinct one once.
+
+    Attributes:
+        nodes: in the order in which they were made.
+        gathers: views of windows are copied before they are contracted.
+    """
 
     nodes: list[Value] = field(default_factory=list)
+    gathers: bool = False
     _known: dict[_Key, Value] = field(default_factory=dict)
 
     def input(self, variable: Variable) -> Labelled:
@@ -141,7 +150,11 @@ class ValueGraph:
         first, second = pair
         if all(operand.value.boolean for operand in pair):
             first = self.map("number", first)
-        return self.node("contract", [first, second], summed)
+        return self.node("contract", [self._gathered(o) for o in (first, second)], summed)
+
+    def _gathered(self, operand: Labelled) -> Labelled:
+        moving = self.gathers and operand.value.operation in ("window", "split")
+        return self.node("columns", [operand]) if moving else operand
 
     def known(self, operation: str, *operands: Labelled) -> Labelled | None:
         """Return the map if it has been made already."""

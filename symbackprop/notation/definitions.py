@@ -52,6 +52,7 @@ class _Layer(_Definition, kw_only=True):
     parameters: dict[str, Any] = {}
     options: dict[str, bool] = {}
     output: list[str] = []
+    ranges: dict[str, str] = {}
 
 
 class _Parameter(msgspec.Struct):
@@ -131,6 +132,7 @@ def _layer(table: dict[str, Any]) -> Layer:
         sizes=tuple(found.sizes),
         options=found.options,
         output=tuple(found.output),
+        ranges=found.ranges,
     )
 
 
@@ -148,6 +150,7 @@ def _equations_of(definition: Definition) -> tuple[str, ...]:
 def _extents_of(definition: Definition) -> Iterator[str]:
     if isinstance(definition, Layer):
         yield from definition.output
+        yield from definition.ranges.values()
     if isinstance(definition, Layer | Activation):
         for parameter in definition.parameters.values():
             yield from parameter.extents
