@@ -28,6 +28,10 @@ _WORDS: dict[Layout, str] = {
     "rows": "Every row of a matrix is one sample, as in the code: a layer computes A W.",
     "columns": "Every column of a matrix is one sample: a layer computes W A.",
 }
+_TURNED: dict[Layout, str] = {
+    "rows": "Weight w_ij of the equations unit by unit is entry (j, i) of W here.",
+    "columns": "W here is the transpose of the code's: weight w_ij is its entry (i, j).",
+}
 _NO_FORM = "Some equations have more than two axes, or indices that shift; they stay as they are."
 
 
@@ -51,6 +55,7 @@ def _layout(context: Context, layout: Layout) -> Section:
         writer.backward(group)
     explained = legend(writer.forms, context.setting(samples=True))
     opening: list[Block] = [Paragraph((_WORDS[layout],))]
+    opening += [Paragraph((_TURNED[layout],))] if context.swapped else []
     opening += [Paragraph(explained)] if explained else []
     opening += [Paragraph((_NO_FORM,))] if writer.missing else []
     anchor = context.anchor("matrix", layout)

@@ -69,7 +69,7 @@ class Context:
         self.mixes_samples = any(
             index.role is Role.BATCH for e in self.equations for index in e.reduced
         )
-        self._swapped = _swapped(self.equations, self._notation)
+        self.swapped = _swapped(self.equations, self._notation)
         parameters = [array.variable for array in self.network.parameters]
         targets = [equation.target.variable for equation in self.equations]
         self._variables = tuple(dict.fromkeys((self.network.input, *parameters, *targets)))
@@ -120,7 +120,7 @@ class Context:
             output=self.network.output,
             owners=group.owners if group else {},
             samples=samples,
-            swapped=self._swapped,
+            swapped=self.swapped,
             variables=self._variables,
         )
 

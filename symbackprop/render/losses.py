@@ -35,6 +35,9 @@ def cost(context: Context) -> Section:
             for equation in loss.equations
             if equation not in made
         ]
+    forms = {loss.head.form for loss in context.textbook.losses}
+    if "indices" in forms and context.setting().notation.first == "1":
+        blocks.append(Paragraph(("Classes are counted from 1 here, from 0 in the code.",)))
     if context.has_code and any(loss.bounded for loss in context.textbook.losses):
         blocks.append(Paragraph(("The code bounds every logarithm from below at −100.",)))
     return Section(("The loss of one sample",), "loss", tuple(blocks))

@@ -46,6 +46,7 @@ def read_notation(settings: Iterable[str]) -> Notation:
             raise SymbackpropError(f"notation {setting!r}: write KEY=VALUE, as in cost=E")
         if key not in choices:
             raise SymbackpropError(f"notation {key!r}: {allowed(key, choices)}")
+        value = "a0" if value == "a_0" else value
         if value not in choices[key]:
             raise SymbackpropError(f"notation {key}={value}: {allowed(value, choices[key])}")
         made[key] = value

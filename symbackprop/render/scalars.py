@@ -46,6 +46,12 @@ _RELATIONS = {
     "equal": "=",
     "not_equal": "≠",
 }
+_TURNED = {  # a number stands to the right
+    "greater": "less",
+    "greater_equal": "less_equal",
+    "less": "greater",
+    "less_equal": "greater_equal",
+}
 _LOGICAL = {"logical_and": "∧", "logical_or": "∨"}
 _UPRIGHT = {
     **{name: name for name in ("exp", "expm1", "log", "log1p", "sin", "cos", "tanh", "erf")},
@@ -72,7 +78,9 @@ def scalar(node: Expression, operands: Sequence[Math]) -> Math:
     if node.function in _WRITERS:
         return _WRITERS[node.function](parts)
     if node.function in _RELATIONS:
-        return _joined(parts, Operator(_RELATIONS[node.function], "relation"), SUM)
+        turned = isinstance(node.arguments[0], Number) and node.function in _TURNED
+        sign = _RELATIONS[_TURNED[node.function] if turned else node.function]
+        return _joined(parts[::-1] if turned else parts, Operator(sign, "relation"), SUM)
     if node.function in _LOGICAL:
         return _joined(parts, Operator(_LOGICAL[node.function]), COMPARISON)
     return applied(function_name(node.function), *parts)
