@@ -500,6 +500,7 @@ def _output_and_target(output, y):
 
 TOLERANCE = 1e-6  # of the check, relative to the largest entry of each gradient
 EACH_ENTRY = 2000  # more numbers than this are varied along random directions
+EACH_CALL = 20_000  # of a deep network: more numbers times arrays than this
 
 
 def gradient_check(seed=0):
@@ -508,8 +509,8 @@ def gradient_check(seed=0):
     Returns:
         For each parameter and for "x", the worst of all paths' errors,
         max |analytic - numeric| / max(max |numeric|, 1e-8 of the largest gradient);
-        beyond EACH_ENTRY numbers "all", from three random directions. A point with
-        a kink nearby, or where nothing has a slope, is drawn again.
+        beyond EACH_ENTRY numbers, or in a deep network, "all", from three random
+        directions. A point with a kink nearby, or where nothing has a slope, is drawn again.
     """
     for attempt in range(50):
         errors, smooth = _check_at(np.random.default_rng([seed, attempt]))
@@ -563,9 +564,10 @@ def _example_targets(rng, output):
 
 def _differences(function, arrays, grads, rng):
     """Yield each array's name, its gradient's error, and whether no kink is near."""
-    floor = 1e-8 * max(np.abs(grads[name]).max() for name in arrays)
+    largest = max(np.abs(grads[name]).max() for name in arrays)
+    floor = 1e-8 * (largest if largest > 1e-12 else 1.0)  # all are rounding
     count = sum(array.size for array in arrays.values())
-    if count > EACH_ENTRY:
+    if count > EACH_ENTRY or count * len(arrays) > EACH_CALL:
         slopes = [_along_signs(function, arrays, grads, rng, count) for _ in range(3)]
         yield "all", *_compared(*np.transpose(slopes), floor)
         return
