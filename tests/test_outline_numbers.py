@@ -43,11 +43,19 @@ class Truth:
         self.given = [network.input, *learned, head.target, *network.constants]
         self.context = Context(self.derivation, Choice(), None)
 
+    def values(self, point):
+        """Return the point, targets adding up to 1 where a step assumes that they do."""
+        name = self.loss.head.target.name
+        if not any(step.rule == "assumption" for step in self.loss.collapse):
+            return point.arrays
+        target = np.vectorize(MP.mpf, otypes=[object])(point.arrays[name])
+        return {**point.arrays, name: target / target.sum(axis=-1, keepdims=True)}
+
     def known(self, *, batch: bool):
         """Return what printed names stand for: of one sample, or of the whole batch."""
         head, sizes = self.loss.head, SIZES | {"N": 2 if batch else 1}
         point = random_point(self.given, sizes, signed=False, seed=3)
-        known = evaluate([*self.equations.values()], point.arrays, sizes, DIGITS)
+        known = evaluate([*self.equations.values()], self.values(point), sizes, DIGITS)
         totals = [*self.derivation.textbook.totals, *self.loss.totals]
         adjoints = [total.adjoint for total in totals]
         seeds = {head.sample.name: np.ones(extents(head.sample, sizes), dtype=object)}
@@ -74,7 +82,7 @@ class Truth:
         head, sizes = self.loss.head, SIZES | {"N": 1}
         (derivation, *_) = self.derivation.heads
         point = random_point(self.given, sizes, signed=False, seed=3)
-        forward = evaluate([*self.equations.values()], point.arrays, sizes, DIGITS)
+        forward = evaluate([*self.equations.values()], self.values(point), sizes, DIGITS)
         own = {e.target.variable.name for e in derivation.equations}
         given = {name: array for name, array in forward.items() if name not in own}
         known = evaluate(derivation.equations, given, sizes, DIGITS)
@@ -123,7 +131,7 @@ def readable(display, kind):
         left = left if line.left is None else line.left
         last = line.rule == "stable form" and line.left is None
         sides = latex(left), latex(line.right)
-        if line.relation == "=" and line.rule != "assumption":
+        if line.relation == "=":
             yield "code" if last else kind, *sides
 
 
