@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -351,10 +352,12 @@ class TestTerminal:
 
     def test_help_is_quick(self) -> None:
         def seconds() -> float:
-            begin = time.perf_counter()
+            """Return the processor time that the command took, whatever else runs."""
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
             with start("--help") as process:
                 process.communicate()
-            return time.perf_counter() - begin
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
         assert min(seconds() for _ in range(10)) < 0.15
 

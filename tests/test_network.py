@@ -337,10 +337,10 @@ def test_look_ups_and_positions_are_not_penalised():
 
 
 def test_a_thousand_layers_build_quickly():
-    start = time.perf_counter()
+    start = time.process_time()
     layers = [dense(16, "relu") for _ in range(999)]
     net = network((16,), *layers, dense(4, "softmax"), loss="cross_entropy", l2=0.1)
-    assert time.perf_counter() - start < 3
+    assert time.process_time() - start < 3
     assert len(net.layers) == 1000
 
 
