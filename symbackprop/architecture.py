@@ -22,11 +22,27 @@ class Use:
 
 
 @dataclass(frozen=True)
+class InputUse:
+    """One of several inputs: its name, the shape of one sample, whether it holds whole numbers."""
+
+    name: str
+    shape: tuple[int | str, ...]
+    integer: bool = False
+
+
+@dataclass(frozen=True)
 class LayerUse:
     """One layer as written.
 
-    ``fields`` holds what its type takes (units, bias, ...); ``place`` says where it stands, for
-    errors: ``layer 3 (dense)``, or its name.
+    Attributes:
+        type: a layer of the catalogue, or ``activation``.
+        place: where it stands, for errors: ``layer 3 (dense)``, or its name.
+        name: as given, or "".
+        fields: what its type takes (units, bias, ...).
+        activation: what acts on its output.
+        sources: the names of what it reads, layers above or inputs (``input`` is the network's
+            one input); empty is the layer above.
+        share: the name of the layer above whose parameters it uses, or "".
     """
 
     type: str
@@ -34,14 +50,21 @@ class LayerUse:
     name: str = ""
     fields: Mapping[str, Any] = field(default_factory=dict)
     activation: Use | None = None
+    sources: tuple[str, ...] = ()
+    share: str = ""
 
 
 @dataclass(frozen=True)
 class Architecture:
     """A network as written.
 
-    ``input`` is the shape of one sample; an extent may be a name. ``text`` is what reproduces
-    it: the compact text, or the file's name. ``place`` is what errors call it; "" is nothing.
+    Attributes:
+        name: of the network.
+        input: the shape of one sample; an extent may be a name. Empty where ``inputs`` says it.
+        layers: each reads those above it.
+        inputs: with names; ``input`` then is empty.
+        text: what reproduces it, the compact text or the file's name.
+        place: what errors call it; "" is nothing.
     """
 
     name: str
@@ -54,3 +77,9 @@ class Architecture:
     definitions: tuple[Definition, ...] = ()
     text: str = ""
     place: str = ""
+    inputs: tuple[InputUse, ...] = ()
+
+    @property
+    def all_inputs(self) -> tuple[InputUse, ...]:
+        """What flows in, the one input without a name of its own as ``input``."""
+        return self.inputs or (InputUse("input", self.input),)

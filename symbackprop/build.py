@@ -9,17 +9,16 @@ from symbackprop.building.heads import build_heads, build_penalties
 from symbackprop.building.layers import build_layer
 from symbackprop.building.settings import size
 from symbackprop.catalog import CATALOG, Catalog
+from symbackprop.definition import index_letters
 from symbackprop.equations import Equation, Index, Role, Variable
 from symbackprop.errors import SymbackpropError
 from symbackprop.network import BATCH, Head, Layer, Network
+from symbackprop.wiring import wiring
 
 MAX_PARAMETERS = 2**31
 
-# Letters and roles of a sample's axes by its rank: features; a sequence; channels and space.
-_AXES = {
-    1: (("i", Role.FEATURE),),
-    2: (("t", Role.TIME), ("i", Role.FEATURE)),
-}
+# What a sample's axes stand for by its rank: features; a sequence; else channels and space.
+_ROLES = {1: (Role.FEATURE,), 2: (Role.TIME, Role.FEATURE)}
 
 
 def build_network(architecture: Architecture, catalog: Catalog = CATALOG) -> Network:
@@ -38,15 +37,15 @@ def build_network(architecture: Architecture, catalog: Catalog = CATALOG) -> Net
 
 def _network(architecture: Architecture, catalog: Catalog) -> Network:
     catalog = catalog.with_definitions(architecture.definitions)
-    source = _input(architecture.input)
-    layers = _layers(architecture.layers, source, catalog)
+    inputs = _inputs(architecture)
+    layers = _layers(architecture, inputs, catalog)
     _check_names(layers)
     _check_count(layers)
     learned = [array for layer in layers for array in layer.parameters]
     return Network(
         name=architecture.name,
         text=architecture.text,
-        input=source,
+        inputs=inputs,
         layers=layers,
         loss=architecture.loss.name if architecture.loss else None,
         reduction=architecture.reduction,
@@ -55,30 +54,46 @@ def _network(architecture: Architecture, catalog: Catalog) -> Network:
     )
 
 
-def _input(shape: tuple[int | str, ...]) -> Variable:
+def _inputs(architecture: Architecture) -> tuple[Variable, ...]:
+    """Return a variable for every input: x, or of several x_name."""
+    if architecture.inputs and architecture.input:
+        raise SymbackpropError("found input and inputs; allowed: one of them")
+    uses = architecture.all_inputs
+    if len(uses) == 1:
+        place = f"input {uses[0].name!r}" if architecture.inputs else "input"
+        return (_input(place, uses[0].shape, "", uses[0].integer),)
+    return tuple(_input(f"input {u.name!r}", u.shape, u.name, u.integer) for u in uses)
+
+
+def _input(place: str, shape: tuple[int | str, ...], owner: str, integer: bool) -> Variable:
     if not shape:
-        raise SymbackpropError("input: a sample needs at least one extent")
-    letters = _AXES.get(len(shape)) or (
-        ("c", Role.CHANNEL),
-        *((letter, Role.SPACE) for letter in "hwdefg"[: len(shape) - 1]),
-    )
+        raise SymbackpropError(f"{place}: a sample needs at least one extent")
+    letters = index_letters(len(shape))
     if len(letters) < len(shape):
-        raise SymbackpropError(f"input: {len(shape)} extents; at most {len(letters)} are read")
-    extents = [size(f"input: extent {axis}", value) for axis, value in enumerate(shape, start=1)]
-    pairs = zip(letters, extents, strict=True)
-    axes = [Index(letter, extent, role) for (letter, role), extent in pairs]
-    return Variable("x", "", (Index("n", BATCH, Role.BATCH), *axes))
+        raise SymbackpropError(f"{place}: {len(shape)} extents; at most {len(letters)} are read")
+    extents = [size(f"{place}: extent {axis}", value) for axis, value in enumerate(shape, start=1)]
+    roles = _ROLES.get(len(shape)) or (Role.CHANNEL, *(Role.SPACE,) * (len(shape) - 1))
+    axes = map(Index, letters, extents, roles)
+    return Variable("x", owner, (Index("n", BATCH, Role.BATCH), *axes), integer=integer)
 
 
-def _layers(uses: tuple[LayerUse, ...], source: Variable, catalog: Catalog) -> tuple[Layer, ...]:
-    if not uses:
-        raise SymbackpropError("the network has no layer")
-    layers: list[Layer] = []
-    for position, use in enumerate(uses, start=1):
-        he = _relu_like(uses[position - 1 : position + 1], catalog)
-        layers.append(build_layer(position, use, source, catalog, he))
-        source = layers[-1].output
-    return tuple(layers)
+def _layers(
+    architecture: Architecture, inputs: tuple[Variable, ...], catalog: Catalog
+) -> tuple[Layer, ...]:
+    values = list(inputs)
+    layers: dict[str, Layer] = {}
+    wires = wiring(architecture)
+    for position, (use, wire) in enumerate(zip(architecture.layers, wires, strict=True), start=1):
+        follows = len(values) in wires[position] if position < len(wires) else False
+        he = _relu_like(architecture.layers[position - 1 : position + follows], catalog)
+        sources = tuple(values[place] for place in wire)
+        shared = layers[use.share] if use.share else None
+        if shared and shared.share:
+            shared = layers[shared.share]
+        layer = build_layer(position, use, sources, catalog, relu_like=he, shared=shared)
+        layers[use.name or str(position)] = layer
+        values.append(layer.output)
+    return tuple(layers.values())
 
 
 def _relu_like(uses: tuple[LayerUse, ...], catalog: Catalog) -> bool:

@@ -240,6 +240,13 @@ class Layer(Definition):
         return replace(self, **vars(self.written(reading))) if self.written else self
 
 
+def index_letters(rank: int) -> tuple[str, ...]:
+    """Return the letters of a sample's indices: i; t, i; or c, h, w, ..."""
+    if rank < 3:
+        return (("i",), ("t", "i"))[rank - 1]
+    return ("c", *"hwdefg"[: rank - 1])
+
+
 def written_layer(written: Callable[[Reading], Body], example: Reading, **entry: Any) -> Layer:
     """Return an entry whose equations a function writes from ranks and fields.
 

@@ -73,7 +73,7 @@ def _outputs(architecture: Architecture, network: Network) -> Iterator[Array]:
     )
     small = build_network(tail)
     sizes = {"N": SAMPLES, **dict.fromkeys(small.named_sizes, SMALL[1])}
-    given = (small.input, *(array.variable for array in small.parameters))
+    given = (*small.inputs, *(array.variable for array in small.parameters))
     shapes = {v.name: Elements({}, sizes, FLOAT64).shape(v) for v in given}
     for seed, scale in enumerate(SCALES):
         rng = np.random.default_rng(seed)

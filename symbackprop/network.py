@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -33,21 +34,37 @@ class Layer:
         position: counts every layer from 1.
         owner: ``str(position)`` or the layer's name; suffix of its variables.
         kind: what equal layers share, for titles: ``"dense, relu"``.
+        texts: its equations as the definition writes them for this use.
         equations: affine part, then ``activation`` ones; both normalised, batch index included.
         output: ``a``; ``preactivation``: ``z``, None where the layer has no activation.
+        parameters: its own; not those that it shares with a layer above.
         place: for errors.
+        inputs: what it reads, in order.
+        share: the owner of the parameters that it shares, or "".
     """
 
     position: int
     owner: str
     kind: str
-    input: Variable
+    inputs: tuple[Variable, ...]
     equations: tuple[Equation, ...]
     activation: tuple[Equation, ...]
     preactivation: Variable | None
     output: Variable
     parameters: tuple[LearnedArray, ...]
     place: str
+    share: str = ""
+    texts: tuple[str, ...] = ()
+
+    @property
+    def form(self) -> Hashable:
+        """What layers have in common whose equations differ in names and sizes only."""
+        return self.kind, self.texts, tuple(len(variable.axes) for variable in self.inputs)
+
+    @property
+    def input(self) -> Variable:
+        """The first value that it reads, of most layers the only one."""
+        return self.inputs[0]
 
 
 @dataclass(frozen=True)
@@ -70,11 +87,14 @@ class Head:
 
 @dataclass(frozen=True)
 class Network:
-    """The whole network. ``penalties`` end in rank-0 variables that add to the cost."""
+    """The whole network. ``penalties`` end in rank-0 variables that add to the cost.
+
+    ``layers`` stand in topological order: each reads inputs and outputs of layers before it.
+    """
 
     name: str
     text: str
-    input: Variable
+    inputs: tuple[Variable, ...]
     layers: tuple[Layer, ...]
     loss: str | None
     reduction: Literal["mean", "sum"]
@@ -85,6 +105,43 @@ class Network:
     def output(self) -> Variable:
         """The output of the last layer."""
         return self.layers[-1].output
+
+    def read_by(self, layer: Layer) -> tuple[str, ...]:
+        """Return the names of what a layer reads, none where that is the layer above alone."""
+        place = layer.position - 1
+        above = self.layers[place - 1].output if place else self.inputs[0]
+        if layer.inputs == (above,) and (place or len(self.inputs) == 1):
+            return ()
+        return tuple(variable.owner or "input" for variable in layer.inputs)
+
+    @property
+    def input(self) -> Variable:
+        """The first input, of most networks the only one."""
+        return self.inputs[0]
+
+    @property
+    def boundary(self) -> Variable:
+        """What loss and last activation, derived together, are a function of.
+
+        The last pre-activation; the output where the last layer has none, or where a parameter
+        of its activation is read elsewhere, too.
+        """
+        last = self.layers[-1]
+        own = {array.variable for array in last.parameters}
+        read = {a.variable for e in last.activation for o in e.operands for a in accesses_of(o)}
+        learned = {array.variable for array in self.parameters}
+        shared = read & learned - own or any(layer.share == last.owner for layer in self.layers)
+        return last.output if last.preactivation is None or shared else last.preactivation
+
+    @property
+    def real_inputs(self) -> tuple[Variable, ...]:
+        """The inputs that hold real numbers: only these have gradients."""
+        return tuple(variable for variable in self.inputs if not variable.integer)
+
+    @property
+    def varied(self) -> tuple[Variable, ...]:
+        """What gradients are taken by: real inputs, then all parameters."""
+        return (*self.real_inputs, *(array.variable for array in self.parameters))
 
     @property
     def parameters(self) -> tuple[LearnedArray, ...]:
@@ -113,7 +170,7 @@ class Network:
         """The extents known only by name, sorted, the batch left out."""
         learned = [array.variable for array in self.parameters]
         outputs = [layer.output for layer in self.layers]
-        extents = [a.extent for v in (self.input, *outputs, *learned) for a in v.axes]
+        extents = [a.extent for v in (*self.inputs, *outputs, *learned) for a in v.axes]
         nodes = [node for e in extents for node in scalar.walk(extent_expression(e))]
         names = {node.name for node in nodes if isinstance(node, Named)}
         return tuple(sorted(names - {BATCH.name}))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from math import prod
 
@@ -30,9 +30,10 @@ def network_text(network: Network) -> str:
 
 def _overview(network: Network) -> Iterator[str]:
     rows = [("layer", "kind", "output", "parameters", "count")]
-    rows.append(("", "input", _shape(network.input), "", ""))
-    for _, equal in groupby(network.layers, _signature):
-        rows.append(_row(list(equal)))
+    for variable in network.inputs:
+        rows.append((variable.owner, "input", _shape(variable), "", ""))
+    for _, equal in groupby(network.layers, lambda layer: _signature(network, layer)):
+        rows.append(_row(network, list(equal)))
     counts = [_count(array.variable) for array in network.parameters]
     rows.append(("", "", "", "all", _sum_text(counts)))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
@@ -42,7 +43,7 @@ def _overview(network: Network) -> Iterator[str]:
         yield "  ".join([*cells, row[-1].rjust(widths[-1])]).rstrip()
 
 
-def _row(equal: Sequence[NetworkLayer]) -> tuple[str, str, str, str, str]:
+def _row(network: Network, equal: Sequence[NetworkLayer]) -> tuple[str, str, str, str, str]:
     first, last = equal[0], equal[-1]
     label = first.owner if len(equal) == 1 else f"{first.owner}–{last.owner}"
     parameters = "  ".join(
@@ -50,21 +51,25 @@ def _row(equal: Sequence[NetworkLayer]) -> tuple[str, str, str, str, str]:
     )
     each = "" if len(equal) == 1 else " each"
     count = _sum_text([_count(array.variable) for array in first.parameters])
-    return label, first.kind, _shape(first.output), parameters, count + each
+    read = network.read_by(first)
+    kind = f"{first.kind} from {', '.join(read)}" if read else first.kind
+    parameters = f"those of {first.share}" if first.share else parameters
+    return label, kind, _shape(first.output), parameters, count + each
 
 
-def _signature(layer: NetworkLayer) -> tuple[object, ...]:
+def _signature(network: Network, layer: NetworkLayer) -> tuple[object, ...]:
     shapes = tuple(_shape(array.variable) for array in layer.parameters)
-    return layer.kind, _shape(layer.input), _shape(layer.output), shapes
+    read = network.read_by(layer)
+    return layer.form, _shape(layer.input), _shape(layer.output), shapes, read, layer.share
 
 
 def _layer_equations(layers: Sequence[NetworkLayer]) -> Iterator[str]:
-    kinds: dict[str, list[NetworkLayer]] = {}
+    kinds: dict[Hashable, list[NetworkLayer]] = {}
     for layer in layers:
-        kinds.setdefault(layer.kind, []).append(layer)
-    for kind, alike in kinds.items():
+        kinds.setdefault(layer.form, []).append(layer)
+    for alike in kinds.values():
         first = alike[0]
-        title = f"layer {first.owner} ({kind})"
+        title = f"layer {first.owner} ({first.kind})"
         if len(alike) > 1:
             title += f", and likewise {_ranges([layer.position for layer in alike[1:]])}"
         yield _block(title, (*first.equations, *first.activation))

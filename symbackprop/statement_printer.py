@@ -365,9 +365,16 @@ def _reserved(arrays: set[str]) -> frozenset[str]:
 
 
 def section_printer(
-    program: ArrayProgram, section: str, inputs: Mapping[int, str], bound: dict[str, str]
+    program: ArrayProgram,
+    section: str,
+    inputs: Mapping[int, str],
+    bound: dict[str, str],
+    given: frozenset[str],
 ) -> StatementPrinter:
-    """Return a printer that knows the names of the section's values and of the forward ones."""
+    """Return a printer that knows the names of the section's values and of the forward ones.
+
+    ``given`` has the names of the network's inputs and of the target.
+    """
     names = dict(inputs)
     for part in visible_from(section):
         names |= {n: name for (owner, n), name in program.names.items() if owner == part}
@@ -376,7 +383,7 @@ def section_printer(
         names,
         bound=bound,
         with_ones=frozenset(buffer.name for buffer in program.buffers if buffer.ones),
-        given=frozenset({"x", "y"}),
+        given=given,
         reserved=_reserved({*program.names.values(), *inputs.values()}),
         batch_last=program.layout.batch_last,
     )

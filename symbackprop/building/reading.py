@@ -66,7 +66,7 @@ def scope_of(
     given: Mapping[str, Any],
     sources: Sequence[Variable],
     owner: str,
-    shared: Mapping[str, Variable] | None = None,
+    shared: Mapping[str, Variable],
 ) -> Scope:
     """Return what the names of the definition's equations stand for in this use.
 
@@ -75,7 +75,7 @@ def scope_of(
         given: the fields as written.
         sources: what the layer reads, batch axis included.
         owner: of every variable that the equations define.
-        shared: parameters of another layer that stand for the layer's own.
+        shared: parameters of another layer, by symbol, that stand for the layer's own.
 
     Raises:
         SymbackpropError: shapes that do not fit.
@@ -87,11 +87,10 @@ def scope_of(
         **{name: extent_expression(fields[name]) for name in definition.sizes},
         **{name: extent_expression(extent) for name, extent in extents.items()},
     }
-    parameters = dict(parameter_variables(definition.parameters, owner, numbers))
+    parameters = parameter_variables(definition.parameters, owner, numbers, shared)
     off = {
         n for n, p in definition.parameters.items() if p.option is not None and not fields[p.option]
     }
-    parameters |= shared or {}
     return Scope(
         owner=owner,
         variables={**dict(zip(definition.inputs, sources, strict=True)), **parameters},
@@ -155,9 +154,16 @@ def _shapes(sources: Sequence[Variable]) -> str:
 
 
 def parameter_variables(
-    parameters: Mapping[str, Parameter], owner: str, numbers: Numbers
+    parameters: Mapping[str, Parameter],
+    owner: str,
+    numbers: Numbers,
+    shared: Mapping[str, Variable],
 ) -> dict[str, Variable]:
-    """Return a variable for every parameter, its extents bound."""
+    """Return a variable for every parameter, its extents bound; a shared one where there is one.
+
+    Raises:
+        SymbackpropError: a name or an extent that is not allowed, or not the shared one's.
+    """
     found = {}
     for symbol, parameter in parameters.items():
         if not (symbol.isascii() and symbol.isalpha()):
@@ -169,4 +175,11 @@ def parameter_variables(
             )
         axes = tuple(Index(*pair) for pair in zip(PARAMETER_LETTERS, extents, strict=False))
         found[symbol] = Variable(symbol, owner, axes)
+        if symbol in shared:
+            if not _alike(axes, shared[symbol].axes):
+                raise SymbackpropError(
+                    f"share: {shared[symbol].name} is {shape_text(shared[symbol].axes)}, "
+                    f"this layer needs {shape_text(axes)}"
+                )
+            found[symbol] = shared[symbol]
     return found

@@ -53,8 +53,7 @@ def derive_network(network: Network) -> NetworkDerivation:
 def derive_layers(network: Network) -> Derivation:
     """Derive the plain path: from a given cotangent of the output to input and parameters."""
     equations = [e for layer in network.layers for e in (*layer.equations, *layer.activation)]
-    wrt = [network.input, *(array.variable for array in network.parameters)]
-    return _derived(equations, network.output, wrt, ())
+    return _derived(equations, network.output, network.varied, ())
 
 
 def derive_head(network: Network, head: Head, *, fused: bool) -> Derivation:
@@ -67,7 +66,7 @@ def derive_head(network: Network, head: Head, *, fused: bool) -> Derivation:
             acts on and its parameters; else with respect to the network's output.
     """
     last = network.layers[-1]
-    if not fused or last.preactivation is None:
+    if not fused or network.boundary == network.output:
         return _derived(head.equations, head.cost, [network.output], [network.output])
     equations = (*last.activation, *head.equations)
     read = {
@@ -77,7 +76,7 @@ def derive_head(network: Network, head: Head, *, fused: bool) -> Derivation:
         if isinstance(operand, Access)
     }
     learned = [array.variable for array in network.parameters if array.variable in read]
-    return _derived(equations, head.cost, [last.preactivation, *learned], [network.output])
+    return _derived(equations, head.cost, [network.boundary, *learned], [network.output])
 
 
 def derive_penalty(equations: Sequence[Equation], variable: Variable) -> Derivation:

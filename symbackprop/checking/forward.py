@@ -10,9 +10,9 @@ import numpy as np
 
 from symbackprop.checking.report import Finding
 from symbackprop.checking.samples import DEAD
-from symbackprop.equations import Equation
+from symbackprop.equations import Equation, Variable
 from symbackprop.errors import SymbackpropError
-from symbackprop.network import BATCH, Head, Network
+from symbackprop.network import Head, Network
 from symbackprop.reference import evaluate, forward_equations, work
 from symbackprop.scalar import Named
 
@@ -44,7 +44,10 @@ def compare_forward(
     """
     points = _points(place)
     equations = forward_equations(network)
-    count = work(equations, _sizes(network, points[0]["input x"]))
+    try:
+        count = work(equations, _sizes(network, points[0]))
+    except SymbackpropError as error:
+        raise SymbackpropError(f"{module} is not this network: {error}") from error
     if count > LIMIT:
         return {}, (f"forward not compared with the equations: {count} points, at most {LIMIT}",)
     errors: dict[str, float] = {}
@@ -52,7 +55,7 @@ def compare_forward(
     left = FURTHER
     for arrays in points:
         if dead:
-            left -= work(equations, _sizes(network, arrays["input x"]))
+            left -= work(equations, _sizes(network, arrays))
             if left < 0:
                 break
         try:
@@ -86,7 +89,7 @@ def _unreached(dead: set[str]) -> tuple[str, ...]:
 
 def _compared(network: Network, equations: Sequence[Equation], arrays: Arrays) -> dict[str, float]:
     """Return the errors of forward and loss at one point, of those that are moderate numbers."""
-    sizes = _sizes(network, arrays["input x"])
+    sizes = _sizes(network, arrays)
     run = evaluate(equations, _values(network, arrays), sizes)
     output = network.output.name
     pairs = [("forward", arrays["output"], run[output])]
@@ -107,15 +110,24 @@ def _compared(network: Network, equations: Sequence[Equation], arrays: Arrays) -
 def _values(network: Network, arrays: Arrays) -> dict[str, np.ndarray[Any, Any]]:
     """Return parameters and input by the names that the equations use."""
     names = {f"param {p.variable.name}": p.variable.name for p in network.parameters}
-    names["input x"] = network.input.name
+    names |= {_saved(variable): variable.name for variable in network.inputs}
     return {name: arrays[key] for key, name in names.items() if key in arrays}
 
 
-def _sizes(network: Network, x: np.ndarray[Any, Any]) -> dict[str, int]:
-    """Return the batch size, and every extent that the input leaves open."""
-    axes = zip(network.input.axes, x.shape, strict=False)
-    named = {a.extent.name: size for a, size in axes if isinstance(a.extent, Named)}
-    return {BATCH.name: len(x), **named}
+def _saved(variable: Variable) -> str:
+    """Return under which key the driver saved an input: of several, each by its name."""
+    return f"input {variable.owner or 'x'}"
+
+
+def _sizes(network: Network, arrays: Arrays) -> dict[str, int]:
+    """Return the batch size, and every extent that the inputs leave open."""
+    found: dict[str, int] = {}
+    for variable in network.inputs:
+        if _saved(variable) not in arrays:
+            raise SymbackpropError(f"its input is not {variable.owner or 'x'}")
+        axes = zip(variable.axes, arrays[_saved(variable)].shape, strict=False)
+        found |= {a.extent.name: size for a, size in axes if isinstance(a.extent, Named)}
+    return found
 
 
 def _heads(network: Network, arrays: Arrays) -> list[tuple[str, Head]]:

@@ -26,6 +26,7 @@ from symbackprop.emit.header import (
     target_forms,
     value_target,
 )
+from symbackprop.emit.inputs import input_context
 from symbackprop.emit.layers import (
     Shared,
     backward_body,
@@ -142,7 +143,7 @@ class _Writer:
         ]
         training = training_values(self.network, layers, fused, penalties)
         program = join_masks(plan_storage(self.network, training, self.equal.runs))
-        check_program(program, [training.input_cotangent.value])
+        check_program(program, training.last)
         return StepWriter(
             self.network, program, training, comments, self.shared, equal=self.equal
         ).write()
@@ -166,14 +167,10 @@ class _Writer:
             "functions": sorted(self.shared.functions),
             "tables": tables(network, self.equal),
             "fans": fans(network),
-            "input_shape": shape_text(shape(network.input)),
+            **input_context(network),
             "output_shape": shape_text(shape(network.output)),
-            "input_name": network.input.name,
-            "input_check": check_text(network.input),
             "output_check": check_text(network.output),
-            "input_extents": ", ".join(map(str, shape(network.input)[1:])),
             "value_target": value_target(network),
-            "input_example": repr((3, *shape(network.input)[1:])),
             "loss": "",
             "loss_name": network.loss or "",
             "reduction": network.reduction,
@@ -186,7 +183,7 @@ class _Writer:
             "has_workspace": self.step is not None,
             "arenas": [],
             "binding": "",
-            "standard_modules": ["functools", "math", "operator"] if self.step else ["math"],
+            "standard_modules": ["functools", "math", *(["operator"] if self.step else [])],
             "equations": self.optimizer.equations,
             "moments": self.optimizer.moments,
             "moment_names": quoted(self.optimizer.moments),

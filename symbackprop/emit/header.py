@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
 from symbackprop.emit.body import shape_text
 from symbackprop.emit.lines import WIDTH, fit, wrapped
@@ -47,22 +47,30 @@ def escaped(text: str) -> str:
 
 
 def _kinds(network: Network) -> list[tuple[str, Layer]]:
-    kinds: dict[str, Layer] = {}
+    kinds: dict[Hashable, Layer] = {}
     for layer in network.layers:
-        kinds.setdefault(layer.kind, layer)
-    return list(kinds.items())
+        kinds.setdefault(layer.form, layer)
+    return [(layer.kind, layer) for layer in kinds.values()]
 
 
 def _layer_lines(network: Network) -> list[str]:
     """Return a line a layer; a run of equal ones is one line."""
     rows: list[tuple[list[str], str]] = []
     for layer in network.layers:
-        text = f"{layer.kind}  {_shape(layer.input)} -> {_shape(layer.output)}"
+        shapes = " and ".join(map(_shape, layer.inputs))
+        text = f"{layer.kind}  {shapes} -> {_shape(layer.output)}{_wires(network, layer)}"
         if rows and rows[-1][1] == text:
             rows[-1][0].append(layer.owner)
         else:
             rows.append(([layer.owner], text))
     return [f"{_run(owners)}  {text}" for owners, text in rows]
+
+
+def _wires(network: Network, layer: Layer) -> str:
+    """Return what a layer reads where that is not the layer above, and what it shares."""
+    read = network.read_by(layer)
+    shared = f"  parameters of {layer.share}" if layer.share else ""
+    return (f"  from {', '.join(read)}" if read else "") + shared
 
 
 def _run(owners: Sequence[str]) -> str:

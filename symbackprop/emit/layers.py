@@ -41,7 +41,7 @@ def forward_body(
     names = Names({*variable_names(network), *printer.names.values()})
     loops = plain_loops(segments, names, equal, Kept("cache", cache, _parameters(network)))
     body = Body()
-    given = {network.input.name: cache.pop(network.input.name)}
+    given = {v.name: cache.pop(v.name) for v in network.inputs}
     if loops:
         body.add([f"cache = {{{_pairs(given)}}}"])
     result = cache[network.output.name]
@@ -56,7 +56,8 @@ def cached_names(network: Network, program: PlainProgram) -> dict[str, str]:
     """Return what forward leaves for backward, key to name: x, every z and a, what is costly."""
     kept = {v.name: program.forward_names[program.results[v]] for v in program.results}
     saved = [program.forward_names[number] for number in program.saved]
-    return {network.input.name: network.input.name, **kept, **{name: name for name in saved}}
+    given = {variable.name: variable.name for variable in network.inputs}
+    return {**given, **kept, **{name: name for name in saved}}
 
 
 def backward_body(
@@ -67,7 +68,7 @@ def backward_body(
     segments = _segments(printer, program.backward, comments)
     learned = {p.variable.name: p.variable.bar() for p in network.parameters}
     found = {name: _gradient(program, variable) for name, variable in learned.items()}
-    found["x"] = _gradient(program, network.input.bar())
+    found |= input_entries({v: _gradient(program, v.bar()) for v in network.inputs})
     grads = {name: text for name, text in found.items() if text}
     cached = dict.fromkeys(cached_names(network, program).values())
     names = Names({*variable_names(network), *printer.names.values()})
@@ -86,6 +87,15 @@ def backward_body(
         inner.add([f"return {{{_pairs(rest)}}}"])
     body.append(inner)
     return body
+
+
+def input_entries(gradients: Mapping[Variable, str]) -> dict[str, str]:
+    """Return what a dict of gradients holds under "x", as source; of several inputs a dict."""
+    found = {variable: text for variable, text in gradients.items() if text}
+    if len(gradients) == 1:
+        return dict(zip(["x"], found.values(), strict=False))
+    pairs = ", ".join(f'"{variable.owner}": {text}' for variable, text in found.items())
+    return {"x": f"{{{pairs}}}"}
 
 
 def _pairs(entries: Mapping[str, str]) -> str:

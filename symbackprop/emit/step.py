@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from symbackprop.contraction_printer import transposition
@@ -12,7 +12,7 @@ from symbackprop.emit.binding import step_binding
 from symbackprop.emit.body import Body
 from symbackprop.emit.comments import Comments
 from symbackprop.emit.families import Families
-from symbackprop.emit.layers import Shared
+from symbackprop.emit.layers import Shared, input_entries
 from symbackprop.emit.lines import WIDTH
 from symbackprop.emit.runs import (
     Names,
@@ -82,8 +82,9 @@ class StepWriter:
     ) -> None:
         self.network, self.program, self.equal = network, program, equal
         self.variables, self.inputs = training.variables, training.inputs
-        self.input_cotangent = training.input_cotangent
+        self.input_cotangents = training.input_cotangents
         self.comments, self.shared = comments, shared
+        self.given = frozenset({"y", *(variable.name for variable in network.inputs)})
         self.source = StepSource()
         self.binding = step_binding(network, program)
         self.sections = {section.name: section for section in program.sections}
@@ -126,10 +127,11 @@ class StepWriter:
         body.add(["if not input_gradient:", "    return loss, work.gradients"])
         for segment in self.segments["input"]:
             self._segment(body, "input", segment, "", seen)
-        name, value = self.network.input.name, self._input_gradient()
-        names = [found for found in tokens([value]) if self.binding.has(found, "")]
+        values = {v: self._input_gradient(v) for v in self.network.inputs}
+        names = [found for found in tokens(values.values()) if self.binding.has(found, "")]
         self._group(body, "input_gradient", names, seen)
-        body.add([f'return loss, {{**work.gradients, "{name}": {value}}}'])
+        pairs = [f'"{key}": {value}' for key, value in input_entries(values).items()]
+        body.add([f"return loss, {{{', '.join(['**work.gradients', *pairs])}}}"])
 
     def _order(self) -> list[str]:
         """Return the sections as they run; of the heads only one does."""
@@ -155,15 +157,17 @@ class StepWriter:
                 found |= dict.fromkeys(layers, Turns(layers, families.bind()))
         return found
 
-    def _input_gradient(self) -> str:
-        """Return ∂E/∂x, samples first and on the scale of the loss."""
-        printer = section_printer(self.program, "input", self.inputs, {})
+    def _input_gradient(self, variable: Variable) -> str:
+        """Return ∂E/∂x, samples first and on the scale of the loss; "" where there is none."""
+        if variable not in self.input_cotangents:
+            return ""
+        printer = section_printer(self.program, "input", self.inputs, {}, self.given)
         learned = {p.variable.name for p in self.network.parameters}
         names = {
             n: f'params["{name}"]' if name in learned else name for n, name in printer.names.items()
         }
         plain = NumpyPrinter(printer.layout, names, self.shared.constants, self.shared.helpers)
-        value, labels = self.input_cotangent
+        value, labels = self.input_cotangents[variable]
         positions = [int(str(label)) for label in labels]  # the full value's labels are its axes
         text = plain.aligned(value, positions, list(range(value.rank)))
         return f"{text.within(4)} / n" if self.program.scaled else text.source
@@ -172,15 +176,22 @@ class StepWriter:
         gradients = {p.variable.bar().name for p in self.network.parameters}
         return {target for name, target in section.outputs.items() if name not in gradients}
 
-    def _turned(self) -> str:
-        """Return how the batch is transposed into its place."""
-        axes = range(len(self.network.input.axes))
-        return transposition([*axes[1:], axes[0]])
+    def _turned(self) -> list[str]:
+        """Return statements that transpose the batch into its place."""
+        lines = []
+        for variable in self.network.inputs:
+            axes = range(len(variable.axes))
+            place = replace(variable, symbol="xT").name
+            if self.binding.has(place, ""):
+                turned = transposition([*axes[1:], axes[0]])
+                lines.append(f"{place}[...] = {variable.name}{turned}")
+        return lines
 
     def _printed(self, section: Section) -> list[Segment]:
         """Return what every layer contributes to the section; a head is one segment."""
         head = section.name if self._is_head(section.name) else ""
-        printer = section_printer(self.program, section.name, self.inputs, self.binding.names(head))
+        views = self.binding.names(head)
+        printer = section_printer(self.program, section.name, self.inputs, views, self.given)
         printer.constants, printer.helpers = self.shared.constants, self.shared.helpers
         printer.functions = self.shared.functions
         costs = self._penalty_costs(section) if section.name == "penalty" else set()
@@ -194,7 +205,7 @@ class StepWriter:
             aliases = [f"{name} = {view}" for name, view in printer.aliases.items()]
             written.insert(0, (written[0][0], aliases, None))
         if section.name == "forward" and self.program.layout.batch_last:
-            written.insert(0, (1, [f"xT[...] = x{self._turned()}"], None))
+            written.insert(0, (1, self._turned(), None))
         if head:
             cost = next(h.cost.name for h in self.network.heads if h.form == head)
             old = section.outputs[cost]

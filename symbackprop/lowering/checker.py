@@ -30,7 +30,7 @@ _TAKES_TRUTH: Mapping[str, Callable[[int], bool]] = {
     "where": lambda position: position == 0,
 }
 _TAKES_POSITIONS: Mapping[str, Callable[[int], bool]] = {
-    **dict.fromkeys([*TRUTH, "number", "clip", "place", "broadcast"], lambda _: True),
+    **dict.fromkeys([*TRUTH, "number", "clip", "place", "broadcast", "slice"], lambda _: True),
     **dict.fromkeys(["take", "put", "add_at"], lambda position: position == 1),
 }
 

@@ -67,15 +67,14 @@ def plain_program(network: Network, derivation: Derivation) -> PlainProgram:
     """Lower the derivation of all layers, given the cotangent of the output."""
     lowering, sources = Lowering(), Sources()
     for variable in (
-        network.input,
+        *network.inputs,
         *(p.variable for p in network.parameters),
         network.output.bar(),
     ):
         lowering.input(variable)
     lower_layers(lowering, derivation, sources)
     kept = [v for layer in network.layers for v in (layer.preactivation, layer.output) if v]
-    learned = [network.input, *(p.variable for p in network.parameters)]
-    wanted = [v.bar() for v in learned if v.bar() in lowering.values]
+    wanted = [v.bar() for v in network.varied if v.bar() in lowering.values]
     for variable in (*kept, *wanted):
         lowering.values[variable] = lowering.full(variable)
     check_values(lowering.graph.nodes)

@@ -53,8 +53,14 @@ class EqualLayers:
 
 
 def equal_layers(network: Network, shortest: int = SHORTEST_RUN) -> EqualLayers:
-    """Return the runs of equal layers; layers named by the user stand alone."""
-    keys = [(layer.position, _likeness(layer)) for layer in network.layers]
+    """Return the runs of equal layers, each of which reads the one before it.
+
+    Layers named by the user stand alone: others may read them, or use their parameters.
+    """
+    keys = [
+        (layer.position, None if network.read_by(layer) else _likeness(layer))
+        for layer in network.layers
+    ]
     return EqualLayers(tuple(consecutive(keys, shortest)), shortest)
 
 
@@ -69,10 +75,10 @@ def consecutive(layers: Iterable[tuple[int, Hashable]], shortest: int) -> list[r
 
 
 def _likeness(layer: Layer) -> Hashable:
-    if layer.owner != str(layer.position):
+    if layer.owner != str(layer.position) or layer.share:
         return None
     arrays = tuple((a.variable.symbol, _shape(a.variable), a.initial) for a in layer.parameters)
-    return (layer.kind, _shape(layer.input), _shape(layer.output), arrays)
+    return (layer.form, _shape(layer.input), _shape(layer.output), arrays)
 
 
 def _shape(variable: Variable) -> tuple[Hashable, ...]:

@@ -30,7 +30,7 @@ from symbackprop.lowering.program import (
     unused,
     visible_from,
 )
-from symbackprop.lowering.training import SectionValues, TrainingValues
+from symbackprop.lowering.training import SectionValues, TrainingValues, inputs_of
 from symbackprop.lowering.values import POSITIONS, Value
 from symbackprop.lowering.views import OUT_OF_PLACE, through_views
 from symbackprop.network import Network
@@ -131,9 +131,9 @@ class _Planner:
                 for held in through_views(operand):
                     key = self.key(section, held)
                     uses[key] = max(uses.get(key, at), at)
-        last = self.training.input_cotangent.value
+        last = self.training.last
         left = [(part.name, v) for part in self.training.sections for v in part.outputs.values()]
-        left += [("input", held) for v in (last, *last.operands) for held in through_views(v)]
+        left += [("input", held) for v in (*last, *inputs_of(last)) for held in through_views(v)]
         for section, value in left:
             uses[self.key(section, value)] = len(self.order)
         return uses
@@ -190,7 +190,7 @@ class _Planner:
             return
         read = (held for _, step in self.order for o in step.operands for held in through_views(o))
         for value in {held.number: held for held in read}.values():
-            if value.operation == "input" and value.variable == self.network.input:
+            if value.operation == "input" and value.variable in self.network.real_inputs:
                 end = max(
                     self.last_use.get((s.name, value.number), 0) for s in self.training.sections
                 )
@@ -200,7 +200,7 @@ class _Planner:
                     -1,
                     max(end, self.last_use.get(("forward", value.number), 0)),
                 )
-                home.name = "xT"
+                home.name = replace(value.variable, symbol="xT").name
                 self.homes["forward", value.number] = home
         for source in self.affine.sources:
             if ("forward", source) in self.homes:

@@ -10,7 +10,7 @@ input      the gradient of the input, where it is asked for
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from symbackprop.equations import Adjoint, Derivation, Role, Variable
@@ -45,7 +45,7 @@ class TrainingValues:
         scaled: the heads leave out the mean's 1/N; the flat gradient takes it.
         variables: by value number, the variable that the value is.
         inputs: names of the values that are given.
-        input_cotangent: ∂E/∂x, an expression over what the section "input" leaves.
+        input_cotangents: ∂E/∂x of every input, expressions over what the section "input" leaves.
     """
 
     sections: tuple[SectionValues, ...]
@@ -54,8 +54,13 @@ class TrainingValues:
     scaled: bool
     variables: Mapping[int, Variable]
     inputs: Mapping[int, str]
-    input_cotangent: Labelled
+    input_cotangents: Mapping[Variable, Labelled]
     sources: Sources
+
+    @property
+    def last(self) -> list[Value]:
+        """The values of the inputs' cotangents."""
+        return [cotangent.value for cotangent in self.input_cotangents.values()]
 
 
 def training_values(
@@ -75,10 +80,10 @@ def training_values(
     moving = has_windows(network)
     lowering, sources = Lowering(ValueGraph(gathers=moving)), Sources()
     learned = [p.variable for p in network.parameters]
-    for variable in (network.input, *learned):
+    for variable in (*network.inputs, *learned):
         lowering.input(variable)
     lower_layers(lowering, Derivation(body.equations, ()), sources)
-    boundary = network.layers[-1].preactivation or network.output
+    boundary = network.boundary
     narrow = moving or is_narrow(network)
     scaled = narrow and not penalties and all(_mean_only(derivation) for _, derivation in heads)
     shared = len(lowering.graph.nodes)
@@ -98,16 +103,18 @@ def training_values(
     lowering.input(boundary.bar())
     lower_layers(lowering, Derivation((), _before(body.adjoints, boundary)), sources)
     outputs.append(("backward", _gradients(lowering, learned)))
-    cotangent = lowering.full(network.input.bar())
-    if cotangent.value.operation in IN_PLACE:  # what is printed last is an expression
-        cotangent = lowering.graph.node("window", [cotangent], attribute=())
+    of_inputs = {
+        v: _expression(lowering, lowering.full(v.bar()))
+        for v in network.inputs
+        if v.bar() in lowering.values
+    }
     names = {**lowering.values, **names}
     if penalties:
         outputs.append(("penalty", _penalties(lowering, penalties, sources)))
     outputs.append(("input", {}))
     names = {**lowering.values, **names}
     check_values(lowering.graph.nodes)
-    targets = {head.target for head, _ in heads}
+    targets = {head.target for head, _ in heads} | {v for v in network.inputs if v.integer}
     given = {
         value.number
         for value in lowering.graph.nodes
@@ -121,9 +128,19 @@ def training_values(
     for _, found in outputs:
         for variable, value in found.items():
             variables.setdefault(value.number, variable)
-    sections = _sections(lowering.graph.nodes[:shared], outputs, cotangent.value)
+    last = [cotangent.value for cotangent in of_inputs.values()]
+    sections = _sections(lowering.graph.nodes[:shared], outputs, last)
     inputs = {v.number: v.variable.name for v in lowering.graph.nodes if v.operation == "input"}
-    return TrainingValues(sections, boundary, layout, scaled, variables, inputs, cotangent, sources)
+    return TrainingValues(
+        sections, boundary, layout, scaled, variables, inputs, of_inputs, sources
+    )
+
+
+def _expression(lowering: Lowering, value: Labelled) -> Labelled:
+    """Return the value as what is printed last, which is no statement."""
+    if value.value.operation in IN_PLACE:
+        return lowering.graph.node("window", [value], attribute=())
+    return value
 
 
 def _head(
@@ -171,17 +188,18 @@ def _penalties(
 def _sections(
     forward: Sequence[Value],
     outputs: Sequence[tuple[str, dict[Variable, Value]]],
-    last: Value,
+    last: Sequence[Value],
 ) -> tuple[SectionValues, ...]:
     """Split what the outputs need: made before the heads, or for one section alone.
 
-    The section "input" has what the ``last`` value is computed from; it reads what backward made.
+    The section "input" has what the ``last`` values are computed from; it reads what backward
+    made.
     """
     early = {value.number for value in forward}
     needed: dict[int, Value] = {}
     sections: list[SectionValues] = []
     for name, found in outputs:
-        wanted = last.operands if name == "input" else found.values()
+        wanted = inputs_of(last) if name == "input" else found.values()
         values = [v for v in reachable(wanted) if v.operation not in FREE]
         needed |= {v.number: v for v in values if v.number in early}
         known = set(early)
@@ -191,6 +209,11 @@ def _sections(
         sections.append(SectionValues(name, own, found))
     first = SectionValues("forward", tuple(needed[number] for number in sorted(needed)), {})
     return (first, *sections)
+
+
+def inputs_of(values: Iterable[Value]) -> list[Value]:
+    """Return what the values are computed from, each once."""
+    return list({o.number: o for value in values for o in value.operands}.values())
 
 
 def _before(adjoints: Sequence[Adjoint], boundary: Variable) -> tuple[Adjoint, ...]:
@@ -220,7 +243,7 @@ def has_windows(network: Network) -> bool:
 
 def is_narrow(network: Network) -> bool:
     """Whether every layer gives so few features that samples innermost is the faster layout."""
-    arrays = [network.input, *(layer.output for layer in network.layers)]
+    arrays = [*network.inputs, *(layer.output for layer in network.layers)]
     widths = [axis.extent for array in arrays for axis in array.axes[1:]]
     flat = all(len(array.axes) == 2 for array in arrays)
     return flat and all(isinstance(width, int) and width <= NARROW for width in widths)

@@ -68,6 +68,8 @@ class Value:
         """Whether it holds positions."""
         if self.operation == "input":
             return self.variable.integer
+        if self.operation == "slice":
+            return self.operands[0].integer
         return self.operation in POSITIONS
 
     @property
@@ -147,7 +149,7 @@ class ValueGraph:
 
     def contract(self, pair: Sequence[Labelled], summed: Iterable[Label]) -> Labelled:
         """Return the sum of products of two operands, one of which holds numbers."""
-        first, second = pair
+        first, second = (self.map("number", o) if o.value.integer else o for o in pair)
         if all(operand.value.boolean for operand in pair):
             first = self.map("number", first)
         return self.node("contract", [self._gathered(o) for o in (first, second)], summed)

@@ -29,7 +29,7 @@ def convert(table: Mapping[str, object], record: type[Record], place: str) -> Re
         SymbackpropError: a key is unknown or missing, or a value has the wrong type.
     """
     front = f"{place}: " if place else ""
-    known = record.__struct_fields__
+    known = record.__struct_encode_fields__
     for key in table:
         if key not in known:
             raise SymbackpropError(f"{front}{shown(key)} is not known; {allowed(key[:64], known)}")

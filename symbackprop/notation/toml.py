@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from symbackprop.architecture import Architecture, LayerUse, Use
+from symbackprop.architecture import Architecture, InputUse, LayerUse, Use
 from symbackprop.catalog import CATALOG, Catalog, known_as, look_up
 from symbackprop.definition import Definition, Layer
 from symbackprop.errors import SymbackpropError
@@ -29,8 +29,11 @@ from symbackprop.notation.uses import (
     read_loss,
     shown,
 )
+from symbackprop.wiring import wiring
 
 MOST_AXES = 16
+# What any layer may have besides the fields of its type.
+KEYS = ("type", "name", "activation", "from", "share")
 
 _REDUCTIONS: Mapping[str, Literal["mean", "sum"]] = {"mean": "mean", "sum": "sum"}
 # tomllib takes time in the square of a dotted key's parts.
@@ -44,10 +47,17 @@ class _File(msgspec.Struct):
     network: dict[str, Any]
     layer: list[dict[str, Any]]
     define: list[dict[str, Any]] = []
+    input: list[dict[str, Any]] = []
+
+
+class _Input(msgspec.Struct):
+    name: Any
+    shape: list[Any]
+    dtype: str = "real"
 
 
 class _Network(msgspec.Struct):
-    input: list[Any]
+    input: list[Any] = []
     name: str = "network"
     loss: Any = None
     reduction: str = "mean"
@@ -55,10 +65,12 @@ class _Network(msgspec.Struct):
     l2: Any = 0.0
 
 
-class _Activation(msgspec.Struct):
+class _Activation(msgspec.Struct, rename={"sources": "from"}):
     type: str
     function: Any
     name: Any = ""
+    sources: Any = ""
+    share: Any = ""
 
 
 def read_toml(text: str, path: str, catalog: Catalog = CATALOG) -> Architecture:
@@ -106,12 +118,12 @@ def _architecture(document: dict[str, Any], path: str, catalog: Catalog) -> Arch
     ]
     if not layers:
         raise SymbackpropError("layer: found none; a network has at least one [[layer]]")
-    _check_distinct(layers)
+    inputs = [_input(table, place) for place, table in enumerate(file.input, start=1)]
     network = convert(file.network, _Network, "network")
     try:
-        return Architecture(
+        architecture = Architecture(
             name=check_name(network.name, "name"),
-            input=_shape(network.input),
+            input=_one_shape(network.input, inputs),
             layers=tuple(layers),
             loss=None if network.loss is None else read_loss(network.loss, catalog.losses),
             reduction=check_choice(network.reduction, _REDUCTIONS, "reduction"),
@@ -120,9 +132,12 @@ def _architecture(document: dict[str, Any], path: str, catalog: Catalog) -> Arch
             definitions=tuple(definitions),
             text=path,
             place=path,
+            inputs=tuple(inputs),
         )
     except SymbackpropError as error:
         raise error.at("network") from None
+    wiring(architecture)
+    return architecture
 
 
 def _extended(catalog: Catalog, definition: Definition, place: str) -> Catalog:
@@ -132,10 +147,29 @@ def _extended(catalog: Catalog, definition: Definition, place: str) -> Catalog:
         raise error.at(place) from None
 
 
-def _shape(extents: list[Any]) -> tuple[int | str, ...]:
+def _one_shape(extents: list[Any], inputs: list[InputUse]) -> tuple[int | str, ...]:
+    """Return the shape of the one input, empty where there are tables of inputs."""
+    if extents and inputs:
+        raise SymbackpropError("found input, and [[input]] tables besides; allowed: one of them")
+    return () if inputs else _shape(extents, "input")
+
+
+def _shape(extents: list[Any], what: str) -> tuple[int | str, ...]:
     if not 1 <= len(extents) <= MOST_AXES:
-        raise SymbackpropError(f"input: found {len(extents)} axes; allowed: 1 to {MOST_AXES}")
-    return tuple(check_size(extent, "input") for extent in extents)
+        raise SymbackpropError(f"{what}: found {len(extents)} axes; allowed: 1 to {MOST_AXES}")
+    return tuple(check_size(extent, what) for extent in extents)
+
+
+def _input(table: dict[str, Any], position: int) -> InputUse:
+    place = f"input {position}"
+    try:
+        found = convert(table, _Input, "")
+        name = check_name(found.name, "name")
+        place = f"input {name!r}"
+        integer = check_choice(found.dtype, {"real": False, "integer": True}, "dtype")
+        return InputUse(name, _shape(found.shape, "shape"), integer)
+    except SymbackpropError as error:
+        raise error.at(place) from None
 
 
 def _rate(value: object, what: str) -> float:
@@ -159,7 +193,7 @@ def _layer(table: dict[str, Any], position: int, catalog: Catalog) -> LayerUse:
         place = f"layer {name!r}" if name else f"layer {position} ({kind})"
         if definition is None:
             use = _activation_layer(table, catalog)
-            return LayerUse("activation", place, name, activation=use)
+            return LayerUse("activation", place, name, activation=use, **_wires(table))
         activation = table.get("activation")
         return LayerUse(
             kind,
@@ -169,9 +203,24 @@ def _layer(table: dict[str, Any], position: int, catalog: Catalog) -> LayerUse:
             activation=None
             if activation is None
             else read_activation(activation, catalog.activations),
+            **_wires(table),
         )
     except SymbackpropError as error:
         raise error.at(place) from None
+
+
+def _wires(table: Mapping[str, object]) -> dict[str, Any]:
+    """Return what a layer reads, and whose parameters it uses."""
+    found: dict[str, Any] = {}
+    if "from" in table:
+        sources = table["from"]
+        names = sources if isinstance(sources, list) else [sources]
+        if not names:
+            raise SymbackpropError("from: found an empty list; allowed: a name, or a list of names")
+        found["sources"] = tuple(check_name(name, "from") for name in names)
+    if "share" in table:
+        found["share"] = check_name(table["share"], "share")
+    return found
 
 
 def _check_no_function(kind: str, catalog: Catalog) -> None:
@@ -189,12 +238,10 @@ def _activation_layer(table: dict[str, Any], catalog: Catalog) -> Use:
 
 def _fields(definition: Layer, table: Mapping[str, object]) -> dict[str, Any]:
     """Return sizes, options and constants as written, checked."""
-    if len(definition.inputs) > 1:
-        raise SymbackpropError(f"takes {len(definition.inputs)} inputs; a layer has one")
     own = dict.fromkeys((*definition.sizes, *definition.defaults))
-    written = {key: table[key] for key in table if key not in ("type", "name", "activation")}
+    written = {key: table[key] for key in table if key not in KEYS}
     for key in written:
-        check_field(definition, key, {**own, "name": None, "activation": None, "type": None})
+        check_field(definition, key, {**own, **dict.fromkeys(KEYS)})
     required = [name for name, field in definition.fields.items() if field.required]
     for name in (*definition.sizes, *required):
         if name not in written:
@@ -210,15 +257,3 @@ def _field(definition: Layer, key: str, value: object) -> Any:
     if key in definition.fields:
         return check_list(definition.fields[key], value, key)
     return check_constant(definition, key, value)
-
-
-def _check_distinct(layers: list[LayerUse]) -> None:
-    positions: dict[str, int] = {"input": 0}
-    for position, layer in enumerate(layers, start=1):
-        first = positions.setdefault(layer.name or str(position), position)
-        if first == 0:
-            raise SymbackpropError(f"layer {position}: the name 'input' is the network's input")
-        if first != position:
-            raise SymbackpropError(
-                f"layer {position}: the name {layer.name!r} is that of layer {first}"
-            )

@@ -1,0 +1,71 @@
+"""Layers that join, cut and rearrange values; they learn nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from symbackprop.definition import Body, Reading, index_letters, written_layer
+from symbackprop.equations import Extent
+from symbackprop.errors import SymbackpropError
+
+
+def _joined(operator: str) -> Callable[[Reading], Body]:
+    """Return what writes ``x1 + x2 + ...``: axes of one number are repeated, as in NumPy."""
+
+    def written(reading: Reading) -> Body:
+        shapes = reading.shapes
+        if len(shapes) < 2:
+            raise SymbackpropError('joins two values or more: from = ["a", "b"]')
+        if len({len(shape) for shape in shapes}) > 1:
+            raise SymbackpropError(f"values of {_ranks(shapes)} axes; all must have as many")
+        letters = index_letters(len(shapes[0]))
+        widths = [_common([shape[axis] for shape in shapes], axis) for axis in range(len(letters))]
+        inputs, reads = {}, []
+        for number, shape in enumerate(shapes, start=1):
+            repeated = [width != extent for width, extent in zip(widths, shape, strict=True)]
+            inputs[f"x{number}"] = tuple(
+                f"one{axis}" if once else f"extent{axis}" for axis, once in enumerate(repeated)
+            )
+            places = ("0" if once else k for once, k in zip(repeated, letters, strict=True))
+            reads.append(f"x{number}[{', '.join(places)}]")
+        return Body(inputs, (f"y[{', '.join(letters)}] = {f' {operator} '.join(reads)}",))
+
+    return written
+
+
+def _ranks(shapes: Sequence[Sequence[Extent]]) -> str:
+    return " and ".join(str(len(shape)) for shape in shapes)
+
+
+def _common(extents: Sequence[Extent], axis: int) -> Extent:
+    """Return the extent that the others are equal to, or repeated along."""
+    widths = [extent for extent in extents if extent != 1]
+    if any(width != widths[0] for width in widths):
+        found = " and ".join(map(str, extents))
+        raise SymbackpropError(
+            f"axis {axis + 1} has the extents {found}; all must be equal, or 1 to be repeated"
+        )
+    return widths[0] if widths else 1
+
+
+_PAIR = Reading(((4,), (4,)))
+
+ENTRIES = (
+    written_layer(
+        _joined("+"),
+        _PAIR,
+        name="add",
+        doc="Sum of two values or more, as in a residual connection.",
+        source="He, Zhang, Ren & Sun 2016, Deep residual learning for image recognition, "
+        "equation (1)",
+        also_known_as=("sum", "residual"),
+    ),
+    written_layer(
+        _joined("*"),
+        _PAIR,
+        name="multiply",
+        doc="Product of two values or more, number by number, as in a gate.",
+        source="Srivastava, Greff & Schmidhuber 2015, Highway networks, equation (2)",
+        also_known_as=("mul", "product"),
+    ),
+)
