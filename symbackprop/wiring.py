@@ -33,10 +33,11 @@ def wiring(architecture: Architecture) -> tuple[tuple[int, ...], ...]:
             _check_share(use, shareable, positions)
         except SymbackpropError as error:
             raise error.at(use.place) from None
+        if use.name in known:
+            raise SymbackpropError(f"{use.place}: the name {use.name!r} is that of an input")
+        # A layer without a name goes by its position, which no name looks like.
+        known[use.name or str(position)] = first + position - 1
         if use.name:
-            if use.name in known:
-                raise SymbackpropError(f"{use.place}: the name {use.name!r} is that of an input")
-            known[use.name] = first + position - 1
             shareable[use.name] = use
     _check_all_read(architecture, found)
     return tuple(found)
@@ -94,7 +95,8 @@ def _unknown(
         return SymbackpropError(
             f"{field}: {name!r} stands below (layer {positions[name]}); a layer reads those above"
         )
-    names = allowed(name[:64], known) if known else "no layer above has a name"
+    named = [other for other in known if not other.isdigit()]
+    names = allowed(name[:64], named) if named else "no layer above has a name"
     return SymbackpropError(f"{field}: {name[:64]!r} is not known; {names}")
 
 

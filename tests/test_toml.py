@@ -54,7 +54,7 @@ class TestToml:
             ("[network]\ninput = [2]\n" + DENSE, ["spec is missing"]),
             ("spec = 1\n[network\n", ["not valid TOML", "line 2"]),
             (NETWORK + "input = [3]\n" + DENSE, ["not valid TOML", "line 4"]),
-            (NETWORK, ["layer is missing"]),
+            (NETWORK, ["layer: found none"]),
             ("layer = []\n" + NETWORK, ["at least one [[layer]]"]),
             (NETWORK + 'losss = "nll"\n' + DENSE, ["network", "'losss'", "did you mean 'loss'?"]),
             (NETWORK + 'loss = "nlll"\n' + DENSE, ["network", "'nlll'", "did you mean 'nll'?"]),
@@ -117,7 +117,7 @@ class TestToml:
             ("spec = 1\n[network]\ninput = [2.5]\n" + DENSE, ["input: found 2.5"]),
             ('spec = 1\n[network]\ninput = ["N"]\n' + DENSE, ["'N' is reserved"]),
             (NETWORK + DENSE + "[[input]]\n", ["input 1: name is missing"]),
-            (NETWORK + DENSE + "[[block]]\n", ["'block' is not known", "allowed: define, input"]),
+            (NETWORK + DENSE + "[[block]]\n", ["block 1: name is missing"]),
             (NETWORK + "[[layer]]\nunits = 3\n", ["layer 1: type", "the name of a type"]),
             (
                 NETWORK + DENSE + '[[layer]]\ntype = "conv4d"\n',

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from symbackprop.definition import Body, Reading, index_letters, written_layer
+from symbackprop.definition import Body, Field, Reading, index_letters, written_layer
 from symbackprop.equations import Extent
 from symbackprop.errors import SymbackpropError
 
@@ -48,6 +48,64 @@ def _common(extents: Sequence[Extent], axis: int) -> Extent:
     return widths[0] if widths else 1
 
 
+def _one(reading: Reading) -> tuple[Sequence[Extent], tuple[str, ...], tuple[str, ...]]:
+    """Return the shape of the one value that is read, names for its extents, and letters."""
+    if len(reading.shapes) != 1:
+        raise SymbackpropError(f"reads one value, from names {len(reading.shapes)}")
+    (shape,) = reading.shapes
+    return shape, tuple(f"extent{axis}" for axis in range(len(shape))), index_letters(len(shape))
+
+
+def _axis(axis: int, rank: int) -> int:
+    """Return an axis that counts the batch as 0, as a place in a sample's shape."""
+    place = axis + rank + 1 if axis < 0 else axis
+    if not 1 <= place <= rank:
+        raise SymbackpropError(
+            f"axis is {axis}; allowed: 1 to {rank} (the batch is 0), or negative from the end"
+        )
+    return place - 1
+
+
+def _transposed(reading: Reading) -> Body:
+    """Write ``y[i, t] = x[t, i]``."""
+    shape, extents, letters = _one(reading)
+    given = reading.fields["axes"]
+    axes = given if isinstance(given, tuple) else (given,)
+    wanted = list(range(len(shape) + 1))
+    if sorted(axes) != wanted or axes[0] != 0:
+        found = ", ".join(map(str, axes))
+        raise SymbackpropError(
+            f"axes is [{found}]; it must hold 0, the batch, and after it each of "
+            f"{', '.join(map(str, wanted[1:]))} once"
+        )
+    order = [letters[axis - 1] for axis in axes[1:]]
+    return Body({"x": extents}, (f"y[{', '.join(order)}] = x[{', '.join(letters)}]",))
+
+
+def _cut(reading: Reading) -> Body:
+    """Write ``y[i] = x[start + step*i]``."""
+    shape, extents, letters = _one(reading)
+    fields = reading.fields
+    place = _axis(fields["axis"], len(shape))
+    width = shape[place]
+    if not isinstance(width, int):
+        raise SymbackpropError("an extent known by name cannot be cut")
+    start, stop, step = slice(fields["start"], fields["stop"], fields["step"]).indices(width)
+    count = len(range(start, stop, step))
+    if not count:
+        raise SymbackpropError(f"nothing is left of {width} from {start} to {stop}")
+    read = list(letters)
+    whole = (start, step, count) == (0, 1, width)
+    if not whole:
+        read[place] = f"{start} + {step} * {letters[place]}"
+    output = [*extents[:place], str(count), *extents[place + 1 :]]
+    return Body(
+        {"x": extents},
+        (f"y[{', '.join(letters)}] = x[{', '.join(read)}]",),
+        output=() if whole else tuple(output),
+    )
+
+
 _PAIR = Reading(((4,), (4,)))
 
 ENTRIES = (
@@ -67,5 +125,30 @@ ENTRIES = (
         doc="Product of two values or more, number by number, as in a gate.",
         source="Srivastava, Greff & Schmidhuber 2015, Highway networks, equation (2)",
         also_known_as=("mul", "product"),
+    ),
+    written_layer(
+        _transposed,
+        Reading(((3, 4),), {"axes": (0, 2, 1)}),
+        name="transpose",
+        doc="Axes in another order, which counts the batch as 0 and leaves it first.",
+        source="NumPy 2.0, numpy.transpose",
+        fields={"axes": Field(required=True, least=0, several=True)},
+        also_known_as=("permute",),
+        fields_known_as={"dims": "axes"},
+    ),
+    written_layer(
+        _cut,
+        Reading(((4,),), {"start": 1}),
+        name="slice",
+        doc="Part of an axis, as a slice of Python takes it; the batch is axis 0.",
+        source="NumPy 2.0, basic indexing",
+        fields={
+            "axis": Field(default=-1),
+            "start": Field(),
+            "stop": Field(),
+            "step": Field(default=1, least=1),
+        },
+        also_known_as=("crop", "cropping", "narrow"),
+        fields_known_as={"dim": "axis"},
     ),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Literal
 
 import msgspec
@@ -13,6 +14,7 @@ from symbackprop.architecture import Architecture, InputUse, LayerUse, Use
 from symbackprop.catalog import CATALOG, Catalog, known_as, look_up
 from symbackprop.definition import Definition, Layer
 from symbackprop.errors import SymbackpropError
+from symbackprop.notation.blocks import expanded
 from symbackprop.notation.definitions import read_definition
 from symbackprop.notation.tables import convert
 from symbackprop.notation.uses import (
@@ -45,7 +47,8 @@ _LONG_KEY = re.compile(
 class _File(msgspec.Struct):
     spec: int
     network: dict[str, Any]
-    layer: list[dict[str, Any]]
+    layer: list[dict[str, Any]] = []
+    block: list[dict[str, Any]] = []
     define: list[dict[str, Any]] = []
     input: list[dict[str, Any]] = []
 
@@ -85,7 +88,7 @@ def read_toml(text: str, path: str, catalog: Catalog = CATALOG) -> Architecture:
         SymbackpropError: the text is no TOML or not of the form; the message gives line or field.
     """
     try:
-        return _architecture(_parse(text), path, catalog)
+        return _architecture(text, path, catalog)
     except SymbackpropError as error:
         raise error.at(path) from None
 
@@ -103,7 +106,8 @@ def _parse(text: str) -> dict[str, Any]:
         raise SymbackpropError(f"not valid TOML: {error}") from None
 
 
-def _architecture(document: dict[str, Any], path: str, catalog: Catalog) -> Architecture:
+def _architecture(text: str, path: str, catalog: Catalog) -> Architecture:
+    document = _parse(text)
     if document.get("spec", 1) != 1:
         raise SymbackpropError(f"spec: found {shown(document['spec'])}; allowed: 1")
     file = convert(document, _File, "")
@@ -113,12 +117,10 @@ def _architecture(document: dict[str, Any], path: str, catalog: Catalog) -> Arch
         definition = read_definition(table, f"define {position}", catalog.functions)
         catalog = _extended(catalog, definition, f"define {position}")
         definitions.append(definition)
-    layers = [
-        _layer(table, position, catalog) for position, table in enumerate(file.layer, start=1)
-    ]
+    inputs = [_input(table, place) for place, table in enumerate(file.input, start=1)]
+    layers = expanded(text, file.layer, file.block, inputs, partial(_layer, catalog=catalog))
     if not layers:
         raise SymbackpropError("layer: found none; a network has at least one [[layer]]")
-    inputs = [_input(table, place) for place, table in enumerate(file.input, start=1)]
     network = convert(file.network, _Network, "network")
     try:
         architecture = Architecture(
@@ -217,10 +219,17 @@ def _wires(table: Mapping[str, object]) -> dict[str, Any]:
         names = sources if isinstance(sources, list) else [sources]
         if not names:
             raise SymbackpropError("from: found an empty list; allowed: a name, or a list of names")
-        found["sources"] = tuple(check_name(name, "from") for name in names)
+        found["sources"] = tuple(_reference(name, "from") for name in names)
     if "share" in table:
-        found["share"] = check_name(table["share"], "share")
+        found["share"] = _reference(table["share"], "share")
     return found
+
+
+def _reference(name: object, what: str) -> str:
+    """Return the name of a layer: a name, or of a layer of a block block.3.inner."""
+    if isinstance(name, str) and re.fullmatch(r"\w{1,64}\.[0-9]{1,5}\.\w{1,64}", name):
+        return name
+    return check_name(name, what)
 
 
 def _check_no_function(kind: str, catalog: Catalog) -> None:
