@@ -141,6 +141,7 @@ class Field:
         several: a list of numbers is allowed, too.
         names: a number may be an extent by name.
         words: what may stand instead of a number.
+        examples: values that fit some shape, where few of those allowed do.
     """
 
     default: int | str | tuple[int | str, ...] | None = None
@@ -149,6 +150,7 @@ class Field:
     several: bool = False
     names: bool = False
     words: tuple[str, ...] = ()
+    examples: tuple[int | tuple[int, ...], ...] = ()
 
     def demand(self, value: object) -> str:
         """Return what the field has to be where the value is not that, else ""."""

@@ -65,10 +65,13 @@ def _outputs(architecture: Architecture, network: Network) -> Iterator[Array]:
     learning = [k for k, layer in enumerate(network.layers) if layer.equations and layer.parameters]
     first = learning[-1] if learning else 0
     extents = [axis.extent for axis in network.layers[first].input.axes[1:]]
+    tail_layers = [narrowed(layer, SMALL[-1]) for layer in architecture.layers[first:]]
+    tail_layers[0] = replace(tail_layers[0], sources=(), share="")
     tail = replace(
         architecture,
+        inputs=(),
         input=tuple(min(e, SMALL[0]) if isinstance(e, int) else SMALL[0] for e in extents),
-        layers=tuple(narrowed(layer, SMALL[-1]) for layer in architecture.layers[first:]),
+        layers=tuple(tail_layers),
         loss=None,
     )
     small = build_network(tail)

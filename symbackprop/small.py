@@ -15,14 +15,47 @@ def small_instance(architecture: Architecture) -> Architecture:
     """Return a network with each kind of layer once, in order, a few units wide.
 
     The last layer keeps its units, which the loss may depend on (class weights, pairs of means
-    and variances); so does a layer whose activation has one parameter per unit.
+    and variances); so does a layer whose activation has one parameter per unit. A graph keeps
+    all its layers, so that what is joined still fits.
     """
+    if _is_graph(architecture):
+        return _narrow_graph(architecture)
     kinds: dict[Hashable, LayerUse] = {}
     for layer in architecture.layers[:-1]:
         kinds.setdefault(_kind(layer), layer)
     layers = [narrowed(layer, SMALL[k % 3]) for k, layer in enumerate(kinds.values())]
     extents = (min(e, SMALL[0]) if isinstance(e, int) else e for e in architecture.input)
     return replace(architecture, input=tuple(extents), layers=(*layers, architecture.layers[-1]))
+
+
+def _is_graph(architecture: Architecture) -> bool:
+    wired = any(layer.sources or layer.share for layer in architecture.layers)
+    return wired or len(architecture.inputs) > 0
+
+
+def _narrow_graph(architecture: Architecture) -> Architecture:
+    """Return the same graph with every size replaced by a small one, equal ones by equal ones."""
+    sizes = {layer.fields.get("units") for layer in architecture.layers}
+    sizes |= {extent for use in architecture.all_inputs for extent in use.shape}
+    known = sorted(size for size in sizes if isinstance(size, int))
+    small: dict[Any, Any] = {size: min(size, 2 + k) for k, size in enumerate(known)}
+    last = architecture.layers[-1].fields.get("units")
+    small[last] = last
+
+    def shape(extents: tuple[int | str, ...]) -> tuple[int | str, ...]:
+        return tuple(small.get(extent, extent) for extent in extents)
+
+    return replace(
+        architecture,
+        input=shape(architecture.input),
+        inputs=tuple(replace(use, shape=shape(use.shape)) for use in architecture.inputs),
+        layers=tuple(
+            replace(layer, fields={**layer.fields, "units": small[layer.fields["units"]]})
+            if isinstance(layer.fields.get("units"), int)
+            else layer
+            for layer in architecture.layers
+        ),
+    )
 
 
 def _kind(layer: LayerUse) -> Hashable:

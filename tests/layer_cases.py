@@ -59,6 +59,7 @@ TORCH = {
     "l2_normalize": lambda p, x, f: functional().normalize(x, dim=f["axis"], eps=f["eps"]),
     "add": lambda p, x, f: sum(x),
     "multiply": lambda p, x, f: math.prod(x),
+    "transpose": lambda p, x, f: x.permute(f["axes"]),
 }
 
 
@@ -125,7 +126,9 @@ def values_of(definition):
 
 
 def _of_field(field):
-    """Return the default, every word and some numbers that are allowed."""
+    """Return the default, every word and some numbers that are allowed, or its own examples."""
+    if field.examples:
+        return field.examples
     start = [2] if field.required else [field.default]
     numbers = (1, 2, 3) if field.least == 1 else (0, 1, 2) if field.least == 0 else (1, 2, -2)
     lists = [(1, 6), (3, 4)] if field.several else []

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from symbackprop import api
+from symbackprop.architecture import Architecture, InputUse, LayerUse
+from symbackprop.build import build_network
 from symbackprop.notation import load
 from symbackprop.small import small_instance
 
@@ -51,3 +54,20 @@ def test_a_large_network_passes(tmp_path: Path) -> None:
     )
     assert report.passed
     assert stages[-1] == "checking a small instance of every kind of layer"
+
+
+def test_a_graph_keeps_its_layers_and_what_fits() -> None:
+    layers = (
+        LayerUse("dense", "first", "first", {"units": 50}),
+        LayerUse("dense", "wide", "wide", {"units": 300}),
+        LayerUse("dense", "back", "back", {"units": 50}),
+        LayerUse("add", "add", sources=("first", "back", "p")),
+        LayerUse("dense", "last", fields={"units": 10}),
+    )
+    inputs = (InputUse("x", (200,)), InputUse("p", (50,)))
+    layers = (replace(layers[0], sources=("x",)), *layers[1:])
+    small = small_instance(Architecture("net", (), layers, inputs=inputs))
+    units = [layer.fields.get("units") for layer in small.layers]
+    assert units == [3, 5, 3, None, 10]
+    assert [use.shape for use in small.inputs] == [(4,), (3,)]
+    assert build_network(small).output.axes[1].extent == 10

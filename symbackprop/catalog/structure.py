@@ -56,16 +56,6 @@ def _one(reading: Reading) -> tuple[Sequence[Extent], tuple[str, ...], tuple[str
     return shape, tuple(f"extent{axis}" for axis in range(len(shape))), index_letters(len(shape))
 
 
-def _axis(axis: int, rank: int) -> int:
-    """Return an axis that counts the batch as 0, as a place in a sample's shape."""
-    place = axis + rank + 1 if axis < 0 else axis
-    if not 1 <= place <= rank:
-        raise SymbackpropError(
-            f"axis is {axis}; allowed: 1 to {rank} (the batch is 0), or negative from the end"
-        )
-    return place - 1
-
-
 def _transposed(reading: Reading) -> Body:
     """Write ``y[i, t] = x[t, i]``."""
     shape, extents, letters = _one(reading)
@@ -80,30 +70,6 @@ def _transposed(reading: Reading) -> Body:
         )
     order = [letters[axis - 1] for axis in axes[1:]]
     return Body({"x": extents}, (f"y[{', '.join(order)}] = x[{', '.join(letters)}]",))
-
-
-def _cut(reading: Reading) -> Body:
-    """Write ``y[i] = x[start + step*i]``."""
-    shape, extents, letters = _one(reading)
-    fields = reading.fields
-    place = _axis(fields["axis"], len(shape))
-    width = shape[place]
-    if not isinstance(width, int):
-        raise SymbackpropError("an extent known by name cannot be cut")
-    start, stop, step = slice(fields["start"], fields["stop"], fields["step"]).indices(width)
-    count = len(range(start, stop, step))
-    if not count:
-        raise SymbackpropError(f"nothing is left of {width} from {start} to {stop}")
-    read = list(letters)
-    whole = (start, step, count) == (0, 1, width)
-    if not whole:
-        read[place] = f"{start} + {step} * {letters[place]}"
-    output = [*extents[:place], str(count), *extents[place + 1 :]]
-    return Body(
-        {"x": extents},
-        (f"y[{', '.join(letters)}] = x[{', '.join(read)}]",),
-        output=() if whole else tuple(output),
-    )
 
 
 _PAIR = Reading(((4,), (4,)))
@@ -132,23 +98,15 @@ ENTRIES = (
         name="transpose",
         doc="Axes in another order, which counts the batch as 0 and leaves it first.",
         source="NumPy 2.0, numpy.transpose",
-        fields={"axes": Field(required=True, least=0, several=True)},
+        fields={
+            "axes": Field(
+                required=True,
+                least=0,
+                several=True,
+                examples=((0, 2, 1), (0, 1), (0, 3, 1, 2), (0, 2, 1, 3), (0, 4, 2, 3, 1)),
+            )
+        },
         also_known_as=("permute",),
         fields_known_as={"dims": "axes"},
-    ),
-    written_layer(
-        _cut,
-        Reading(((4,),), {"start": 1}),
-        name="slice",
-        doc="Part of an axis, as a slice of Python takes it; the batch is axis 0.",
-        source="NumPy 2.0, basic indexing",
-        fields={
-            "axis": Field(default=-1),
-            "start": Field(),
-            "stop": Field(),
-            "step": Field(default=1, least=1),
-        },
-        also_known_as=("crop", "cropping", "narrow"),
-        fields_known_as={"dim": "axis"},
     ),
 )

@@ -49,6 +49,7 @@ class Lowering:
         loose: indices that may lie outside what they look up (an ignored class): such a place
             is neither read nor written.
         whole: what ``full`` returned.
+        orders: by value number, the axes of the first variable that the value is.
     """
 
     graph: ValueGraph = field(default_factory=ValueGraph)
@@ -57,11 +58,11 @@ class Lowering:
     unit: dict[Expression, Expression] = field(default_factory=dict)
     loose: set[Variable] = field(default_factory=set)
     whole: list[tuple[Variable, Labelled]] = field(default_factory=list)
+    orders: dict[int, tuple[Label, ...]] = field(default_factory=dict)
 
     def input(self, variable: Variable) -> Labelled:
         """Make the variable known as an array that is given."""
-        self.values[variable] = self.graph.input(variable)
-        return self.values[variable]
+        return self._keep(variable, self.graph.input(variable))
 
     def equation(self, equation: Equation) -> Labelled:
         """Lower one equation and return the value of its target."""
@@ -69,9 +70,15 @@ class Lowering:
         merged = self._merged(equation) if not equation.free else equation
         value = self._right_side(merged)
         positions: dict[Label, Label] = {index: k for k, index in enumerate(equation.free)}
-        self.values[variable] = value.relabel(positions)
         self.definitions[variable] = equation
-        return self.values[variable]
+        return self._keep(variable, value.relabel(positions))
+
+    def _keep(self, variable: Variable, value: Labelled) -> Labelled:
+        """Enter the variable's value; axes of another variable in another order are a copy."""
+        if self.orders.setdefault(value.value.number, value.labels) != value.labels:
+            value = self.graph.node("number", [value], attribute=value.labels)
+        self.values[variable] = value
+        return value
 
     def _right_side(self, equation: Equation) -> Labelled:
         operands = [read(self.graph, self.values, operand) for operand in equation.operands]
@@ -212,8 +219,7 @@ class Lowering:
         for term, where in parts:
             if where.lookup:
                 value = self._scatter(variable, value, term, where)
-        self.values[variable] = value
-        return value
+        return self._keep(variable, value)
 
     def _all_but_one(
         self, variable: Variable, parts: Sequence[tuple[Term, Place]]

@@ -131,9 +131,7 @@ def training_values(
     last = [cotangent.value for cotangent in of_inputs.values()]
     sections = _sections(lowering.graph.nodes[:shared], outputs, last)
     inputs = {v.number: v.variable.name for v in lowering.graph.nodes if v.operation == "input"}
-    return TrainingValues(
-        sections, boundary, layout, scaled, variables, inputs, of_inputs, sources
-    )
+    return TrainingValues(sections, boundary, layout, scaled, variables, inputs, of_inputs, sources)
 
 
 def _expression(lowering: Lowering, value: Labelled) -> Labelled:
