@@ -12,6 +12,8 @@ from symbackprop.emit import generate
 from symbackprop.errors import SymbackpropError
 from symbackprop.numeric import check_module
 from symbackprop.reference import accumulate, evaluate, forward_equations
+from symbackprop.render.anchors import check_anchors
+from symbackprop.render.display import Derivation
 from symbackprop.show import network_text
 
 
@@ -303,3 +305,10 @@ def test_mistakes(layers, more, found):
     with pytest.raises(SymbackpropError) as caught:
         network(*layers, **more)
     assert found in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["residual", "shared", "branches", "several inputs"])
+def test_documents_derive_every_value_once(name):
+    derived = calculus.derive_network(made(name))
+    parts = (derived.network, derived.layers, derived.heads, derived.textbook, "")
+    check_anchors(Derivation(*parts).document())

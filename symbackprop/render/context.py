@@ -15,7 +15,7 @@ from symbackprop.emit import Emitted
 from symbackprop.equations import Access, Equation, Index, Role, Variable
 from symbackprop.errors import SymbackpropError, allowed
 from symbackprop.lowering.runs import numbered
-from symbackprop.network import Head
+from symbackprop.network import Head, Layer
 from symbackprop.render.counting import counts_from_zero
 from symbackprop.render.document import CodeLines
 from symbackprop.render.groups import Group, layer_groups
@@ -72,7 +72,7 @@ class Context:
         self.swapped = _swapped(self.equations, self._notation)
         parameters = [array.variable for array in self.network.parameters]
         targets = [equation.target.variable for equation in self.equations]
-        self._variables = tuple(dict.fromkeys((self.network.input, *parameters, *targets)))
+        self._variables = tuple(dict.fromkeys((*self.network.inputs, *parameters, *targets)))
         self._inner = inner_equations(self.equations)
         self._settings: dict[object, Setting] = {}
         self._lines = _code_lines(emitted)
@@ -130,13 +130,21 @@ class Context:
         return (total for total in self.textbook.totals if total.variable in self.shown)
 
     def derived(self, group: Group) -> list[Variable]:
-        """Return what is derived of a group: its values, its parameters, what it reads."""
+        """Return what is derived of a group: its values, its parameters, what it reads.
+
+        What several layers read is derived of the lowest, when all terms of its sum are known.
+        """
         own, shown = group.variables, group.shown
         values = [total.variable for total in self.textbook.totals if total.variable in own]
         learned = [array.variable for array in shown.parameters]
-        order = (*(v for v in values if v != shown.output), *learned, shown.input)
+        order = (*(v for v in values if v != shown.output), *learned, *self._read_first(shown))
         known = {total.variable for total in self.totals}
         return [variable for variable in order if variable in known]
+
+    def _read_first(self, layer: Layer) -> list[Variable]:
+        """Return what the layer reads and no layer below it does."""
+        below = {v for other in self.network.layers[: layer.position - 1] for v in other.inputs}
+        return [v for v in dict.fromkeys(layer.inputs) if v not in below]
 
     def total(self, variable: Variable) -> Total | None:
         """Return the total derivative of a variable, if it has one and it is to be shown."""
@@ -235,7 +243,7 @@ class Context:
         if not self.choice.wrt:
             return frozenset(totals)
         parameters = [array.variable for array in self.network.parameters]
-        named = {v.name: v for v in (*parameters, self.network.input)}
+        named = {v.name: v for v in (*parameters, *self.network.real_inputs)}
         for name in self.choice.wrt:
             if name not in named:
                 raise SymbackpropError(f"--wrt {name}: {allowed(name, named)}")
