@@ -76,7 +76,7 @@ def test_the_first_largest_takes_the_gradient():
     pool = case("max_pool", 1, {"kernel_size": 3, "stride": 2})
     module = module_of(emitted(pool))
     params = module.initialize(0)
-    params["W1"][...], params["b1"][...] = np.eye(7), 0
+    params["W_first"][...], params["b_first"][...] = np.eye(7), 0
     x = np.array([[[1.0, 1, 1, 0, 2, 2, 2]] * 4])
     output, cache = module.forward(params, x)
     slope = module.backward(params, cache, np.ones_like(output))["x"]
