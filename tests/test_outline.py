@@ -610,3 +610,16 @@ def test_a_display_has_a_left_side() -> None:
     for display in derive(*TUTORIAL[:1], loss=TUTORIAL[1]).document().displays():
         assert isinstance(display, Display)
         assert display.lines[0].left is not None
+
+
+def test_sizes_known_by_name_are_no_letters_of_indices():
+    lines = text(derive("i-j:f", loss="squared_error").document())
+    assert "ᵢ" not in lines
+    assert "k = 1, …, j" in lines
+
+
+def test_a_size_that_is_the_letter_of_the_loss_is_refused():
+    derivation = derive("L-3:f", loss="squared_error")
+    with pytest.raises(SymbackpropError, match="--notation cost=E"):
+        derivation.document()
+    assert derivation.document(Choice(Notation(cost="E"))).sections

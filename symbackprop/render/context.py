@@ -75,6 +75,11 @@ class Context:
         self._variables = tuple(dict.fromkeys((*self.network.inputs, *parameters, *targets)))
         self._inner = inner_equations(self.equations)
         self._settings: dict[object, Setting] = {}
+        if choice.notation.cost in self.network.named_sizes:
+            raise SymbackpropError(
+                f"the size {choice.notation.cost} is also the letter of the loss: choose another "
+                "with --notation cost=E"
+            )
         self._lines = _code_lines(emitted)
         self._anchors: dict[tuple[str, str], str] = {}
         layers = self.network.layers

@@ -40,7 +40,7 @@ from symbackprop.render.typeset import (
     listed,
     row,
 )
-from symbackprop.scalar import Expression, Slot, apply, number
+from symbackprop.scalar import Expression, Named, Slot, apply, number, walk
 
 Names = dict[Index, Math]  # index -> what is printed; filled in as indices are met
 
@@ -224,8 +224,11 @@ class Symbols:
 
     @cached_property
     def _scalars(self) -> frozenset[Math]:
-        """What stands alone, as an index does."""
-        return frozenset(self.variable(v) for v in self.variables if not self._printed(v.axes))
+        """What stands alone, as an index does: numbers, and sizes known by name."""
+        alone = {self.variable(v) for v in self.variables if not self._printed(v.axes)}
+        extents = (extent_expression(axis.extent) for v in self.variables for axis in v.axes)
+        nodes = (node for extent in extents for node in walk(extent))
+        return frozenset({*alone, *(scalars.symbol(n.name) for n in nodes if isinstance(n, Named))})
 
     def _place(self, place: IndexExpression, names: Names) -> Math:
         found = self._position(place, names)
