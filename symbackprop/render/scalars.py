@@ -157,12 +157,16 @@ def number(value: Rational) -> Math:
     return row(MINUS, size) if value < 0 else size
 
 
+_LONGEST = 20  # digits: a longer number has no place to break, a fraction takes half its width
+
+
 def _size(value: Rational) -> Math:
     if value.denominator == 1:
         return Numeral(str(value.numerator))
     text = repr(float(value))
     if Rational(text) != value:
         text = decimal(value) or ""
+        text = text if len(text) <= _LONGEST else ""
     if value.denominator % 5 or not text:
         return Fraction(Numeral(str(value.numerator)), Numeral(str(value.denominator)))
     digits, _, exponent = text.partition("e")
