@@ -65,7 +65,7 @@ _Text = tuple[str, int]
 
 def equation_lines(equations: Sequence[Equation]) -> list[str]:
     """Return a line for each equation; those made by normalising stand inside their reader."""
-    made = {e.target.variable: e for e in equations if _is_made(e.target.variable)}
+    made = {e.target.variable: e for e in equations if e.target.variable.made}
     reads = [
         access.variable
         for equation in equations
@@ -111,10 +111,6 @@ def _is_bare(access: Access) -> bool:
 def scalar_text(expression: Expression) -> str:
     """Return a scalar expression without slots, as an extent is."""
     return _scalar(expression, ())[0]
-
-
-def _is_made(variable: Variable) -> bool:
-    return variable.symbol.startswith("_")
 
 
 class _Line:
@@ -210,7 +206,7 @@ def _may_leave(access: Access) -> bool:
 
 
 def _variable(variable: Variable) -> str:
-    return variable.name.replace("_", "", 1) if _is_made(variable) else variable.name
+    return variable.name.replace("_", "", 1) if variable.made else variable.name
 
 
 def _indices(equation: Equation) -> Iterator[Index]:

@@ -57,11 +57,11 @@ class Comments:
 
     def of(self, variable: Variable | None) -> str:
         """Return the line, or nothing; what the calculus made has no name that users know."""
-        shown = variable is not None and not _is_made(variable)
+        shown = variable is not None and not variable.made
         return self.lines.get(variable, "") if variable and shown else ""
 
     def _equations(self, equations: tuple[Equation, ...]) -> None:
-        made = {e.target.variable: e for e in equations if _is_made(e.target.variable)}
+        made = {e.target.variable: e for e in equations if e.target.variable.made}
         for equation in equations:
             if equation.target.variable not in made:
                 lines = equation_lines([*_made_for(equation, made), equation])
@@ -72,14 +72,10 @@ class Comments:
         for adjoint in adjoints:
             seen = replace(adjoint, terms=tuple(_through(term, same) for term in adjoint.terms))
             passed = _passed_on(seen)
-            if _is_made(adjoint.variable) and passed is not None:
+            if adjoint.variable.made and passed is not None:
                 same[adjoint.variable.bar()] = passed
             elif adjoint.terms:
                 self.lines[adjoint.variable.bar()] = "; ".join(adjoint_lines(seen))
-
-
-def _is_made(variable: Variable) -> bool:
-    return variable.symbol.startswith("_")
 
 
 def _made_for(equation: Equation, made: Mapping[Variable, Equation]) -> list[Equation]:
