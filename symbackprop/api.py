@@ -111,7 +111,11 @@ def _architecture(
 
 
 def derive(
-    source: Source, *, loss: str | None = None, reduction: BatchReduction | None = None
+    source: Source,
+    *,
+    loss: str | None = None,
+    reduction: BatchReduction | None = None,
+    notation: Mapping[str, str] | None = None,
 ) -> Derivation:
     """Return the derivation of an architecture: equations, adjoints and every step.
 
@@ -121,18 +125,22 @@ def derive(
         source: the architecture.
         loss: as for ``build``.
         reduction: as for ``build``.
+        notation: how formulas are written, as in ``{"cost": "E"}``; see ``render.notation``.
 
     Raises:
-        SymbackpropError: as for ``build``.
+        SymbackpropError: as for ``build``, or there is no such notation.
     """
     from symbackprop.calculus import derive_network
     from symbackprop.render.display import Derivation
+    from symbackprop.render.notation import chosen_notation
 
+    chosen = chosen_notation(notation or {})
     derived = derive_network(build(source, loss=loss, reduction=reduction))
-    given = {"loss": loss, "reduction": reduction}
+    given = {"loss": loss, "reduction": reduction, "notation": dict(notation or {}) or None}
     options = "".join(f", {key}={value!r}" for key, value in given.items() if value is not None)
     code = f"import symbackprop\n\nsymbackprop.derive({_written(source)}{options})"
-    return Derivation(derived.network, derived.layers, derived.heads, derived.textbook, code)
+    parts = (derived.network, derived.layers, derived.heads, derived.textbook)
+    return Derivation(*parts, source=code, notation=chosen)
 
 
 def _written(source: Source) -> str:
@@ -161,9 +169,11 @@ def document(
         SymbackpropError: as for ``build``, or ``choice`` names no parameter.
     """
     from symbackprop.emit import generate as emit
+    from symbackprop.render.notation import choices_of
 
     progress("deriving")
-    derivation = derive(source, loss=loss, reduction=reduction)
+    notation = choices_of(choice.notation) if choice else {}
+    derivation = derive(source, loss=loss, reduction=reduction, notation=notation)
     progress("generating the module")
     try:
         emitted = emit(derivation.network)

@@ -10,6 +10,7 @@ import symbackprop
 from symbackprop.api import build
 from symbackprop.calculus import passes
 from symbackprop.equations import Adjoint, Equation
+from symbackprop.errors import SymbackpropError
 from symbackprop.render.display import Derivation
 
 SOURCES = [
@@ -71,6 +72,24 @@ def test_every_gradient_of_a_parameter_is_among_them(derivation: Derivation) -> 
     derived = {shown.record.variable for shown in derivation.gradients}
     learned = {array.variable for array in derivation.network.parameters}
     assert learned | {derivation.network.input} <= derived
+
+
+def test_the_whole_tells_the_loss_and_how_it_collapses() -> None:
+    source, loss = SOURCES[1]
+    shown = symbackprop.derive(source, loss=loss)._repr_latex_()
+    assert r"l_{n} = -\sum_{i = 1}^{3} y_{ni} \log(\hat{y}_{ni})" in shown
+    assert r"\frac{\partial L}{\partial l_{n}} (\hat{y}_{ni} - y_{ni})" in shown
+    assert shown.count(r"\frac{\partial L}{\partial l_{n}} = ") == 1
+
+
+def test_the_notation_is_the_readers_own() -> None:
+    source, loss = SOURCES[0]
+    chosen = symbackprop.derive(source, loss=loss, notation={"cost": "E", "activation": "h"})
+    assert all(sign in chosen._repr_latex_() for sign in (r"\partial E", "h_{ni}^{(1)}"))
+    assert chosen.source.endswith("notation={'cost': 'E', 'activation': 'h'})")
+    assert r"\partial L" not in "".join(step._repr_latex_() for step in chosen.steps)
+    with pytest.raises(SymbackpropError, match="notation cost=Q: allowed: C, E, J, L"):
+        symbackprop.derive(source, notation={"cost": "Q"})
 
 
 def test_the_source_rebuilds_it(derivation: Derivation) -> None:

@@ -13,8 +13,8 @@ from symbackprop.catalog import CATALOG
 from symbackprop.equations import Derivation, Index, Variable
 from symbackprop.notation import load
 from symbackprop.render.latex import latex
-from symbackprop.render.matrices import OneHot, walk
-from symbackprop.render.matrix import LAYOUTS
+from symbackprop.render.matrices import Array, OneHot, SquaredNorm, walk
+from symbackprop.render.matrix import LAYOUTS, MatrixForm
 from symbackprop.render.matrix_setting import legend, set_matrix
 from symbackprop.render.notation import Notation
 from symbackprop.render.plain import plain
@@ -153,6 +153,18 @@ def test_the_legend_says_what_is_used_and_nothing_else():
     assert "class" not in text
     assert "squares" not in text
     assert words(legend([], setting)) == ""
+
+
+def test_the_legend_has_each_norm_as_it_is_printed():
+    setting = setting_of(network_of(2, "squared_error"), "rows")
+    rows, n = Variable("D", "", (Index("n", 3), Index("i", 2))), Index("n", 3)
+    norms = [
+        MatrixForm(Array(Variable("L"), (None, None)), SquaredNorm(Array(variable, size)))
+        for variable, size in [(rows, (3, 2)), (Variable("v", "", (n,)), (3, None))]
+    ]
+    assert "F" in words(legend(norms[:1], setting))
+    assert "F" not in words(legend(norms[1:], setting))
+    assert words(legend(norms, setting)).count("sum of the squares") == 2
 
 
 def test_an_adjoint_of_nothing_is_a_bold_zero():

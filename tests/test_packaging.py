@@ -79,6 +79,17 @@ def test_the_wheel_holds_the_frames_and_the_type_marker(built: dict[str, Path]) 
     assert not any(name.startswith(("tests/", "generated/")) for name in names)
 
 
+def test_the_wheel_tells_the_licences_of_all_it_holds(built: dict[str, Path]) -> None:
+    with zipfile.ZipFile(built["wheel"]) as wheel:
+        (metadata,) = (name for name in wheel.namelist() if name.endswith("/METADATA"))
+        told = wheel.read(metadata).decode()
+        fonts = [name for name in wheel.namelist() if name.endswith(".woff2")]
+        texts = {Path(name).name for name in wheel.namelist() if "/licenses/" in name}
+    assert fonts
+    assert "License-Expression: MIT AND OFL-1.1" in told
+    assert texts == {"LICENSE", "OFL.txt"}
+
+
 def test_the_sdist_holds_what_the_tests_need(built: dict[str, Path]) -> None:
     with tarfile.open(built["sdist"]) as archive:
         folders = {name.split("/")[1] for name in archive.getnames()}

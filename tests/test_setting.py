@@ -201,15 +201,37 @@ def test_sums_maxima_and_what_they_leave_out() -> None:
     )
 
 
+def test_a_sum_of_negatives_has_its_sign_in_front() -> None:
+    negative = Apply("negative", (Slot(0),))
+    total = Equation(Access(Variable("s")), negative, (Access(X, (N_, J_)),), "total", (J_,))
+    assert sides(Setting(PLAIN), total).endswith(r"= -\sum_{j = 1}^{4} x_{j}")
+
+
+def test_the_only_place_of_an_axis_is_a_number() -> None:
+    one, kernel = Index("i", 1), Index("k", 1)
+    narrow = Variable("v", "", (one,))
+    total = Equation(Access(Variable("s")), Slot(0), (Access(narrow, (one,)),), "total", (one,))
+    assert sides(Setting(PLAIN), total) == "s = v_{1}"
+    assert sides(Setting(Notation(first="0")), total) == "s = v_{0}"
+    assert sides(Setting(PLAIN), replace(total, reduction="argmax")) == "s = 1"
+    left_out = replace(total, excluding=((one, Access(Y, (N_,))),))
+    assert sides(Setting(PLAIN), left_out) == r"s = [1 \neq y] v_{1}"
+    moved = Access(X, (N_, Affine(((1, J_), (1, kernel)), -1)))
+    window = Equation(
+        Access(Variable("c", "", (J_,)), (J_,)), Slot(0), (moved,), "total", (kernel,)
+    )
+    assert sides(Setting(PLAIN), window) == "c_{j} = x_{j - 1}"
+
+
 def test_ranges() -> None:
     indices = [N_, I_, Index("k", 2), Index("l", 1), Index("m", Named("n_1"))]
     chosen = Setting(PLAIN)
     assert golden(chosen.ranges(indices, chosen.names(indices))) == (
-        r"i = 1, \ldots, 3; k = 1, 2; l = 1; m = 1, \ldots, n_{1}"
+        r"i = 1, \ldots, 3; k = 1, 2; m = 1, \ldots, n_{1}"
     )
     zero = Setting(Notation(first="0"), samples=True)
     assert golden(zero.ranges(indices, zero.names(indices))) == (
-        r"n = 0, \ldots, N - 1; i = 0, \ldots, 2; k = 0, 1; l = 0; m = 0, \ldots, n_{1} - 1"
+        r"n = 0, \ldots, N - 1; i = 0, \ldots, 2; k = 0, 1; m = 0, \ldots, n_{1} - 1"
     )
 
 
@@ -268,6 +290,8 @@ A, C = Named("a"), Named("c")
 @pytest.mark.parametrize(
     ("expression", "expected"),
     [
+        (Apply("divide", (number(Fraction(1, 2)), A)), r"\frac{1}{2 a}"),
+        (Apply("divide", (number(Fraction(-3, 4)), A)), r"-\frac{3}{4 a}"),
         (apply("add", A, apply("negative", C)), "a - c"),
         (apply("add", A, Apply("add", (C, number(-1)))), "a + c - 1"),
         (apply("add", A, Apply("negative", (Apply("add", (C, A)),))), "a - (c + a)"),

@@ -7,11 +7,12 @@ from dataclasses import replace
 
 from symbackprop.calculus.textbook import Loss
 from symbackprop.calculus.totals import Total
-from symbackprop.equations import Access, Adjoint, Equation, Factor, Role, Term, Variable
+from symbackprop.equations import Adjoint, Equation
 from symbackprop.render.batch import over_batch
 from symbackprop.render.context import Context
 from symbackprop.render.document import Block, Display, Line, Paragraph, Section
 from symbackprop.render.groups import Group
+from symbackprop.render.losses import seeded
 from symbackprop.render.matrix import (
     Layout,
     MatrixForm,
@@ -21,7 +22,6 @@ from symbackprop.render.matrix import (
 )
 from symbackprop.render.matrix_setting import legend, set_matrix
 from symbackprop.render.setting import Setting
-from symbackprop.scalar import Slot
 
 _TITLES: dict[Layout, str] = {"rows": "Samples as rows", "columns": "Samples as columns"}
 _WORDS: dict[Layout, str] = {
@@ -103,8 +103,8 @@ class _Arrays:
         ]
         found += [matrix_adjoint(t.adjoint, made, self._layout) for t in loss.totals]
         if loss.collapsed is not None:
-            seeded = _seeded(loss.collapsed, head.sample)
-            found.append(matrix_adjoint(seeded, made, self._layout))
+            collapsed = seeded(loss.collapsed, head.sample)
+            found.append(matrix_adjoint(collapsed, made, self._layout))
         kind = "targets of the output's own shape" if head.form == "values" else "class indices"
         self.blocks.append(Paragraph((f"The loss, for {kind}:",)))
         self._lines(setting, found, f"loss-{head.form}")
@@ -135,14 +135,3 @@ class _Arrays:
 def _closed(context: Context, total: Total) -> Total:
     closed = context.textbook.closed
     return replace(total, shares=tuple(closed.get(share, share) for share in total.shares))
-
-
-def _seeded(adjoint: Adjoint, cost: Variable) -> Adjoint:
-    """Return the adjoint of one sample's cost times the adjoint of that cost."""
-    return replace(adjoint, terms=tuple(_with_seed(term, cost) for term in adjoint.terms))
-
-
-def _with_seed(term: Term, cost: Variable) -> Term:
-    samples = tuple(index for index in term.space if index.role is Role.BATCH)
-    seed = Factor(Slot(0), (Access(cost.bar(), samples),))
-    return replace(term, factors=(seed, *term.factors))

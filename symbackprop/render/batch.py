@@ -14,7 +14,7 @@ from symbackprop.render import scalars
 from symbackprop.render.context import Context
 from symbackprop.render.document import Block, Display, Inlines, Line, Paragraph, Section
 from symbackprop.render.groups import Group
-from symbackprop.render.partials import ranges
+from symbackprop.render.partials import LOCAL_PARTIAL, ranges
 from symbackprop.render.shares import FORMS, TOTAL_DERIVATIVE, adjoint_line, equation_line
 from symbackprop.render.symbols import Names
 from symbackprop.render.typeset import TIMES, Large, Math, Operator, Symbol, row
@@ -83,7 +83,7 @@ def _of_batch(context: Context, loss: Loss) -> Display:
     lines = [equation_line(setting, e) for e in above]
     lines.append(_with_penalties(context, equation_line(setting, last)))
     terms = tuple(share.partial for share in loss.batch.shares)
-    lines.append(adjoint_line(setting, Adjoint(head.sample, terms), rule=TOTAL_DERIVATIVE))
+    lines.append(adjoint_line(setting, Adjoint(head.sample, terms), rule=LOCAL_PARTIAL))
     return Display(tuple(lines))
 
 

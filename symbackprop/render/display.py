@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 
 from symbackprop import equations as records
 from symbackprop.calculus import NetworkDerivation
+from symbackprop.calculus.textbook import Loss
 from symbackprop.emit import Emitted
+from symbackprop.render.batch import over_batch
 from symbackprop.render.context import Choice, Context
 from symbackprop.render.document import Document
 from symbackprop.render.latex import latex
+from symbackprop.render.losses import seeded
+from symbackprop.render.notation import Notation
 from symbackprop.render.outline import outline
 from symbackprop.render.setting import Setting
 from symbackprop.render.typeset import Math, Operator, Words, row
@@ -54,9 +58,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Derivation(NetworkDerivation):
-    """Everything derived of a network; displays as its total derivatives."""
+    """Everything derived of a network; displays as its equations and total derivatives."""
 
     source: str = ""
+    notation: Notation = field(default_factory=Notation)
 
     @property
     def equations(self) -> tuple[Equation, ...]:
@@ -73,14 +78,24 @@ class Derivation(NetworkDerivation):
 
     @property
     def gradients(self) -> tuple[Equation, ...]:
-        """The total derivatives between named variables, from the last layer to the first."""
-        setting = self._setting()
-        adjoints = [total.adjoint for total in self.textbook.totals]
+        """The total derivatives between named variables, from the loss to the input."""
+        found = [pair for loss in self.textbook.losses for pair in self._of_loss(loss)]
+        found += [(self._setting(), total.adjoint) for total in self.textbook.totals]
         return tuple(
             Equation(adjoint, _equality(left, right))
-            for adjoint in adjoints
+            for setting, adjoint in found
             for left, right in setting.adjoint(adjoint)
         )
+
+    def _of_loss(self, loss: Loss) -> Iterator[tuple[Setting, records.Adjoint]]:
+        """Yield the derivative by one sample's cost, by the output and, if short, by z."""
+        sample, setting = loss.head.sample, self._loss_setting(loss)
+        terms = tuple(share.partial for share in loss.batch.shares)
+        yield setting, records.Adjoint(sample, terms)
+        for total in loss.totals:
+            yield setting, total.adjoint
+        if loss.collapsed is not None:
+            yield setting, seeded(loss.collapsed, sample)
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -90,14 +105,29 @@ class Derivation(NetworkDerivation):
 
     def document(self, choice: Choice | None = None, emitted: Emitted | None = None) -> Document:
         """Return the derivation as a document; see ``render.outline``."""
-        return outline(self, choice, emitted, self.source)
+        return outline(self, choice or Choice(self.notation), emitted, self.source)
 
     def _repr_latex_(self) -> str:
-        lines = r" \\ ".join(latex(gradient.formula) for gradient in self.gradients)
+        formulas = [*self._written(), *(gradient.formula for gradient in self.gradients)]
+        lines = r" \\ ".join(dict.fromkeys(map(latex, formulas)))
         return rf"$$\begin{{gathered}} {lines} \end{{gathered}}$$"
 
+    def _written(self) -> Iterator[Math]:
+        """Yield the equations of the layers and of the loss as they were written."""
+        parts = [(self._setting(), tuple(self._context().equations))]
+        for loss in self.textbook.losses:
+            parts.append((self._loss_setting(loss), (*loss.equations, *over_batch(loss.head))))
+        for setting, equations in parts:
+            for equation in equations:
+                if equation.target.variable not in setting.inner:
+                    yield _equality(*setting.equation(equation))
+
     def _context(self) -> Context:
-        return Context(self, Choice(), None)
+        return Context(self, Choice(self.notation), None)
+
+    def _loss_setting(self, loss: Loss) -> Setting:
+        equations = (*loss.equations, *over_batch(loss.head))
+        return self._context().setting(head=loss.head, samples=True, equations=equations)
 
     def _setting(self) -> Setting:
         return self._context().setting(samples=True)

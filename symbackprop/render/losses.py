@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from symbackprop.calculus.textbook import Loss
 from symbackprop.calculus.totals import Total
-from symbackprop.equations import Adjoint, Equation, Step, Variable
+from symbackprop.equations import Access, Adjoint, Equation, Factor, Role, Step, Term, Variable
 from symbackprop.render.computed import code_line
 from symbackprop.render.context import Context
 from symbackprop.render.document import Block, Display, Inlines, Line, Link, Paragraph, Section
@@ -20,6 +20,7 @@ from symbackprop.render.shares import (
     total_display,
     written_out,
 )
+from symbackprop.scalar import Slot
 
 
 def cost(context: Context) -> Section:
@@ -144,3 +145,14 @@ def _lines(setting: Setting, steps: tuple[Step, ...]) -> list[Line]:
         line = adjoint_line(setting, adjoint, rule=step.rule, reason=reason)
         lines.append(replace(line, left=None, condition=None) if lines else line)
     return lines
+
+
+def seeded(adjoint: Adjoint, cost: Variable) -> Adjoint:
+    """Return the adjoint of one sample's cost times the adjoint of that cost."""
+    return replace(adjoint, terms=tuple(_with_seed(term, cost) for term in adjoint.terms))
+
+
+def _with_seed(term: Term, cost: Variable) -> Term:
+    samples = tuple(index for index in term.space if index.role is Role.BATCH)
+    seed = Factor(Slot(0), (Access(cost.bar(), samples),))
+    return replace(term, factors=(seed, *term.factors))

@@ -139,8 +139,9 @@ class _Writer:
             text = " holds each sample's class as a unit vector: 1 at the class, 0 elsewhere."
             yield f"classes {part.variable.name}", (self._unit_vectors(part), text)
         if isinstance(part, SquaredNorm):
-            norm = Script(Fenced("‖", _ALL, "‖"), None, Numeral("2"))
-            yield "norm", (norm, " is the sum of the squares of all entries.")
+            norm = Script(Fenced("‖", _ALL, "‖"), _frobenius(part), Numeral("2"))
+            key = "norm" if _frobenius(part) is None else "Frobenius norm"
+            yield key, (norm, " is the sum of the squares of all entries.")
         if isinstance(part, Extremum) and part.over != "all":
             yield self._explained_extremum(part)
         if isinstance(part, Elementwise) and shape(part) != SCALAR:
@@ -175,9 +176,8 @@ class _Writer:
         return _Written(row(*pieces[1:]), scalars.PRODUCT)
 
     def _norm(self, matrix: SquaredNorm) -> _Written:
-        below = None if None in shape(matrix.operand) else Symbol("F")
         inside = Fenced("‖", self.written(matrix.operand).math, "‖")
-        return _Written(Script(inside, below, Numeral("2")), scalars.POWER)
+        return _Written(Script(inside, _frobenius(matrix), Numeral("2")), scalars.POWER)
 
     def _extremum(self, matrix: Extremum) -> _Written:
         sign, operand = _EXTREMA[matrix.function], self.written(matrix.operand)
@@ -217,6 +217,11 @@ class _Writer:
     def _apply(self, function: str, maths: Sequence[Math]) -> Math:
         slots = tuple(Slot(position) for position in range(len(maths)))
         return self._setting.scalar(Apply(function, slots), maths)
+
+
+def _frobenius(norm: SquaredNorm) -> Math | None:
+    """Return the mark of the norm of a matrix; that of a vector has none."""
+    return None if None in shape(norm.operand) else Symbol("F")
 
 
 def _flattened(matrix: Elementwise) -> Elementwise:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args, get_type_hints
 
 from symbackprop.errors import SymbackpropError, allowed
@@ -38,16 +38,34 @@ def read_notation(settings: Iterable[str]) -> Notation:
     Raises:
         SymbackpropError: no such key, or no such value of it.
     """
-    choices = {key: get_args(hint) for key, hint in get_type_hints(Notation).items()}
-    made: dict[str, Any] = {}
+    pairs: dict[str, str] = {}
     for setting in settings:
         key, sign, value = setting.partition("=")
         if not sign:
             raise SymbackpropError(f"notation {setting!r}: write KEY=VALUE, as in cost=E")
+        pairs[key] = value
+    return chosen_notation(pairs)
+
+
+def chosen_notation(pairs: Mapping[str, str]) -> Notation:
+    """Return the notation with choices made by key.
+
+    Raises:
+        SymbackpropError: as for ``read_notation``.
+    """
+    choices = {key: get_args(hint) for key, hint in get_type_hints(Notation).items()}
+    made: dict[str, Any] = {}
+    for key, written in pairs.items():
         if key not in choices:
             raise SymbackpropError(f"notation {key!r}: {allowed(key, choices)}")
-        value = "a0" if value == "a_0" else value
+        value = "a0" if written == "a_0" else written
         if value not in choices[key]:
             raise SymbackpropError(f"notation {key}={value}: {allowed(value, choices[key])}")
         made[key] = value
     return replace(Notation(), **made)
+
+
+def choices_of(notation: Notation) -> dict[str, str]:
+    """Return what a reader chose by key: all that is not the default."""
+    default = asdict(Notation())
+    return {key: value for key, value in asdict(notation).items() if value != default[key]}

@@ -96,7 +96,8 @@ def places(access: Access) -> tuple[Index, ...]:
 
 def ranges(setting: Setting, indices: Collection[Index], names: Names) -> Math | None:
     """Return what those of the named indices run over, in the order of the alphabet."""
-    shown = sorted((i for i in names if i in indices), key=lambda index: plain(names[index]))
+    held = setting.running(i for i in names if i in indices)
+    shown = sorted(held, key=lambda index: plain(names[index]))
     return setting.ranges(shown, names) if shown else None
 
 

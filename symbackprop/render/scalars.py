@@ -190,6 +190,13 @@ def negated(math: Math) -> Math:
     return row(MINUS, enclosed(math, REDUCED))
 
 
+def opposite(math: Math) -> Math:
+    """Return what a formula has after its minus sign."""
+    _, size = _unsigned(math)
+    bracketed = isinstance(size, Fenced) and size.opening == "("
+    return size.body if isinstance(size, Fenced) and bracketed else size
+
+
 def product(parts: Sequence[Math]) -> Math:
     """Return the product, its sign and its numbers in front; a factor 1 is not written."""
     if not parts:
@@ -241,11 +248,13 @@ def _unsigned(math: Math) -> tuple[bool, Math]:
 
 
 def divided(above: Math, below: Math) -> Math:
-    """Return the fraction, the sign of its numerator in front."""
+    """Return the fraction, the sign of its numerator in front; 1/2 over u is 1/(2 u)."""
     negative, size = _unsigned(above) if level(above) == SIGN else (False, above)
-    if negative and isinstance(size, Fenced) and size.opening == "(":
-        size = size.body
-    fraction = Fraction(enclosed(size), enclosed(below))
+    size = opposite(above) if negative else size
+    if isinstance(size, Fraction) and _is_number(size):
+        fraction = Fraction(size.above, product([size.below, below]))
+    else:
+        fraction = Fraction(enclosed(size), enclosed(below))
     return row(MINUS, fraction) if negative else fraction
 
 

@@ -126,10 +126,22 @@ class Setting(Symbols):
         body: Math,
         names: Names,
     ) -> Math:
-        """Return the reduction of a body: sums from the outermost index on, others as one."""
-        shown = self._shown(reduced)
+        """Return the reduction of a body: sums from the outermost index on, others as one.
+
+        Over the one place of an axis it is the body itself.
+        """
+        shown = self.running(reduced)
+        if not shown and reduction in ("argmax", "argmin"):
+            return Numeral(self.notation.first)
+        only = [index for index in self._shown(reduced) if index not in shown]
+        marks = [mark for index in only for mark in self._unequal(index, excluding, names)]
+        if marks:
+            body = scalars.product([*(Fenced("[", mark, "]") for mark in marks), body])
         if not shown:
             return body
+        if reduction == "total" and scalars.level(body) == scalars.SIGN:
+            size = self._reduced(reduction, shown, excluding, scalars.opposite(body), names)
+            return scalars.negated(size)
         body = scalars.enclosed(body, scalars.REDUCED)
         sign = _REDUCTIONS[reduction]
         if reduction not in ("total", "product"):

@@ -197,7 +197,7 @@ def _letters_of(setting: Setting, share: Share, access: Access, names: Names) ->
 
 def _shared(share: Share) -> tuple[Index, ...]:
     """Return the consumer's indices that the place read does not hold: the chain rule's sum."""
-    return tuple(index for index in share.summed if index in share.equation.free)
+    return tuple(i for i in share.summed if i in share.equation.free and i.extent != 1)
 
 
 def _feeds(setting: Setting, shares: Sequence[Share], names: Names) -> Inlines:

@@ -40,7 +40,7 @@ from symbackprop.render.typeset import (
     listed,
     row,
 )
-from symbackprop.scalar import Expression, Named, Slot, apply, number, walk
+from symbackprop.scalar import ZERO, Expression, Named, Slot, apply, number, walk
 
 Names = dict[Index, Math]  # index -> what is printed; filled in as indices are met
 
@@ -146,14 +146,12 @@ class Symbols:
     def ranges(self, indices: Iterable[Index], names: Names) -> Math:
         """Return what indices run over: i = 1, …, n; j = 1, …, 3."""
         pieces: list[Math] = []
-        for index in self._shown(indices):
+        for index in self.running(indices):
             pieces += [Operator(";", "punctuation"), self._range(index, names)]
         return row(*pieces[1:])
 
     def _range(self, index: Index, names: Names) -> Math:
         start = self._start(names[index])
-        if index.extent == 1:
-            return start
         last = self._last(index.extent)
         return listed(start, last) if index.extent == 2 else listed(start, scalars.ELLIPSIS, last)
 
@@ -202,6 +200,10 @@ class Symbols:
         """Return the indices without the one that tells samples apart, where it is not printed."""
         return tuple(i for i in indices if self.samples or i.role is not Role.BATCH)
 
+    def running(self, indices: Iterable[Index]) -> tuple[Index, ...]:
+        """Return the indices that print as letters: the only place of an axis is a number."""
+        return tuple(index for index in self._shown(indices) if index.extent != 1)
+
     def _printed(self, places: Sequence[IndexExpression]) -> tuple[IndexExpression, ...]:
         return tuple(p for p in places if not isinstance(p, Index) or self._shown([p]))
 
@@ -210,7 +212,7 @@ class Symbols:
         indices = [index for place in access.indices for index in indices_of(place)]
         met = [index for index in indices if index not in names]
         self._add_names(indices, names)
-        if _primal(access.variable) in self.swapped and len(met) == len(indices) == 2:
+        if _primal(access.variable) in self.swapped and len(self.running(met)) == 2:
             first, second = indices
             letters = sorted((names[first], names[second]), key=repr)
             names[second], names[first] = letters
@@ -219,7 +221,9 @@ class Symbols:
         self, indices: Iterable[Index], names: Names, taken: Collection[Math] = ()
     ) -> None:
         for index in self._shown(indices):
-            if index not in names:
+            if index not in names and index.extent == 1:
+                names[index] = Numeral(self.notation.first)
+            elif index not in names:
                 names[index] = _fresh(index, {*names.values(), *taken, *self._scalars})
 
     @cached_property
@@ -236,6 +240,8 @@ class Symbols:
         return scalars.scalar(function, found.operands)
 
     def _position(self, place: IndexExpression, names: Names) -> _Position:
+        if isinstance(place, Index) and place.extent == 1:
+            return _Position(ZERO, ())
         if isinstance(place, Affine):
             return self._affine(place, names)
         if isinstance(place, Index | Access):
@@ -247,6 +253,7 @@ class Symbols:
         return _Position(function, inner.operands)
 
     def _affine(self, place: Affine, names: Names) -> _Position:
+        place = replace(place, terms=tuple(t for t in place.terms if t[1].extent != 1))
         parts = [
             apply("multiply", extent_expression(factor), Slot(position))
             for position, (factor, _) in enumerate(place.terms)
