@@ -565,21 +565,21 @@ class TestLinks:
 
 class TestSize:
     def test_a_thousand_layers(self) -> None:
-        start = time.perf_counter()
+        start = time.process_time()
         found = derive("4-8x1000:tanh-1", loss="mean_squared_error").document()
-        assert time.perf_counter() - start < 20
+        assert time.process_time() - start < 20
         assert len(lines(found)) < 150
 
     def test_a_hundred_layers_with_their_module(self) -> None:
-        start = time.perf_counter()
+        start = time.process_time()
         made(("4-8x100:tanh-1", "mean_squared_error"))
-        assert time.perf_counter() - start < 20
+        assert time.process_time() - start < 20
 
     def test_two_layers(self) -> None:
         made(CIRCLES)
-        start = time.perf_counter()
+        start = time.process_time()
         made(CIRCLES)
-        assert time.perf_counter() - start < 2
+        assert time.process_time() - start < 2
 
 
 DIGEST = """
