@@ -48,6 +48,7 @@ frames
 emit
 derivation_printer
 render
+audit
 checking reference numeric
 show
 writing

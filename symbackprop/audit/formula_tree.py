@@ -1,0 +1,445 @@
+r"""What a formula says: a tree of typed, frozen nodes, and the statements of a document.
+
+Nothing here knows LaTeX or shapes. A reader resolves every question of notation (is ``f(x)`` an
+application, is ``^{(3)}`` a label) before it builds these nodes; what it cannot settle it gives as
+several trees. Three worked examples, as the reader builds them:
+
+``\frac{\partial L}{\partial w^{(3)}_{ij}} = \frac{\partial L}{\partial \hat{y}_i} f_3'(z_i) h_{2j}``
+is a `Chain` of two members. The left one is ``Derivative(L, (w,))`` with ``w = Access("w",
+labels=(Label("", 3),), indices=(i, j))``; the right one is a `Product` of three factors joined by
+`ADJACENT`: ``Derivative(L, (Access("y", accents=("hat",), indices=(i,)),))``,
+``Apply(Access("f", labels=(Label("", 3, "below"),)), (z_i,), primes=1)`` and
+``Access("h", labels=(Label("", 2, "below"),), indices=(j,))``.
+
+``\frac{\partial L}{\partial W} = X^T \delta`` has the right side ``Product((Transpose(X), delta),
+(ADJACENT,))``: whether that is a product of matrices or of numbers is left to whoever knows shapes.
+
+``\frac{\partial p_i}{\partial z_j} = \begin{cases} p_i (1 - p_i) & i = j \\ -p_i p_j & i \neq j
+\end{cases}`` has the right side ``Cases((Branch(Product(…), Comparison("=", i, j)),
+Branch(Negate(…), Comparison("!=", i, j))))``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, replace
+from fractions import Fraction
+
+# How two neighbouring factors are joined, as written. Only HADAMARD and MATRIX say which product.
+ADJACENT, DOT, CROSS, STAR = "", "·", "×", "*"
+HADAMARD, MATRIX, OUTER = "⊙", "@", "⊗"
+JOINS = (ADJACENT, DOT, CROSS, STAR, HADAMARD, MATRIX, OUTER)
+# Relations between the members of a chain. DEFINED is := and ≡, CLOSE is ≈, PROPORTIONAL is ∝.
+EQUAL, DEFINED, CLOSE, PROPORTIONAL, UPDATED = "=", ":=", "≈", "∝", "←"
+
+
+class Node:
+    """One node of a formula; every subclass is a frozen dataclass."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A mark that tells quantities of one name apart: a layer, a sample, a word.
+
+    Attributes:
+        base: The letter or word, empty for a number: ``l`` of ``W^{(l+1)}``, ``new`` of ``w_{new}``.
+        shift: What is added to the letter, or the number itself.
+        place: How it is written: ``above`` (``^l``), ``round`` (``^{(l)}``), ``square``
+            (``^{[l]}``), ``below`` (``_1``). Labels that differ in place alone are the same.
+    """
+
+    base: str
+    shift: int = 0
+    place: str = "above"
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """What tells one label from another."""
+        return self.base, self.shift
+
+
+@dataclass(frozen=True, slots=True)
+class Number(Node):
+    """An exact number; ``text`` is how it was written, so that decimals may be rounded ones."""
+
+    value: Fraction
+    text: str = ""
+
+    @property
+    def is_decimal(self) -> bool:
+        """Whether it was written with a decimal point and digits after it."""
+        return bool(self.text.partition(".")[2])
+
+
+@dataclass(frozen=True, slots=True)
+class Constant(Node):
+    """A number known by name: ``e``, ``pi``, ``infinity``."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Access(Node):
+    r"""A quantity, or one of its elements: ``\hat{y}^{(n)}_i``, ``W^l``, ``eta``.
+
+    Attributes:
+        name: Letters only, Greek ones by name without a backslash: ``w``, ``delta``, ``Loss``.
+        accents: Marks that make it another quantity, from the inside: ``hat``, ``bar``, ``tilde``…
+        labels: Its layer, sample or word, in the order written.
+        indices: Its subscripts (and sample superscripts that are summed over): any nodes,
+            mostly accesses without indices (``i``), numbers and sums (``i + 1``).
+        primes: For a prime that makes a new value (``p'_{ij} = p_{ij} + …``), never a derivative.
+        style: How it is set: ``bold``, ``double`` (blackboard), ``script``, ``word``, or empty.
+            Evidence for a shape; two accesses that differ in style alone are the same quantity
+            unless the document uses both styles of one name.
+    """
+
+    name: str
+    accents: tuple[str, ...] = ()
+    labels: tuple[Label, ...] = ()
+    indices: tuple[Node, ...] = ()
+    primes: int = 0
+    style: str = ""
+
+    @property
+    def symbol(self) -> tuple[str, tuple[str, ...], int]:
+        """What is named, whatever its labels and indices."""
+        return self.name, self.accents, self.primes
+
+
+@dataclass(frozen=True, slots=True)
+class Element(Node):
+    r"""An element of something that has no name: ``[Ax]_i``, ``(\nabla W)_{jk}``."""
+
+    base: Node
+    indices: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Apply(Node):
+    """A function at arguments: ``f_3'(z)``, ``exp(x)``, ``softmax(z)_i`` (an `Element` of it).
+
+    ``function`` may be a library name of `FUNCTIONS` (``exp``, ``log``, ``tr``, ``diag``, …), a
+    function that the document defines, or an abstract one. ``primes`` is the order of the
+    derivative with respect to its one argument. No arguments: the function itself, as in
+    ``σ' = σ(1 − σ)``. ``base`` is the base of a logarithm, when one is written.
+    """
+
+    function: Access
+    arguments: tuple[Node, ...]
+    primes: int = 0
+    base: Node | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Add(Node):
+    """A sum of two or more terms, those subtracted as `Negate`."""
+
+    terms: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Negate(Node):
+    """Minus its operand. ``sign`` is ``-`` or, where ± was written, not built at all."""
+
+    operand: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Product(Node):
+    """Two or more factors from left to right and, between them, how they are joined.
+
+    A Hadamard product of groups is nested: ``A B ⊙ c`` is ``Product((Product((A, B)), c), (⊙,))``.
+    """
+
+    factors: tuple[Node, ...]
+    joins: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Quotient(Node):
+    """A fraction, elementwise where its parts are arrays. ``slash``: written on one line."""
+
+    numerator: Node
+    denominator: Node
+    slash: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Power(Node):
+    """A power; ``-1`` of a matrix is its inverse. Roots are powers of one half."""
+
+    base: Node
+    exponent: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Transpose(Node):
+    """The transpose."""
+
+    operand: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Norm(Node):
+    """A norm (``order`` None, a number, or the letter F) or, with ``bars`` 1, an absolute value."""
+
+    operand: Node
+    order: Node | None = None
+    bars: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Bound(Node):
+    r"""An index with what it runs over: ``j = 1 … n``, ``j ∈ S``, ``j ≠ i``, or all its places.
+
+    Attributes:
+        index: The bound letter.
+        lower, upper: Limits, both inclusive; None where not written.
+        members: The set after ``∈``; None where not written.
+        condition: What the index must satisfy (``j \neq i``); None where not written.
+    """
+
+    index: Access
+    lower: Node | None = None
+    upper: Node | None = None
+    members: Node | None = None
+    condition: Node | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Big(Node):
+    """A reduction: ``kind`` is sum, product, max, min, argmax, argmin, mean (𝔼) or integral.
+
+    No bounds: the author wrote none (``Σ (y - ŷ)²``), the index is whatever the body repeats.
+    ``label`` keeps such text as stands below without being an index.
+    """
+
+    kind: str
+    bounds: tuple[Bound, ...]
+    body: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Derivative(Node):
+    r"""A derivative or gradient, not yet carried out.
+
+    Attributes:
+        of: What is differentiated; None where the document does not say (``dW``, ``\nabla W^l``):
+            its loss.
+        by: The variables, one for each order; empty for ``∇L`` without a variable.
+        symbol: ``∂``, ``d``, ``∇`` or ``δ``.
+        form: ``fraction``, ``operator`` (``\frac{\partial}{\partial x} f``), ``subscript``
+            (``\partial_x f``, ``\nabla_x L``, ``f_x``), ``name`` (``dW``) or ``inline``.
+        at: The point of an evaluation bar, conditions ``x = 3`` or values; empty if there is none.
+    """
+
+    of: Node | None
+    by: tuple[Node, ...]
+    symbol: str = "∂"
+    form: str = "fraction"
+    at: tuple[Node, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Differential(Node):
+    """A differential standing alone, as ``dt`` in ``df = f_t dt + f_u du``."""
+
+    of: Node
+    symbol: str = "d"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison(Node):
+    """A condition: ``operator`` is one of ``= != < > <= >= in notin``."""
+
+    operator: str
+    left: Node
+    right: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Logic(Node):
+    """Conditions joined by ``and`` or ``or``."""
+
+    operator: str
+    parts: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Indicator(Node):
+    r"""1 where the condition holds, else 0: ``1[i = j]``, ``\mathbb{1}_{y=k}``."""
+
+    condition: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Delta(Node):
+    """Kronecker's delta."""
+
+    left: Node
+    right: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Branch(Node):
+    """A value and when it holds; ``condition`` None is *otherwise*."""
+
+    value: Node
+    condition: Node | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cases(Node):
+    """The first branch whose condition holds."""
+
+    branches: tuple[Branch, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix(Node):
+    """A matrix written out by elements; a column has rows of one."""
+
+    rows: tuple[tuple[Node, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Listing(Node):
+    """A tuple ``(-12, -6)`` or a set ``{1, …, K}`` (``kind`` tuple, set, range)."""
+
+    items: tuple[Node, ...]
+    kind: str = "tuple"
+
+
+@dataclass(frozen=True, slots=True)
+class At(Node):
+    """Something at a point: an evaluation bar. ``points`` are conditions ``x = 3`` or values."""
+
+    base: Node
+    points: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Space(Node):
+    r"""The set ``\mathbb{R}^{n \times d}``; no extents for the numbers themselves."""
+
+    extents: tuple[Node, ...] = ()
+
+
+# Functions that mean the same in every document; the number of arguments, None for any.
+FUNCTIONS: dict[str, int | None] = {
+    **dict.fromkeys(("exp", "log", "ln", "sin", "cos", "tan", "sinh", "cosh", "tanh", "sech"), 1),
+    **dict.fromkeys(("arctan", "arcsin", "arccos", "erf", "sqrt", "sign", "abs"), 1),
+    **dict.fromkeys(("tr", "diag", "det", "vec", "mean", "var", "dim", "rank"), 1),
+    **dict.fromkeys(("sigmoid", "relu", "softplus", "logistic", "softmax", "onehot"), 1),
+    "max": None,
+    "min": None,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """One statement: members joined by relations, with what stands beside it in the row.
+
+    Attributes:
+        members: Two or more; the first is None where the statement continues the one before it.
+        relations: Between members, one fewer than members.
+        ranges: Indices with their ranges (``for i = 1, …, n``).
+        conditions: Other conditions of the row (``i ≠ j``, ``if y = 1``).
+    """
+
+    members: tuple[Node, ...]
+    relations: tuple[str, ...]
+    ranges: tuple[Bound, ...] = ()
+    conditions: tuple[Node, ...] = ()
+
+
+def children(node: Node) -> tuple[Node, ...]:
+    """Return the nodes directly below, in the order of the fields."""
+    found: list[Node] = []
+    for field in fields(node):  # type: ignore[arg-type]
+        _collect(getattr(node, field.name), found)
+    return tuple(found)
+
+
+def _collect(value: object, found: list[Node]) -> None:
+    if isinstance(value, Node):
+        found.append(value)
+    elif isinstance(value, tuple):
+        for item in value:
+            _collect(item, found)
+
+
+def with_children(node: Node, new: tuple[Node, ...]) -> Node:
+    """Return the node with other children, as many as it has."""
+    rest = iter(new)
+    changed = {}
+    for field in fields(node):  # type: ignore[arg-type]
+        value = getattr(node, field.name)
+        filled = _fill(value, rest)
+        if filled is not value:
+            changed[field.name] = filled
+    if next(rest, None) is not None:
+        raise ValueError("more children than places")
+    return replace(node, **changed) if changed else node  # type: ignore[type-var]
+
+
+def _fill(value: object, rest: Iterator[Node]) -> object:
+    if isinstance(value, Node):
+        return next(rest)
+    if isinstance(value, tuple):
+        filled = tuple(_fill(item, rest) for item in value)
+        return value if all(a is b for a, b in zip(filled, value, strict=True)) else filled
+    return value
+
+
+def walk(node: Node) -> Iterator[tuple[tuple[int, ...], Node]]:
+    """Yield every node with its path (positions among `children`), parents first."""
+    waiting: list[tuple[tuple[int, ...], Node]] = [((), node)]
+    while waiting:
+        path, here = waiting.pop()
+        yield path, here
+        below = children(here)
+        waiting.extend(((*path, k), below[k]) for k in reversed(range(len(below))))
+
+
+def at_path(node: Node, path: tuple[int, ...]) -> Node:
+    """Return the node at a path of `walk`."""
+    for step in path:
+        node = children(node)[step]
+    return node
+
+
+def replaced(node: Node, path: tuple[int, ...], new: Node) -> Node:
+    """Return the tree with another node at a path of `walk`."""
+    line = [node]
+    for step in path:
+        line.append(children(line[-1])[step])
+    for parent, step in zip(reversed(line[:-1]), reversed(path), strict=True):
+        below = children(parent)
+        new = with_children(parent, (*below[:step], new, *below[step + 1 :]))
+    return new
+
+
+def rewritten(node: Node, rule: Callable[[Node], Node]) -> Node:
+    """Return the tree with a rule applied to every node, children first."""
+    done: list[Node] = []
+    waiting: list[tuple[Node, bool]] = [(node, False)]
+    while waiting:
+        here, ready = waiting.pop()
+        below = children(here)
+        if not ready:
+            waiting.append((here, True))
+            waiting.extend((child, False) for child in reversed(below))
+            continue
+        new = tuple(done[len(done) - len(below) :])
+        del done[len(done) - len(below) :]
+        done.append(rule(with_children(here, new)))
+    return done[0]
+
+
+def accesses(node: Node) -> Iterator[Access]:
+    """Yield every access in a tree, those within indices too, in reading order."""
+    return (here for _, here in walk(node) if isinstance(here, Access))
