@@ -120,8 +120,8 @@ def without(value: Scalar, tag: int) -> Scalar:
 
 
 def seed(value: Scalar, tag: int) -> Scalar:
-    """Return a value as the variable by which derivatives are taken; tags must grow."""
-    return Dual(tag, value, ONE)
+    """Return a value as the variable by which derivatives are taken."""
+    return add(value, Dual(tag, ZERO, ONE))
 
 
 def _dual(tag: int, value: Scalar, tangent: Scalar) -> Scalar:
@@ -146,16 +146,8 @@ def mul(a: Scalar, b: Scalar) -> Scalar:
     if isinstance(a, Number) and isinstance(b, Number):
         return Number(
             a.x * b.x,
-            0
-            if a.p == 0 or b.p == 0
-            else None
-            if a.p is None or b.p is None
-            else a.p * b.p % P,
-            0
-            if a.q == 0 or b.q == 0
-            else None
-            if a.q is None or b.q is None
-            else a.q * b.q % Q,
+            0 if a.p == 0 or b.p == 0 else None if a.p is None or b.p is None else a.p * b.p % P,
+            0 if a.q == 0 or b.q == 0 else None if a.q is None or b.q is None else a.q * b.q % Q,
         )
     tag = _outer(a, b)
     (u, du), (v, dv) = _parts(a, tag), _parts(b, tag)
@@ -342,6 +334,16 @@ def sign(a: Scalar) -> int:
     return 1 if plain.x > 0 else -1
 
 
+def larger(a: Scalar, b: Scalar) -> Scalar:
+    """Return the larger of a and b; at a tie, a."""
+    return a if sign(sub(a, b)) >= 0 else b
+
+
+def smaller(a: Scalar, b: Scalar) -> Scalar:
+    """Return the smaller of a and b; at a tie, a."""
+    return a if sign(sub(a, b)) <= 0 else b
+
+
 def undetermined(name: str, orders: tuple[int, ...], arguments: Sequence[Scalar]) -> Scalar:
     """Return a derivative of an undetermined function.
 
@@ -373,8 +375,10 @@ def _undetermined(name: str, orders: tuple[int, ...], at: list[Number]) -> Numbe
         phase += sum(rate * value.x for rate, value in zip(rates, at, strict=True))
         phase += math.pi / 2 * sum(orders)
         scale = (0.3 + _unit(f"{name}|{wave}|scale")) / 3
-        shadow += scale * math.sin(phase) * math.prod(
-            rate**order for rate, order in zip(rates, orders, strict=True)
+        shadow += (
+            scale
+            * math.sin(phase)
+            * math.prod(rate**order for rate, order in zip(rates, orders, strict=True))
         )
     if any(value.p is None for value in at):
         return Number(shadow, None, None)

@@ -1,0 +1,142 @@
+"""What a claim is judged in: per-unit definitions, resolved labels, scopes of letters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from symbackprop.audit.formula_tree import (
+    Access,
+    Big,
+    Bound,
+    Label,
+    Node,
+    Number,
+    children,
+)
+
+LAYER = 2
+LAST_LAYER = 3
+
+# A quantity, whatever its indices: name, accents, primes; then its labels.
+Symbol = tuple[str, tuple[str, ...], int]
+Labels = tuple[tuple[str, int], ...]
+Key = tuple[Symbol, Labels, tuple[int, ...]]
+
+
+class NotUnderstoodError(Exception):
+    """A claim holds something that has no meaning here; the message says what."""
+
+
+class BudgetError(Exception):
+    """A claim took more steps than it may."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One per-unit definition: `target` with letters for indices equals `body`.
+
+    `formals` are the arguments of a function; `letters` are label letters that stand for any layer.
+    """
+
+    target: Access
+    body: Node
+    formals: tuple[Access, ...] = ()
+    letters: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Model:
+    """Definitions in order of preference, and the layer for which label letters stand."""
+
+    rules: tuple[Rule, ...]
+    layers: Mapping[str, int]
+    loss: Access | None = None
+
+    def labels(self, access: Access, letters: Mapping[str, int]) -> Labels:
+        """Return an access's labels as numbers where their letters have values."""
+        return tuple(resolved(label, letters) for label in access.labels)
+
+    def match(
+        self, symbol: Symbol, labels: Labels, indices: tuple[int | None, ...]
+    ) -> tuple[Rule, dict[str, int]] | None:
+        """Return the definition of a quantity and the values of its label letters.
+
+        An index of None is one that is not known; it suits a letter only.
+        """
+        for rule in self.rules:
+            bound = _bind(rule, symbol, labels, indices)
+            if bound is not None:
+                return rule, bound
+        return None
+
+
+def resolved(label: Label, letters: Mapping[str, int]) -> tuple[str, int]:
+    """Return a label's key, a number where its letter has a value."""
+    if label.base in letters:
+        return "", letters[label.base] + label.shift
+    return label.key
+
+
+def _bind(
+    rule: Rule, symbol: Symbol, labels: Labels, indices: tuple[int | None, ...]
+) -> dict[str, int] | None:
+    target = rule.target
+    if target.symbol != symbol or len(target.labels) != len(labels):
+        return None
+    if len(target.indices) != len(indices):
+        return None
+    bound: dict[str, int] = {}
+    for mine, (base, shift) in zip(target.labels, labels, strict=True):
+        if mine.base in rule.letters and mine.base and not base:
+            layer = shift - mine.shift
+            if not 1 <= layer <= LAST_LAYER or bound.get(mine.base, layer) != layer:
+                return None
+            bound[mine.base] = layer
+        elif mine.key != (base, shift):
+            return None
+    for index, value in zip(target.indices, indices, strict=True):
+        if isinstance(index, Number) and index.value != value:
+            return None
+    return bound
+
+
+def is_letter(node: Node) -> bool:
+    """Whether a node can be an index: a name with nothing on it."""
+    return isinstance(node, Access) and not (node.labels or node.indices or node.accents)
+
+
+def index_letters(node: Node, bound: frozenset[str] = frozenset()) -> Iterator[str]:
+    """Yield the letters that stand in index places and are not bound within the node."""
+    if isinstance(node, Big) and node.bounds:
+        inner = bound | {b.index.name for b in node.bounds}
+        for part in _limits(node.bounds):
+            yield from index_letters(part, bound)
+        yield from index_letters(node.body, inner)
+        return
+    if isinstance(node, Access):
+        for index in node.indices:
+            yield from (name for name in _plain_letters(index) if name not in bound)
+    for child in children(node):
+        yield from index_letters(child, bound)
+
+
+def _limits(bounds: tuple[Bound, ...]) -> Iterator[Node]:
+    for b in bounds:
+        yield from (part for part in (b.lower, b.upper, b.condition) if part is not None)
+
+
+def _plain_letters(node: Node) -> Iterator[str]:
+    if is_letter(node):
+        assert isinstance(node, Access)
+        yield node.name
+    elif not isinstance(node, Access):
+        for child in children(node):
+            yield from _plain_letters(child)
+
+
+def element(node: Node, indices: tuple[Node, ...]) -> Node:
+    """Return an element of a bare name."""
+    if isinstance(node, Access) and not node.indices:
+        return replace(node, indices=indices)
+    raise NotUnderstoodError("an element of something that is not a name")
