@@ -1,0 +1,1 @@
+"""From the text of a formula to trees: tokens, macros, a grammar of flat items, resolution."""
