@@ -196,6 +196,10 @@ class Evaluator:
         if self._is_loss(key):
             return self._arbitrary(key, env)
         self.trace.free.add((symbol[0], *symbol[1]))
+        if symbol == self.model.simplex and len(indices) == 1:
+            places = self.span(slot(symbol, labels, 0))
+            parts = [s.fresh(f"{self.seed}|{(symbol, labels, (k,))}") for k in places]
+            return s.div(s.fresh(f"{self.seed}|{key}"), _reduce("sum", list(parts)))
         return s.fresh(f"{self.seed}|{key}")
 
     def _is_loss(self, key: Key) -> bool:
@@ -396,7 +400,7 @@ class Evaluator:
         for value in self._range(bound, here, inner):
             chosen = {**letters, bound.index.name: value}
             condition = bound.condition
-            if condition is None or self._holds(condition, replace(env, letters=chosen)):
+            if condition is None or self.holds(condition, replace(env, letters=chosen)):
                 yield from self._runs(bounds[1:], chosen, env, inner)
 
     def _range(self, bound: Bound, env: Env, inner: int) -> range:
@@ -409,9 +413,10 @@ class Evaluator:
             return self.span(own)
         return range(self.whole(bound.lower, env), self.whole(bound.upper, env) + 1)
 
-    def _holds(self, node: Node, env: Env) -> bool:
+    def holds(self, node: Node, env: Env) -> bool:
+        """Return whether a condition holds, by the shadows of its sides."""
         if isinstance(node, Logic):
-            parts = [self._holds(part, env) for part in node.parts]
+            parts = [self.holds(part, env) for part in node.parts]
             return all(parts) if node.operator == "and" else any(parts)
         if not isinstance(node, Comparison):
             raise NotUnderstoodError("a condition")
@@ -428,14 +433,14 @@ class Evaluator:
         }[node.operator]
 
     def _indicator(self, node: Indicator, env: Env) -> s.Scalar:
-        return s.ONE if self._holds(node.condition, env) else s.ZERO
+        return s.ONE if self.holds(node.condition, env) else s.ZERO
 
     def _delta(self, node: Delta, env: Env) -> s.Scalar:
-        return s.ONE if self._holds(Comparison("=", node.left, node.right), env) else s.ZERO
+        return s.ONE if self.holds(Comparison("=", node.left, node.right), env) else s.ZERO
 
     def _cases(self, node: Cases, env: Env) -> s.Scalar:
         for branch in node.branches:
-            if branch.condition is None or self._holds(branch.condition, env):
+            if branch.condition is None or self.holds(branch.condition, env):
                 return self.value(branch.value, env)
         raise NotUnderstoodError("cases of which none holds")
 

@@ -47,11 +47,16 @@ class Rule:
 
 @dataclass(frozen=True)
 class Model:
-    """Definitions in order of preference, and the layer for which label letters stand."""
+    """Definitions in order of preference, and the layer for which label letters stand.
+
+    `loss` is the number that claims differentiate and nothing defines; the elements of `simplex`
+    sum to 1.
+    """
 
     rules: tuple[Rule, ...]
     layers: Mapping[str, int]
     loss: Access | None = None
+    simplex: Symbol | None = None
 
     def labels(self, access: Access, letters: Mapping[str, int]) -> Labels:
         """Return an access's labels as numbers where their letters have values."""
@@ -64,11 +69,12 @@ class Model:
 
         An index of None is one that is not known; it suits a letter only.
         """
+        best: tuple[Rule, dict[str, int]] | None = None
         for rule in self.rules:
             bound = _bind(rule, symbol, labels, indices)
-            if bound is not None:
-                return rule, bound
-        return None
+            if bound is not None and (best is None or len(bound) < len(best[1])):
+                best = rule, bound
+        return best
 
 
 def resolved(label: Label, letters: Mapping[str, int]) -> tuple[str, int]:

@@ -1,0 +1,141 @@
+"""Conventions under which a claim holds that does not hold as it stands: one registry.
+
+Each is tried before a claim is refuted, and named where it is what makes the claim true.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from symbackprop.audit.formula_tree import (
+    ADJACENT,
+    Access,
+    Add,
+    Apply,
+    Derivative,
+    Negate,
+    Node,
+    Number,
+    Product,
+    rewritten,
+    walk,
+)
+from symbackprop.audit.kinds import Typed
+from symbackprop.audit.layouts import one
+from symbackprop.audit.trial import COLUMN, ROW, Trial, attempt
+
+ONE = Number(Fraction(1), "1")
+
+
+@dataclass(frozen=True)
+class Attempted:
+    """One reading of a claim as it was evaluated, without success."""
+
+    typed: Typed
+    trial: Trial
+    left: Node
+    right: Node
+
+    def with_sides(self, left: Node, right: Node) -> Typed:
+        """Return the same reading with other per-unit sides."""
+        return replace(self.typed, left=one(left), right=one(right))
+
+
+@dataclass(frozen=True)
+class Convention:
+    """A convention by its words, and how to tell that it makes a claim true."""
+
+    words: str
+    holds: Callable[[Attempted], bool]
+
+
+def _scalar(attempted: Attempted) -> bool:
+    return attempted.typed.left.scalar and attempted.typed.right.scalar
+
+
+def _sides(attempted: Attempted) -> tuple[Node, Node]:
+    return attempted.typed.left.at(ROW, COLUMN), attempted.typed.right.at(ROW, COLUMN)
+
+
+def _true(typed: Typed) -> bool:
+    trial = attempt(typed, seeds=2, stop=True)
+    return trial.equal and trial.tied
+
+
+def _along_path(attempted: Attempted) -> bool:
+    """Derivatives that no definition ties to their variable cancel as quotients do."""
+    if attempted.trial.tied or attempted.trial.reason:
+        return False
+    trial = attempt(attempted.typed, path=True, stop=True)
+    return trial.equal and trial.named
+
+
+def _output_variable(attempted: Attempted) -> bool:
+    """The right side is written in the function's own output under its input's name."""
+    if not _scalar(attempted) or not attempted.trial.different:
+        return False
+    left, right = _sides(attempted)
+    for variable, output in _inputs(left):
+        new = rewritten(right, lambda node, v=variable, o=output: o if node == v else node)
+        if new != right and _true(attempted.with_sides(left, new)):
+            return True
+    return False
+
+
+def _inputs(left: Node) -> Iterator[tuple[Node, Node]]:
+    """The variable and the output of the function that a left side differentiates."""
+    if isinstance(left, Derivative) and len(left.by) == 1 and left.of is not None:
+        yield left.by[0], left.of
+    if isinstance(left, Apply) and left.primes == 1 and len(left.arguments) == 1:
+        yield left.arguments[0], replace(left, primes=0)
+
+
+def _logits(attempted: Attempted) -> bool:
+    """The gradient of a loss on probabilities is that by what a sigmoid read."""
+    if not _scalar(attempted) or not attempted.trial.different:
+        return False
+    left, right = _sides(attempted)
+    if not isinstance(left, Derivative) or len(left.by) != 1:
+        return False
+    p = left.by[0]
+    rate = Product((left, p, Add((ONE, Negate(p)))), (ADJACENT, ADJACENT))
+    return _true(attempted.with_sides(rate, right))
+
+
+def _simplex(attempted: Attempted) -> bool:
+    """Targets sum to one, as those of a classification do, though nobody says so."""
+    if not attempted.trial.different:
+        return False
+    if not any(
+        isinstance(node, Apply) and node.function.name in ("log", "ln")
+        for rule in attempted.typed.model.rules
+        for _, node in walk(rule.body)
+    ):
+        return False
+    for symbol in sorted(_vectors(attempted.typed)):
+        model = replace(attempted.typed.model, simplex=symbol)
+        if _true(replace(attempted.typed, model=model)):
+            return True
+    return False
+
+
+def _vectors(typed: Typed) -> set[tuple[str, tuple[str, ...], int]]:
+    """Names with one index that nothing defines."""
+    defined = {rule.target.symbol for rule in typed.model.rules}
+    nodes = [rule.body for rule in typed.model.rules]
+    return {
+        node.symbol
+        for body in nodes
+        for _, node in walk(body)
+        if isinstance(node, Access) and len(node.indices) == 1 and node.symbol not in defined
+    }
+
+
+CONVENTIONS = (
+    Convention("along the named path", _along_path),
+    Convention("targets sum to 1", _simplex),
+    Convention("written in the output variable", _output_variable),
+    Convention("with respect to the logits", _logits),
+)

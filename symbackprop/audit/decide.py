@@ -1,0 +1,321 @@
+"""The verdict on a claim: every reading and layout is tried, and the best one counts.
+
+A claim is refuted only where nothing was left unread, every undefined name of it was reached from
+what the definitions say, and no other reading holds; else it is undecided. A false refutation is
+the worst mistake that an audit can make.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from symbackprop.audit.binding import Claim, Definition, Paper, Reading
+from symbackprop.audit.conventions import CONVENTIONS, Attempted
+from symbackprop.audit.diagnose import Context, Explanation, explain
+from symbackprop.audit.finding import Diagnosis, Finding
+from symbackprop.audit.formula_tree import Access, Derivative, Node, Power, walk
+from symbackprop.audit.kinds import Typed, arrays, bare, marked, per_unit, reached
+from symbackprop.audit.layouts import Elaborator, LayoutError
+from symbackprop.audit.model import LAST_LAYER, LAYER, Model, Rule
+from symbackprop.audit.spelling import marked_difference, spelled
+from symbackprop.audit.trial import OTHER_SIZES, Trial, attempt
+
+STEPS = 600_000
+STEPS_OF_A_TRIAL = 120_000
+STEPS_OF_AN_EDIT = 40_000
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One reading of a claim in one layout: the definitions as written, and what it showed."""
+
+    reading: Reading
+    model: Model
+    typed: Typed
+    trial: Trial
+
+    @property
+    def words(self) -> str:
+        """The layout and the choice in words."""
+        return ", ".join(part for part in (self.typed.layout.name, self.reading.choice) if part)
+
+
+@dataclass
+class Case:
+    """All that was tried for a claim, and the steps that are left for it."""
+
+    claim: Claim
+    paper: Paper
+    steps: int = STEPS
+    judged: list[Judged] = field(default_factory=list)
+    mismatched: list[Judged] = field(default_factory=list)
+    untyped: bool = False
+
+
+def judge(claim: Claim, paper: Paper) -> Finding:
+    """Return the verdict on one claim of a document."""
+    case = Case(claim, paper)
+    for judged in _readings(case):
+        case.judged.append(judged)
+        if judged.trial.equal and judged.trial.tied:
+            confirmed = _confirmed(judged, claim)
+            if confirmed is not None:
+                return confirmed
+    return _by_convention(case) or _against(case)
+
+
+def _readings(case: Case) -> Iterator[Judged]:
+    """Try readings in the order of preference; those whose sides differ in axes are kept apart."""
+    claim = case.claim
+    for reading in claim.readings:
+        for model in models(claim, case.paper):
+            for typed in _layouts(case, model, reading):
+                judged = Judged(reading, model, typed, Trial())
+                if not typed.fits:
+                    case.mismatched.append(judged)
+                    continue
+                trial = attempt(
+                    typed,
+                    claim.ranges,
+                    claim.conditions,
+                    steps=max(0, min(case.steps, STEPS_OF_A_TRIAL)),
+                )
+                case.steps -= trial.steps
+                yield replace(judged, trial=trial)
+
+
+def _layouts(case: Case, model: Model, reading: Reading) -> Iterator[Typed]:
+    left, right = reading.left, reading.right
+    if not (marked(left) or marked(right)):
+        try:
+            yield per_unit(model, left, right)
+        except LayoutError:
+            case.untyped = True
+    if any(True for side in (left, right) for _ in bare(side)):
+        yield from arrays(model, left, right, case.paper.shapes)
+
+
+def models(claim: Claim, paper: Paper) -> Iterator[Model]:
+    """Yield the definitions that a claim may mean, the nearest before it first."""
+    ordered = sorted(
+        (d for d in paper.definitions if d.order != claim.order),
+        key=lambda d: (d.order >= claim.order, abs(d.order - claim.order)),
+    )
+    layers = {letter: LAST_LAYER if letter.isupper() else LAYER for letter in paper.layers}
+    seen: list[tuple[Rule, ...]] = []
+    for choose in (0, -1):
+        rules = tuple(rule for d in ordered for rule in _rules(d, choose))
+        used = Model(rules, layers)
+        rules = reached(used, [side for r in claim.readings for side in (r.left, r.right)])
+        if rules not in seen:
+            seen.append(rules)
+            yield Model(rules, layers, _loss(claim, rules))
+
+
+def _rules(definition: Definition, choose: int) -> Iterator[Rule]:
+    if not isinstance(definition.target, Power) and not definition.conditions:
+        body = definition.values[choose]
+        yield Rule(definition.name, body, definition.formals, definition.letters)
+
+
+def _loss(claim: Claim, rules: tuple[Rule, ...]) -> Access | None:
+    """The number on top of derivatives that nothing defines."""
+    sides = [claim.head, claim.left, claim.right, *(rule.body for rule in rules)]
+    for side in sides:
+        for _, node in walk(side):
+            top = node.of if isinstance(node, Derivative) else None
+            if isinstance(top, Access) and not top.indices:
+                if not any(rule.target.symbol == top.symbol for rule in rules):
+                    return top
+    return None
+
+
+def _confirmed(judged: Judged, claim: Claim) -> Finding | None:
+    """A claim that held is evaluated again at other sizes."""
+    again = attempt(judged.typed, claim.ranges, claim.conditions, sizes=OTHER_SIZES, seeds=1)
+    if not again.equal and again.reason != "budget":
+        return None
+    exact = judged.trial.exact and not claim.rounded
+    return _finding(
+        claim,
+        judged,
+        "proved" if exact else "agrees",
+        evidence="exact" if exact else "numeric",
+    )
+
+
+def _by_convention(case: Case) -> Finding | None:
+    for judged in case.judged:
+        attempted = Attempted(judged.typed, judged.trial, judged.reading.left, judged.reading.right)
+        for convention in CONVENTIONS:
+            if convention.holds(attempted):
+                return _finding(
+                    case.claim, judged, "convention", evidence="exact", convention=convention.words
+                )
+    return None
+
+
+def _against(case: Case) -> Finding:
+    """The verdict on a claim that holds in no reading: refuted, if all gates are passed."""
+    if not case.judged:
+        return _misshapen(case)
+    refuting = next((j for j in case.judged if j.trial.different), None)
+    reason = _gate(case, refuting)
+    if refuting is None or reason:
+        return _finding(case.claim, refuting or case.judged[0], "undecided", reason=reason)
+    if all(point.coincident for point in refuting.trial.passed) and not any(
+        point.coincident for point in refuting.trial.failed
+    ):
+        if refuting.trial.passed:
+            letters = " and ".join(refuting.trial.sizes)
+            diagnosis = Diagnosis(
+                "diagonal_only", ("diagonal_only",), f"holds only where {letters} are equal"
+            )
+            return _refuted(case.claim, refuting, Explanation(diagnosis, refuting.reading.right))
+    explanation = _explained(case, refuting)
+    if explanation is None and not _fully_defined(refuting):
+        reason = "the sides differ, and no single mistake explains it"
+        return _finding(case.claim, refuting, "undecided", reason=reason)
+    return _refuted(case.claim, refuting, explanation)
+
+
+def _gate(case: Case, refuting: Judged | None) -> str:
+    """Why a claim must not be refuted; empty if it may be."""
+    for judged in case.judged:
+        if judged.trial.reason:
+            return judged.trial.reason
+    if refuting is None:
+        return "nothing ties the sides to each other"
+    if case.claim.rounded:
+        return "the numbers are rounded"
+    for judged in case.judged:
+        trial = judged.trial
+        if not trial.tied:
+            return "no definition leads to a variable of differentiation"
+        if not trial.different:
+            return "another reading could not be told"
+    left, right = refuting.trial.free
+    if not right <= left:
+        strange = sorted(right - left)[0][0]
+        return f"nothing says what {strange} has to do with the left side"
+    mixed = _mixed(refuting)
+    if mixed:
+        return f"{mixed} stands both with and without an index"
+    trial = refuting.trial
+    if all(point.coincident for point in trial.failed) and any(
+        not point.coincident for point in trial.passed
+    ):
+        return "fails only where two indices are equal"
+    return ""
+
+
+def _mixed(judged: Judged) -> str:
+    """A name that stands with and without an index in a reading of one unit."""
+    if judged.typed.layout.kinds:
+        return ""
+    nodes = [judged.reading.left, judged.reading.right, *(r.body for r in judged.model.rules)]
+    indexed = {
+        a.symbol for node in nodes for _, a in walk(node) if isinstance(a, Access) and a.indices
+    }
+    return next((a.name for node in nodes for a in bare(node) if a.symbol in indexed), "")
+
+
+def _fully_defined(judged: Judged) -> bool:
+    return not judged.typed.layout.kinds and not judged.trial.arbitrary
+
+
+def _explained(case: Case, judged: Judged) -> Explanation | None:
+    elaborator = Elaborator(judged.typed.layout)
+    rules = judged.model.rules
+    left = judged.reading.left
+
+    def holds(right: Node) -> bool:
+        if case.steps <= 0:
+            return False
+        try:
+            typed = replace(judged.typed, right=elaborator.units(right))
+        except LayoutError:
+            return False
+        if not typed.fits:
+            return False
+        for seeds in (1, 2):
+            trial = attempt(
+                typed,
+                case.claim.ranges,
+                case.claim.conditions,
+                seeds=seeds,
+                steps=STEPS_OF_AN_EDIT,
+                stop=True,
+            )
+            case.steps -= trial.steps // 4
+            if not (trial.equal and trial.tied):
+                return False
+        return True
+
+    bodies = tuple(rule.body for rule in reached(judged.model, (left,)) if rule in rules)
+    return explain(judged.reading.right, Context(left, bodies), holds)
+
+
+def _misshapen(case: Case) -> Finding:
+    """No layout gives both sides one shape: refuted where an edit mends it."""
+    if not case.mismatched or case.untyped:
+        return _finding(case.claim, None, "undecided", reason="no layout fits the definitions")
+    for judged in case.mismatched:
+        explanation = _explained(case, judged)
+        if explanation is not None:
+            return _refuted(case.claim, judged, explanation)
+    reason = "the sides differ in shape, and no single mistake explains it"
+    return _finding(case.claim, case.mismatched[0], "undecided", reason=reason)
+
+
+def _refuted(claim: Claim, judged: Judged, explanation: Explanation | None) -> Finding:
+    diagnosis = Diagnosis("other", ("other",), "no single mistake explains it")
+    derived = shown = None
+    if explanation is not None:
+        diagnosis = explanation.diagnosis
+        left = spelled(judged.reading.left)
+        derived = f"{left} = {spelled(explanation.right)}"
+        shown = marked_difference(f"{left} = {spelled(judged.reading.right)}", derived)
+    return replace(
+        _finding(claim, judged, "refuted", evidence="exact" if judged.trial.exact else "numeric"),
+        diagnosis=diagnosis,
+        derived=derived,
+        marked=shown,
+        counterexample=_counterexample(judged),
+    )
+
+
+def _counterexample(judged: Judged) -> dict[str, object]:
+    if not judged.trial.failed:
+        return {"shapes": "the sides differ in shape in every layout"}
+    point = judged.trial.failed[0]
+    letters: dict[str, object] = {k: v for k, v in point.letters if not k.startswith("_")}
+    return {**letters, "left": point.left, "right": point.right}
+
+
+def _finding(
+    claim: Claim,
+    judged: Judged | None,
+    verdict: str,
+    *,
+    evidence: str | None = None,
+    convention: str | None = None,
+    reason: str | None = None,
+) -> Finding:
+    source = claim.source
+    reading = judged.reading if judged else claim.readings[0]
+    return Finding(
+        path=source.path,
+        line=source.line,
+        column=source.column,
+        cell=source.cell,
+        claim=source.text,
+        read_as=f"{spelled(reading.left)} = {spelled(reading.right)}",
+        verdict=verdict,
+        evidence=evidence,
+        sizes=dict(judged.trial.sizes) if judged else {},
+        convention=convention,
+        reading=judged.words if judged else None,
+        reason=reason,
+    )

@@ -1,0 +1,200 @@
+"""One claim in one reading, in numbers: where its sides agree and where they differ."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from symbackprop.audit import scalars as s
+from symbackprop.audit.evaluate import Evaluator
+from symbackprop.audit.formula_tree import Access, Bound, Node
+from symbackprop.audit.kinds import Typed
+from symbackprop.audit.model import BudgetError, NotUnderstoodError, index_letters
+from symbackprop.audit.shapes import Surveyor, letter
+
+ROW, COLUMN = Access("_row"), Access("_column")
+SIZES = (2, 3, 4)
+OTHER_SIZES = (3, 2, 4)
+MOST_POINTS = 48
+MOST_SEEDS = 6
+
+
+@dataclass(frozen=True)
+class Point:
+    """The two sides at one choice of the free letters."""
+
+    letters: tuple[tuple[str, int], ...]
+    left: float
+    right: float
+
+    @property
+    def coincident(self) -> bool:
+        """Whether two letters have the same value."""
+        values = [value for _, value in self.letters]
+        return len(set(values)) < len(values)
+
+
+@dataclass
+class Trial:
+    """What evaluating both sides showed.
+
+    Attributes:
+        reason: Why nothing could be said; empty if something could.
+        passed, failed: Points where the sides agree, and where they clearly differ.
+        unclear: Points that residues tell apart and shadows do not.
+        exact: Whether residues confirm every point that passed.
+        tied: Whether every derivative was led to its variable.
+        named: Whether derivatives counted as quotients of differentials.
+        arbitrary: Whether an undetermined loss stood in for one that is not defined.
+        free: Undefined names that the left and the right side read.
+        sizes: Extents of the letters.
+    """
+
+    reason: str = ""
+    passed: list[Point] = field(default_factory=list)
+    failed: list[Point] = field(default_factory=list)
+    unclear: int = 0
+    exact: bool = True
+    tied: bool = True
+    named: bool = False
+    arbitrary: bool = False
+    free: tuple[frozenset[tuple[str, ...]], frozenset[tuple[str, ...]]] = (
+        frozenset(),
+        frozenset(),
+    )
+    sizes: dict[str, int] = field(default_factory=dict)
+    steps: int = 0
+
+    @property
+    def equal(self) -> bool:
+        """Whether the sides agree at every point."""
+        return bool(self.passed) and not (self.failed or self.unclear or self.reason)
+
+    @property
+    def different(self) -> bool:
+        """Whether the sides clearly differ somewhere."""
+        return bool(self.failed) and not self.reason
+
+
+def attempt(
+    typed: Typed,
+    ranges: Sequence[Bound] = (),
+    conditions: Sequence[Node] = (),
+    *,
+    seeds: int = 2,
+    sizes: tuple[int, ...] = SIZES,
+    path: bool = False,
+    steps: int = 60_000,
+    stop: bool = False,
+) -> Trial:
+    """Evaluate both sides of a claim at random points.
+
+    Args:
+        typed: The claim in one layout.
+        ranges: Ranges of letters that stand beside it.
+        conditions: What must hold of the letters.
+        seeds: How many sets of random values are tried.
+        sizes: Extents where nothing states them.
+        path: Whether derivatives that nothing ties count as quotients of differentials.
+        steps: How many nodes may be read.
+        stop: Whether to end at the first point that differs.
+    """
+    trial = Trial()
+    left, right = typed.left.at(ROW, COLUMN), typed.right.at(ROW, COLUMN)
+    surveyor = Surveyor(typed.model, sizes)
+    try:
+        surveyor.survey((left, right), tuple(ranges))
+        good = 0
+        for number in range(MOST_SEEDS):
+            evaluators = [
+                Evaluator(typed.model, surveyor, f"{number}", steps - trial.steps, path)
+                for _ in range(2)
+            ]
+            good += _round(trial, (left, right), evaluators, surveyor, stop, conditions)
+            trial.steps += 2 * steps - sum(e.steps for e in evaluators) - 2 * trial.steps
+            if good >= seeds or (stop and trial.failed):
+                break
+        if good < seeds and not trial.failed:
+            trial.reason = "the formula has no finite value where it was read"
+    except BudgetError:
+        trial.reason = "budget"
+    except NotUnderstoodError as error:
+        trial.reason = str(error) or "not understood"
+    except RecursionError:
+        trial.reason = "budget"
+    return trial
+
+
+def _round(
+    trial: Trial,
+    sides: tuple[Node, Node],
+    evaluators: list[Evaluator],
+    surveyor: Surveyor,
+    stop: bool,
+    conditions: Sequence[Node],
+) -> bool:
+    """Evaluate with one set of random values; whether any point was in the domain."""
+    good = False
+    letters = free_letters(sides)
+    trial.sizes = {
+        name: surveyor.sizes.extent(letter(0, name)) for name in letters if name[0] != "_"
+    }
+    for values in _points(letters, surveyor):
+        try:
+            here = evaluators[0].at(dict(values))
+            if not all(evaluators[0].holds(condition, here) for condition in conditions):
+                continue
+            pair = [
+                evaluator.value(side, evaluator.at(dict(values)))
+                for side, evaluator in zip(sides, evaluators, strict=True)
+            ]
+        except s.OutOfDomainError:
+            continue
+        good = True
+        _record(trial, values, pair[0], pair[1])
+        if stop and trial.failed:
+            break
+    _conclude(trial, evaluators)
+    return good
+
+
+def _record(
+    trial: Trial, values: tuple[tuple[str, int], ...], left: s.Scalar, right: s.Scalar
+) -> None:
+    point = Point(values, s.primal(left).x, s.primal(right).x)
+    if s.same(left, right):
+        trial.passed.append(point)
+        trial.exact = trial.exact and s.exact(left) and s.exact(right)
+    elif s.differ(left, right):
+        trial.failed.append(point)
+    else:
+        trial.unclear += 1
+
+
+def _conclude(trial: Trial, evaluators: list[Evaluator]) -> None:
+    traces = [evaluator.trace for evaluator in evaluators]
+    trial.free = (
+        trial.free[0] | frozenset(traces[0].free),
+        trial.free[1] | frozenset(traces[1].free),
+    )
+    trial.named = trial.named or any(trace.named for trace in traces)
+    trial.arbitrary = trial.arbitrary or any(trace.arbitrary for trace in traces)
+    trial.tied = trial.tied and all(all(trace.touched.values()) for trace in traces)
+
+
+def free_letters(sides: tuple[Node, Node]) -> list[str]:
+    """Return the letters that stand in index places of a claim and are bound by nothing."""
+    return list(dict.fromkeys(name for side in sides for name in index_letters(side)))
+
+
+def _points(letters: list[str], surveyor: Surveyor) -> Iterator[tuple[tuple[str, int], ...]]:
+    runs = [range(1, surveyor.sizes.extent(letter(0, name)) + 1) for name in letters]
+    count = 1
+    for run in runs:
+        count *= len(run)
+    # A stride prime to the sizes visits equal and unequal letters alike.
+    stride = max(1, count // MOST_POINTS)
+    stride += stride > 1 and stride % 2 == 0
+    for values in itertools.islice(itertools.product(*runs), 0, None, stride):
+        yield tuple(zip(letters, values, strict=True))
