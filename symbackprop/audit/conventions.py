@@ -78,10 +78,14 @@ def _output_variable(attempted: Attempted) -> bool:
         return False
     left, right = _sides(attempted)
     for variable, output in _inputs(left):
-        new = rewritten(right, lambda node, v=variable, o=output: o if node == v else node)
+        new = _put(right, variable, output)
         if new != right and _true(attempted.with_sides(left, new)):
             return True
     return False
+
+
+def _put(node: Node, old: Node, new: Node) -> Node:
+    return rewritten(node, lambda here: new if here == old else here)
 
 
 def _inputs(left: Node) -> Iterator[tuple[Node, Node]]:

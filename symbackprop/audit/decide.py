@@ -19,7 +19,7 @@ from symbackprop.audit.kinds import Typed, arrays, bare, marked, per_unit, reach
 from symbackprop.audit.layouts import Elaborator, LayoutError
 from symbackprop.audit.model import LAST_LAYER, LAYER, Model, Rule
 from symbackprop.audit.spelling import marked_difference, spelled
-from symbackprop.audit.trial import OTHER_SIZES, Trial, attempt
+from symbackprop.audit.trial import OTHER_SIZES, Lefts, Trial, attempt
 
 STEPS = 600_000
 STEPS_OF_A_TRIAL = 120_000
@@ -125,9 +125,9 @@ def _loss(claim: Claim, rules: tuple[Rule, ...]) -> Access | None:
     for side in sides:
         for _, node in walk(side):
             top = node.of if isinstance(node, Derivative) else None
-            if isinstance(top, Access) and not top.indices:
-                if not any(rule.target.symbol == top.symbol for rule in rules):
-                    return top
+            defined = any(isinstance(top, Access) and r.target.symbol == top.symbol for r in rules)
+            if isinstance(top, Access) and not top.indices and not defined:
+                return top
     return None
 
 
@@ -164,50 +164,60 @@ def _against(case: Case) -> Finding:
     reason = _gate(case, refuting)
     if refuting is None or reason:
         return _finding(case.claim, refuting or case.judged[0], "undecided", reason=reason)
-    if all(point.coincident for point in refuting.trial.passed) and not any(
-        point.coincident for point in refuting.trial.failed
-    ):
-        if refuting.trial.passed:
-            letters = " and ".join(refuting.trial.sizes)
-            diagnosis = Diagnosis(
-                "diagonal_only", ("diagonal_only",), f"holds only where {letters} are equal"
-            )
-            return _refuted(case.claim, refuting, Explanation(diagnosis, refuting.reading.right))
-    explanation = _explained(case, refuting)
+    explanation = _best_explanation(case, refuting)
+    if _on_diagonal(refuting.trial):
+        letters = " and ".join(refuting.trial.sizes)
+        detail = f"holds only where {letters} are equal"
+        diagnosis = Diagnosis("diagonal_only", ("diagonal_only",), detail)
+        right = explanation.right if explanation else None
+        return _refuted(case.claim, refuting, diagnosis, right)
     if explanation is None and not _fully_defined(refuting):
         reason = "the sides differ, and no single mistake explains it"
         return _finding(case.claim, refuting, "undecided", reason=reason)
-    return _refuted(case.claim, refuting, explanation)
+    diagnosis = Diagnosis("other", ("other",), "no single mistake explains it")
+    if explanation is not None:
+        return _refuted(case.claim, refuting, explanation.diagnosis, explanation.right)
+    return _refuted(case.claim, refuting, diagnosis, None)
+
+
+def _on_diagonal(trial: Trial) -> bool:
+    """Whether a claim holds exactly where two letters are equal."""
+    return (
+        bool(trial.passed)
+        and all(point.coincident for point in trial.passed)
+        and not any(point.coincident for point in trial.failed)
+    )
 
 
 def _gate(case: Case, refuting: Judged | None) -> str:
     """Why a claim must not be refuted; empty if it may be."""
-    for judged in case.judged:
-        if judged.trial.reason:
-            return judged.trial.reason
+    reasons = [judged.trial.reason for judged in case.judged if judged.trial.reason]
+    if reasons:
+        return reasons[0]
     if refuting is None:
         return "nothing ties the sides to each other"
-    if case.claim.rounded:
-        return "the numbers are rounded"
-    for judged in case.judged:
-        trial = judged.trial
-        if not trial.tied:
-            return "no definition leads to a variable of differentiation"
-        if not trial.different:
-            return "another reading could not be told"
-    left, right = refuting.trial.free
-    if not right <= left:
-        strange = sorted(right - left)[0][0]
-        return f"nothing says what {strange} has to do with the left side"
-    mixed = _mixed(refuting)
-    if mixed:
-        return f"{mixed} stands both with and without an index"
     trial = refuting.trial
-    if all(point.coincident for point in trial.failed) and any(
-        not point.coincident for point in trial.passed
-    ):
-        return "fails only where two indices are equal"
-    return ""
+    strange = sorted(trial.free[1] - trial.free[0])
+    mixed = _mixed(refuting)
+    coincident = all(point.coincident for point in trial.failed)
+    gates = (
+        (case.claim.rounded, "the numbers are rounded"),
+        (
+            not all(judged.trial.tied for judged in case.judged),
+            "no definition leads to a variable of differentiation",
+        ),
+        (
+            not all(judged.trial.different for judged in case.judged),
+            "another reading could not be told",
+        ),
+        (bool(strange), f"nothing ties {strange[0][0] if strange else ''} to the left side"),
+        (bool(mixed), f"{mixed} stands both with and without an index"),
+        (
+            coincident and any(not point.coincident for point in trial.passed),
+            "fails only where two indices are equal",
+        ),
+    )
+    return next((words for blocks, words in gates if blocks), "")
 
 
 def _mixed(judged: Judged) -> str:
@@ -225,10 +235,25 @@ def _fully_defined(judged: Judged) -> bool:
     return not judged.typed.layout.kinds and not judged.trial.arbitrary
 
 
+def _best_explanation(case: Case, refuting: Judged) -> Explanation | None:
+    """Look in the layouts before the refuting one first: there the claim has not even a shape."""
+    order = ("vectors are columns", "vectors are rows")
+    for words in order:
+        if refuting.typed.layout.kinds and not refuting.typed.layout.name.startswith(words):
+            for judged in case.mismatched:
+                if judged.typed.layout.name.startswith(words):
+                    explanation = _explained(case, judged)
+                    if explanation is not None:
+                        return explanation
+                    break
+    return _explained(case, refuting)
+
+
 def _explained(case: Case, judged: Judged) -> Explanation | None:
     elaborator = Elaborator(judged.typed.layout)
     rules = judged.model.rules
     left = judged.reading.left
+    lefts = Lefts()
 
     def holds(right: Node) -> bool:
         if case.steps <= 0:
@@ -247,6 +272,7 @@ def _explained(case: Case, judged: Judged) -> Explanation | None:
                 seeds=seeds,
                 steps=STEPS_OF_AN_EDIT,
                 stop=True,
+                lefts=lefts,
             )
             case.steps -= trial.steps // 4
             if not (trial.equal and trial.tied):
@@ -264,18 +290,16 @@ def _misshapen(case: Case) -> Finding:
     for judged in case.mismatched:
         explanation = _explained(case, judged)
         if explanation is not None:
-            return _refuted(case.claim, judged, explanation)
+            return _refuted(case.claim, judged, explanation.diagnosis, explanation.right)
     reason = "the sides differ in shape, and no single mistake explains it"
     return _finding(case.claim, case.mismatched[0], "undecided", reason=reason)
 
 
-def _refuted(claim: Claim, judged: Judged, explanation: Explanation | None) -> Finding:
-    diagnosis = Diagnosis("other", ("other",), "no single mistake explains it")
+def _refuted(claim: Claim, judged: Judged, diagnosis: Diagnosis, right: Node | None) -> Finding:
     derived = shown = None
-    if explanation is not None:
-        diagnosis = explanation.diagnosis
+    if right is not None:
         left = spelled(judged.reading.left)
-        derived = f"{left} = {spelled(explanation.right)}"
+        derived = f"{left} = {spelled(right)}"
         shown = marked_difference(f"{left} = {spelled(judged.reading.right)}", derived)
     return replace(
         _finding(claim, judged, "refuted", evidence="exact" if judged.trial.exact else "numeric"),

@@ -175,17 +175,30 @@ FACTORS = tuple(Fraction(a, b) for a, b in ((2, 1), (1, 2), (-2, 1), (-1, 2), (4
 def _factor(right: Node, context: Context) -> Iterator[Edit]:
     for value in FACTORS:
         detail = f"the constant factor {1 / value} is too much"
-        yield Edit(_times(Number(value, str(value)), right), detail, float(1 / value))
+        yield Edit(_scaled(value, right), detail, float(1 / value))
     for value in FACTORS[:2]:
 
         def scale(node: Node, value: Fraction = value) -> Iterator[Node]:
             if isinstance(node, Add):
                 for k, term in enumerate(node.terms):
-                    scaled = _times(Number(value, str(value)), term)
+                    scaled = _scaled(value, term)
                     yield replace(node, terms=_put(node.terms, k, scaled))
 
         for new in _everywhere(right, scale):
             yield Edit(new, f"one term has a factor {1 / value} too much", float(1 / value))
+
+
+def _scaled(value: Fraction, node: Node) -> Node:
+    """A constant times a formula, in the number that it opens with if there is one."""
+    if isinstance(node, Negate):
+        return Negate(_scaled(value, node.operand))
+    if isinstance(node, Product) and isinstance(node.factors[0], Number):
+        product = node.factors[0].value * value
+        rest = node.factors[1:]
+        if product == 1:
+            return _times(*rest) if len(rest) > 1 else rest[0]
+        return replace(node, factors=(Number(product, str(product)), *rest))
+    return _times(Number(value, str(value)), node)
 
 
 def _times(*factors: Node) -> Node:
@@ -204,16 +217,17 @@ def _reduction(right: Node, context: Context) -> Iterator[Edit]:
     for new in _everywhere(right, bare_sum):
         yield Edit(new, "there is no sum")
     outer = set(index_letters(context.left))
-    for name in dict.fromkeys(index_letters(right)):
-        if name not in outer:
-            summed = Big("sum", (Bound(Access(name)),), right)
-            yield Edit(summed, f"the sum over {name} is missing")
+    for letter in dict.fromkeys(index_letters(right)):
+        if letter not in outer:
+            summed: Node = Big("sum", (Bound(Access(letter)),), right)
+            yield Edit(summed, f"the sum over {letter} is missing")
     for big in _sums(context):
         yield Edit(replace(big, body=right), "a sum is missing")
         loose = [n for n in dict.fromkeys(index_letters(right)) if n not in outer]
-        for name in loose:
-            bounds = tuple(replace(b, index=Access(name)) for b in big.bounds[:1])
-            yield Edit(replace(big, bounds=bounds, body=right), f"the sum over {name} is missing")
+        for letter in loose:
+            bounds = tuple(replace(b, index=Access(letter)) for b in big.bounds[:1])
+            summed = replace(big, bounds=bounds, body=right)
+            yield Edit(summed, f"the sum over {letter} is missing")
 
 
 def _sums(context: Context) -> Iterator[Big]:
@@ -227,14 +241,14 @@ def _counts(right: Node, context: Context) -> Iterator[Node]:
     seen: set[Node] = set()
     for node in (right, context.left, *context.bodies):
         for _, here in walk(node):
-            if isinstance(here, Bound) and isinstance(here.upper, Access):
-                if here.upper not in seen:
-                    seen.add(here.upper)
-                    yield here.upper
-            elif isinstance(here, Quotient) and isinstance(here.denominator, Access):
-                if here.denominator not in seen:
-                    seen.add(here.denominator)
-                    yield here.denominator
+            upper = here.upper if isinstance(here, Bound) else None
+            if isinstance(upper, Access) and upper not in seen:
+                seen.add(upper)
+                yield upper
+            below = here.denominator if isinstance(here, Quotient) else None
+            if isinstance(below, Access) and below not in seen:
+                seen.add(below)
+                yield below
 
 
 def _layer_index(right: Node, context: Context) -> Iterator[Edit]:
@@ -284,10 +298,10 @@ def _subscript(right: Node, context: Context) -> Iterator[Edit]:
         if not isinstance(node, Access):
             continue
         for k, index in enumerate(node.indices):
-            for name in letters:
-                if isinstance(index, Access) and index.name == name:
+            for letter in letters:
+                if isinstance(index, Access) and index.name == letter:
                     continue
-                indices = _put(node.indices, k, Access(name))
+                indices = _put(node.indices, k, Access(letter))
                 edited = replaced(right, path, replace(node, indices=indices))
                 yield Edit(edited, f"a subscript of {node.name} is wrong")
             for step in (1, -1):

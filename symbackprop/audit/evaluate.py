@@ -98,6 +98,7 @@ class Evaluator:
         self._global: dict[str, int] = {}
         self._memo: dict[object, s.Scalar] = {}
         self._argument: Node | None = None
+        self._sinks: list[Key] | None = None
         self._tag = 1000
 
     def at(self, letters: Mapping[str, int]) -> Env:
@@ -214,7 +215,9 @@ class Evaluator:
 
     def _arbitrary(self, key: Key, env: Env) -> s.Scalar:
         """An undetermined function of all that the definitions end in."""
-        places = list(self._sink_places())
+        if self._sinks is None:
+            self._sinks = list(self._sink_places())
+        places = self._sinks
         if not places:
             self.trace.free.add((key[0][0],))
             return s.fresh(f"{self.seed}|{key}")

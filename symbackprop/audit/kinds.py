@@ -135,9 +135,7 @@ def per_unit(model: Model, left: Node, right: Node) -> Typed:
     return _typed(Layout({}), model, left, right)
 
 
-def arrays(
-    model: Model, left: Node, right: Node, shapes: Sequence[Shape], every: bool = True
-) -> Iterator[Typed]:
+def arrays(model: Model, left: Node, right: Node, shapes: Sequence[Shape]) -> Iterator[Typed]:
     """Yield the layouts of arrays in which a claim's definitions type, likeliest first.
 
     Args:
@@ -145,12 +143,18 @@ def arrays(
         left: The left side.
         right: The right side.
         shapes: Extents that the document states.
-        every: Whether layouts are yielded too in which the claim itself does not fit.
     """
     rules = reached(model, (left, right))
     used = replace(model, rules=rules)
-    for vector in ("column", "row", "matrix"):
-        for kinds in _assignments(vector, used, (left, right), shapes):
+    found = [
+        (changes, vector, kinds)
+        for vector in ("column", "row", "matrix")
+        for changes, kinds in _assignments(vector, used, (left, right), shapes)
+    ]
+    # What goes against the style of letters counts only where nothing else types.
+    least = min((changes for changes, _, _ in found), default=0)
+    for changes, vector, kinds in found:
+        if changes == least:
             yield from _variants(vector, kinds, used, left, right)
 
 
@@ -200,17 +204,18 @@ def _per_unit_rule(elaborator: Elaborator, rule: Rule) -> Rule:
 
 def _assignments(
     vector: str, model: Model, sides: tuple[Node, Node], shapes: Sequence[Shape]
-) -> Iterator[dict[Symbol, str]]:
+) -> Iterator[tuple[int, dict[Symbol, str]]]:
     options = _options(vector, model, sides, shapes)
     names = list(options)
-    found = 0
+    least, found = len(names), 0
     for choice in itertools.islice(_by_effort([options[name] for name in names]), MOST_TRIED):
         kinds = dict(zip(names, choice, strict=True))
+        changes = sum(kinds[name] != options[name][0] for name in names)
+        if changes > least or found >= MOST_FOUND:
+            return
         if _definitions_type(kinds, model) and not all(k == "scalar" for k in choice):
-            yield kinds
-            found += 1
-            if found >= MOST_FOUND:
-                return
+            yield changes, kinds
+            least, found = changes, found + 1
 
 
 def _by_effort(options: list[tuple[str, ...]]) -> Iterator[tuple[str, ...]]:

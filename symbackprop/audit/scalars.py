@@ -16,6 +16,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from hashlib import blake2b
 
 Q = 4503599627370517
@@ -79,6 +80,7 @@ def fresh(key: str, low: float = 0.05, high: float = 0.95) -> Number:
     return Number(low + (high - low) * _unit(key), _hash(key, P), _hash(key + "|q", Q))
 
 
+@lru_cache(maxsize=65536)
 def _hash(key: str, modulus: int) -> int:
     return int.from_bytes(blake2b(key.encode(), digest_size=16).digest(), "big") % modulus
 

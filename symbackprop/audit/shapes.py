@@ -23,6 +23,7 @@ from symbackprop.audit.formula_tree import (
     children,
 )
 from symbackprop.audit.model import Labels, Model, Rule, Symbol, is_letter
+from symbackprop.audit.sinks import sinks
 
 LARGEST = 6
 
@@ -101,12 +102,9 @@ class Surveyor:
         self.scopes = Scopes()
         self._waiting: list[tuple[Rule, dict[str, int], int]] = []
         self._seen: set[int] = set()
-        self._slots: set[Hashable] = set()
-
-    @property
-    def tied(self) -> set[Hashable]:
-        """The classes that hold an index place."""
-        return {self.sizes.root(key) for key in self._slots}
+        self._slots: dict[Hashable, None] = {}
+        # The classes that hold an index place.
+        self.tied: frozenset[Hashable] = frozenset()
 
     def survey(self, nodes: tuple[Node, ...], ranges: tuple[Bound, ...]) -> None:
         """Unite the places of a claim's sides, and of all definitions behind them."""
@@ -115,11 +113,20 @@ class Surveyor:
             self._bound(bound, 0, layers, {})
         for node in nodes:
             self._visit(node, 0, layers, {})
+        for rule, found in sinks(self.model):
+            bound = self.model.match(rule.target.symbol, found, (None,) * len(rule.target.indices))
+            if self.model.loss is not None and bound is not None:
+                self._reach(*bound, found)
         while self._waiting:
             rule, labels, scope = self._waiting.pop(0)
             local = {i.name for i in rule.target.indices if is_letter(i) and isinstance(i, Access)}
             here = {**layers, **labels}
             self._visit(rule.body, scope, here, dict.fromkeys(sorted(local), scope))
+        self.tied = frozenset(self.sizes.root(key) for key in self._slots)
+
+    def extents(self) -> tuple[tuple[Hashable, int], ...]:
+        """Return the extent of every index place."""
+        return tuple((key, self.sizes.extent(key)) for key in self._slots)
 
     def _visit(
         self, node: Node, scope: int, layers: dict[str, int], local: Mapping[str, int]
@@ -145,7 +152,7 @@ class Surveyor:
         for place, index in enumerate(node.indices):
             key = slot(node.symbol, labels, place)
             if isinstance(index, Access) and is_letter(index):
-                self._slots.add(key)
+                self._slots[key] = None
                 self.sizes.unite(letter(local.get(index.name, 0), index.name), key)
             elif isinstance(index, Number):
                 self.sizes.state(key, int(index.value))

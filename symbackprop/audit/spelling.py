@@ -75,9 +75,7 @@ GREEK = frozenset(
         "ell",
     ]
 )
-WORDS = frozenset(
-    ["exp", "log", "ln", "sin", "cos", "tan", "sinh", "cosh", "tanh", "max", "min", "det"]
-)
+WORDS = frozenset(("exp", "log", "ln", "sin", "cos", "tan", "sinh", "cosh", "tanh", "max", "min"))
 JOINS = {
     "": " ",
     "·": r" \cdot ",
@@ -190,7 +188,8 @@ def _power(node: Power) -> tuple[str, int]:
 
 
 def _transpose(node: Transpose) -> tuple[str, int]:
-    return rf"{_within(node.operand, NAME)}^\top", NAME
+    text = _within(node.operand, NAME)
+    return (rf"{{{text}}}^\top" if "^" in text else rf"{text}^\top"), NAME
 
 
 def _apply(node: Apply) -> tuple[str, int]:

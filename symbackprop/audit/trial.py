@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from symbackprop.audit import scalars as s
 from symbackprop.audit.evaluate import Evaluator
 from symbackprop.audit.formula_tree import Access, Bound, Node
 from symbackprop.audit.kinds import Typed
-from symbackprop.audit.model import BudgetError, NotUnderstoodError, index_letters
+from symbackprop.audit.model import BudgetError, Model, NotUnderstoodError, index_letters
 from symbackprop.audit.shapes import Surveyor, letter
 
 ROW, COLUMN = Access("_row"), Access("_column")
@@ -33,6 +33,21 @@ class Point:
         """Whether two letters have the same value."""
         values = [value for _, value in self.letters]
         return len(set(values)) < len(values)
+
+
+class Lefts:
+    """Values of a left side that several attempts share, by point and by all extents."""
+
+    def __init__(self) -> None:
+        self.values: dict[Hashable, s.Scalar] = {}
+        self.places: list[Hashable] | None = None
+
+    def key(self, surveyor: Surveyor, seed: str) -> Hashable:
+        """Return what values depend on besides the letters."""
+        extents = dict(surveyor.extents())
+        if self.places is None:
+            self.places = list(extents)
+        return seed, tuple(extents.get(place, 0) for place in self.places)
 
 
 @dataclass
@@ -87,6 +102,7 @@ def attempt(
     path: bool = False,
     steps: int = 60_000,
     stop: bool = False,
+    lefts: Lefts | None = None,
 ) -> Trial:
     """Evaluate both sides of a claim at random points.
 
@@ -99,64 +115,65 @@ def attempt(
         path: Whether derivatives that nothing ties count as quotients of differentials.
         steps: How many nodes may be read.
         stop: Whether to end at the first point that differs.
+        lefts: Values of the left side from earlier attempts with other right sides.
     """
-    trial = Trial()
-    left, right = typed.left.at(ROW, COLUMN), typed.right.at(ROW, COLUMN)
-    surveyor = Surveyor(typed.model, sizes)
+    sides = typed.left.at(ROW, COLUMN), typed.right.at(ROW, COLUMN)
+    bench = _Bench(typed.model, sides, Surveyor(typed.model, sizes), tuple(conditions), stop)
+    trial = bench.trial
     try:
-        surveyor.survey((left, right), tuple(ranges))
+        bench.surveyor.survey(sides, tuple(ranges))
         good = 0
         for number in range(MOST_SEEDS):
-            evaluators = [
-                Evaluator(typed.model, surveyor, f"{number}", steps - trial.steps, path)
-                for _ in range(2)
-            ]
-            good += _round(trial, (left, right), evaluators, surveyor, stop, conditions)
-            trial.steps += 2 * steps - sum(e.steps for e in evaluators) - 2 * trial.steps
+            good += bench.round(f"{number}", steps - trial.steps, path, lefts or Lefts())
             if good >= seeds or (stop and trial.failed):
                 break
         if good < seeds and not trial.failed:
             trial.reason = "the formula has no finite value where it was read"
-    except BudgetError:
+    except (BudgetError, RecursionError):
         trial.reason = "budget"
     except NotUnderstoodError as error:
         trial.reason = str(error) or "not understood"
-    except RecursionError:
-        trial.reason = "budget"
     return trial
 
 
-def _round(
-    trial: Trial,
-    sides: tuple[Node, Node],
-    evaluators: list[Evaluator],
-    surveyor: Surveyor,
-    stop: bool,
-    conditions: Sequence[Node],
-) -> bool:
-    """Evaluate with one set of random values; whether any point was in the domain."""
-    good = False
-    letters = free_letters(sides)
-    trial.sizes = {
-        name: surveyor.sizes.extent(letter(0, name)) for name in letters if name[0] != "_"
-    }
-    for values in _points(letters, surveyor):
-        try:
-            here = evaluators[0].at(dict(values))
-            if not all(evaluators[0].holds(condition, here) for condition in conditions):
+@dataclass
+class _Bench:
+    """What the rounds of one attempt share."""
+
+    model: Model
+    sides: tuple[Node, Node]
+    surveyor: Surveyor
+    conditions: tuple[Node, ...]
+    stop: bool
+    trial: Trial = field(default_factory=Trial)
+
+    def round(self, seed: str, steps: int, path: bool, lefts: Lefts) -> bool:
+        """Evaluate with one set of random values; whether any point was in the domain."""
+        left, right = (Evaluator(self.model, self.surveyor, seed, steps, path) for _ in range(2))
+        letters = free_letters(self.sides, self.model)
+        self.trial.sizes = {
+            name: self.surveyor.sizes.extent(letter(0, name)) for name in letters if name[0] != "_"
+        }
+        known = lefts.key(self.surveyor, seed)
+        good = False
+        for values in _points(letters, self.surveyor):
+            here = left.at(dict(values))
+            right.at(dict(values))
+            try:
+                if not all(left.holds(condition, here) for condition in self.conditions):
+                    continue
+                key = known, values
+                if key not in lefts.values:
+                    lefts.values[key] = left.value(self.sides[0], here)
+                _record(self.trial, values, lefts.values[key], right.value(self.sides[1], here))
+            except s.OutOfDomainError:
                 continue
-            pair = [
-                evaluator.value(side, evaluator.at(dict(values)))
-                for side, evaluator in zip(sides, evaluators, strict=True)
-            ]
-        except s.OutOfDomainError:
-            continue
-        good = True
-        _record(trial, values, pair[0], pair[1])
-        if stop and trial.failed:
-            break
-    _conclude(trial, evaluators)
-    return good
+            good = True
+            if self.stop and self.trial.failed:
+                break
+        self.trial.steps += 2 * steps - left.steps - right.steps
+        _conclude(self.trial, [left, right])
+        return good
 
 
 def _record(
@@ -183,9 +200,17 @@ def _conclude(trial: Trial, evaluators: list[Evaluator]) -> None:
     trial.tied = trial.tied and all(all(trace.touched.values()) for trace in traces)
 
 
-def free_letters(sides: tuple[Node, Node]) -> list[str]:
-    """Return the letters that stand in index places of a claim and are bound by nothing."""
-    return list(dict.fromkeys(name for side in sides for name in index_letters(side)))
+def free_letters(sides: tuple[Node, Node], model: Model) -> list[str]:
+    """Return the letters in index places of a claim and its definitions that nothing binds."""
+    own = [name for side in sides for name in index_letters(side)]
+    return list(dict.fromkeys([*own, *_loose(model)]))
+
+
+def _loose(model: Model) -> Iterator[str]:
+    for rule in model.rules:
+        bound = {i.name for i in rule.target.indices if isinstance(i, Access)}
+        formals = {formal.name for formal in rule.formals}
+        yield from (n for n in index_letters(rule.body) if n not in bound | formals)
 
 
 def _points(letters: list[str], surveyor: Surveyor) -> Iterator[tuple[tuple[str, int], ...]]:

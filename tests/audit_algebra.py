@@ -1,0 +1,131 @@
+"""Formulas of an audit written in Python's syntax, for tests of what stands after the reader.
+
+`a__l` is a with label l, `a__lm1` and `a__lp1` are its neighbours, `w__3` has label 3; `yhat` is
+ŷ. `d(L, x)` is a derivative, `total(i, …)` a sum, `T(W)` a transpose, `had(a, b)` a Hadamard
+product, `prime(f, z)` is f′(z), `delta(i, j)` Kronecker's, `e` Euler's number.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from fractions import Fraction
+
+from symbackprop.audit import formula_tree as t
+from symbackprop.audit.binding import Claim, Definition, Paper, Reading
+from symbackprop.audit.documents import Source
+
+_NAME = re.compile(r"(?P<name>[A-Za-z]+?)(?P<hat>hat)?(?:__(?P<label>[a-z]?)(?P<shift>[mp]?\d+)?)?$")
+
+
+def formula(text: str) -> t.Node:
+    return _node(ast.parse(text.strip(), mode="eval").body)
+
+
+def _access(text: str, indices: tuple[t.Node, ...] = ()) -> t.Access:
+    match = _NAME.match(text)
+    assert match, text
+    labels: tuple[t.Label, ...] = ()
+    if match["label"] or match["shift"]:
+        shift = int((match["shift"] or "0").replace("m", "-").replace("p", ""))
+        labels = (t.Label(match["label"] or "", shift),)
+    accents = ("hat",) if match["hat"] else ()
+    return t.Access(match["name"], accents, labels, indices)
+
+
+def _node(node: ast.expr) -> t.Node:
+    if isinstance(node, ast.Constant):
+        return t.Number(Fraction(str(node.value)), str(node.value))
+    if isinstance(node, ast.Name):
+        return t.Constant("e") if node.id == "e" else _access(node.id)
+    if isinstance(node, ast.UnaryOp):
+        return t.Negate(_node(node.operand))
+    if isinstance(node, ast.Subscript):
+        inner = node.slice
+        parts = inner.elts if isinstance(inner, ast.Tuple) else [inner]
+        indices = tuple(_node(part) for part in parts)
+        if isinstance(node.value, ast.Name):
+            return _access(node.value.id, indices)
+        return t.Element(_node(node.value), indices)
+    if isinstance(node, ast.Compare):
+        signs = {ast.Eq: "=", ast.Gt: ">", ast.Lt: "<", ast.GtE: ">=", ast.NotEq: "!="}
+        sign = signs[type(node.ops[0])]
+        return t.Comparison(sign, _node(node.left), _node(node.comparators[0]))
+    if isinstance(node, ast.BinOp):
+        return _binary(node)
+    assert isinstance(node, ast.Call), ast.dump(node)
+    assert isinstance(node.func, ast.Name)
+    return _call(node.func.id, node.args)
+
+
+def _binary(node: ast.BinOp) -> t.Node:
+    left, right = _node(node.left), _node(node.right)
+    if isinstance(node.op, ast.Add | ast.Sub):
+        right = t.Negate(right) if isinstance(node.op, ast.Sub) else right
+        return t.Add((*(left.terms if isinstance(left, t.Add) else (left,)), right))
+    if isinstance(node.op, ast.Mult | ast.MatMult):
+        join = t.ADJACENT if isinstance(node.op, ast.Mult) else t.DOT
+        if isinstance(left, t.Product) and isinstance(node.left, ast.BinOp):
+            return t.Product((*left.factors, right), (*left.joins, join))
+        return t.Product((left, right), (join,))
+    if isinstance(node.op, ast.Div):
+        return t.Quotient(left, right)
+    assert isinstance(node.op, ast.Pow)
+    return t.Power(left, right)
+
+
+def _call(name: str, arguments: list[ast.expr]) -> t.Node:
+    if name == "total":
+        index = _node(arguments[0])
+        assert isinstance(index, t.Access)
+        upper = _node(arguments[1]) if len(arguments) == 3 else None
+        lower = t.Number(Fraction(1), "1") if upper else None
+        return t.Big("sum", (t.Bound(index, lower, upper),), _node(arguments[-1]))
+    parts = [_node(argument) for argument in arguments]
+    if name == "d":
+        return t.Derivative(parts[0], tuple(parts[1:]))
+    if name == "T":
+        return t.Transpose(parts[0])
+    if name == "had":
+        return t.Product(tuple(parts), (t.HADAMARD,) * (len(parts) - 1))
+    if name == "norm":
+        return t.Norm(parts[0])
+    if name == "delta":
+        return t.Delta(parts[0], parts[1])
+    if name == "one":
+        return t.Indicator(parts[0])
+    if name == "when":
+        return t.Cases((t.Branch(parts[1], parts[0]), t.Branch(parts[2], None)))
+    if name == "prime":
+        assert isinstance(parts[0], t.Access)
+        return t.Apply(parts[0], tuple(parts[1:]), 1)
+    return t.Apply(_access(name), tuple(parts))
+
+
+def _source(text: str) -> Source:
+    return Source("-", 1, 1, None, text, "display", 0, "")
+
+
+def paper(*statements: str, layers: tuple[str, ...] = ()) -> Paper:
+    """Definitions; the left side `f(x)` makes one of a function."""
+    definitions = []
+    for order, statement in enumerate(statements):
+        left, right = statement.split("=", 1)
+        target, formals = formula(left), ()
+        if isinstance(target, t.Apply):
+            formals = tuple(a for a in target.arguments if isinstance(a, t.Access))
+            target = target.function
+        assert isinstance(target, t.Access)
+        letters = tuple(label.base for label in target.labels if label.base)
+        values = tuple(formula(value) for value in right.split(" = "))
+        definitions.append(
+            Definition(
+                target, formals, values, order, order, (), (), _source(statement), letters
+            )
+        )
+    return Paper(tuple(definitions), (), (), (), layers)
+
+
+def claim(text: str, order: int = 1000) -> Claim:
+    left, right = (formula(side) for side in text.split(" = "))
+    return Claim(_source(text), left, (Reading(left, right),), 0, False, order, order)
