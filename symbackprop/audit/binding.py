@@ -74,7 +74,8 @@ class Claim:
         link: Its place in the chain, from 0.
         rounded: Whether the right side is rounded (after ≈, or holds decimals).
         order, group, ranges, conditions: As of a `Definition`.
-        shares_row: Whether further links stand in the same row.
+        gap: Whether a member of the chain before this link was not read; the left side is then
+            the last one that was.
     """
 
     source: Source
@@ -86,7 +87,7 @@ class Claim:
     group: int
     ranges: tuple[Bound, ...] = ()
     conditions: tuple[Node, ...] = ()
-    shares_row: bool = False
+    gap: bool = False
 
     @property
     def left(self) -> Node:
@@ -103,11 +104,12 @@ class Claim:
 class Unread:
     """A formula, or a part of a chain, that was not understood.
 
-    ``column`` is the place of what stopped the reader, ``reason`` says what it was.
+    ``line`` and ``column`` are the place of what stopped the reader, ``reason`` says what it was.
     ``is_claim``: it has a derivative on its left, so that it deserves a finding.
     """
 
     source: Source
+    line: int
     column: int
     reason: str
     is_claim: bool
@@ -122,7 +124,7 @@ class Paper:
         definitions, claims, shapes, unread: In document order.
         layers: Letters that are seen with ±1 in a label (``l`` of ``W^{(l+1)}``).
         functions: Names that stand for functions without a definition (``f``, ``σ``).
-        gradients: Names that are gradients by their first right side (``δ = ∂L/∂z``), with the
+        gradients: Definitions of names that are gradients (``δ = ∂L/∂z``): the first value is the
             derivative that they stand for.
     """
 

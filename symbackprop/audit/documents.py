@@ -1,8 +1,23 @@
-"""Where formulas stand in a document."""
+"""Where formulas stand in a document: Markdown, LaTeX, notebooks, claims files, plain text."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import PurePath
+from typing import Any
+
+from symbackprop.audit.reading.tokens import Macro, macros_of
+from symbackprop.audit.reading.words import CASES, MATRICES, ROWED
+from symbackprop.errors import SymbackpropError
+
+MAX_BYTES = 4_000_000
+MAX_FORMULAS = 4_000
+MAX_INLINE = 1_000
+WORDS_AROUND = 240
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +29,7 @@ class Source:
         line: Of the row, counted from 1; in a notebook within its cell.
         column: Counted from 1.
         cell: Of a notebook, counted from 0; None elsewhere.
-        text: The row's LaTeX as written, without delimiters and alignment's environment.
+        text: The row's LaTeX as written, without delimiters.
         kind: ``display``, ``inline``, ``given`` (the user's own definitions) or ``claim``.
         display: A number shared by the rows of one display, increasing through the document.
         words: The words of the paragraph before the formula and those after it.
@@ -30,3 +45,295 @@ class Source:
     display: int = 0
     words: tuple[str, str] = ("", "")
     expect: str | None = None
+
+    def place(self, offset: int) -> tuple[int, int]:
+        """Return line and column of an offset in the text."""
+        before = self.text[:offset]
+        breaks = before.count("\n")
+        if not breaks:
+            return self.line, self.column + offset
+        return self.line + breaks, offset - before.rfind("\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """The formulas that are read together: a document, or one entry of a claims file."""
+
+    path: str
+    sources: tuple[Source, ...]
+    macros: Mapping[str, Macro]
+
+
+def read_document(path: str, text: str) -> tuple[Sheet, ...]:
+    """Find the formulas of a document by its name's ending.
+
+    ``.tex``, ``.ipynb`` and ``.claims.toml`` have readers of their own; all else is Markdown.
+
+    Raises:
+        SymbackpropError: For a file too large, or a notebook or claims file that is malformed.
+    """
+    if len(text) > MAX_BYTES:
+        raise SymbackpropError(f"{path}: {len(text)} characters, allowed are {MAX_BYTES}")
+    name = PurePath(path).name
+    if name.endswith(".claims.toml"):
+        return _claims(path, text)
+    if name.endswith(".ipynb"):
+        return (_notebook(path, text),)
+    if name.endswith((".tex", ".latex", ".ltx")):
+        return (
+            Sheet(path, tuple(_Finder(path, _without_comments(text), tex=True)), macros_of(text)),
+        )
+    return (Sheet(path, tuple(_Finder(path, text)), macros_of(text)),)
+
+
+def read_formula(text: str, given: str = "", path: str = "-") -> Sheet:
+    """Return a sheet of one formula, or several rows, with definitions that are given.
+
+    Both may be bare LaTeX, or hold ``$`` and ``$$``; rows are parted by ``\\\\`` or line ends.
+    """
+    sources = [*_bare(path, given, "given", 0), *_bare(path, text, "claim", 1)]
+    return Sheet(path, tuple(sources), macros_of(given + "\n" + text))
+
+
+def _bare(path: str, text: str, kind: str, display: int) -> Iterator[Source]:
+    if "$" in text or r"\[" in text or r"\(" in text:
+        yield from (replace(s, kind=kind) for s in _Finder(path, text, first=display))
+        return
+    line = 1
+    text = without_rowed(text)
+    for block in text.split("\n") if r"\begin" not in text else [text]:
+        for start, end in rows_of(block):
+            if block[start:end].strip():
+                row_line, column = _position(block, start)
+                yield Source(
+                    path, line + row_line - 1, column, None, block[start:end], kind, display
+                )
+        line += 1
+
+
+def _claims(path: str, text: str) -> tuple[Sheet, ...]:
+    try:
+        entries = tomllib.loads(text).get("claim", [])
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise SymbackpropError(f"{path}: {error}") from None
+    if not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
+        raise SymbackpropError(f"{path}: claim: expected tables [[claim]]")
+    lines = [k for k, row in enumerate(text.split("\n"), 1) if row.strip().startswith("[[claim]]")]
+    return tuple(
+        _claim(path, entry, number, line)
+        for number, (entry, line) in enumerate(zip(entries, lines, strict=False), 1)
+    )
+
+
+def _claim(path: str, entry: dict[str, Any], number: int, line: int) -> Sheet:
+    place = f"{path}: claim {number}"
+    for name in entry:
+        if name not in ("formula", "given", "expect", "name"):
+            raise SymbackpropError(
+                f"{place}: {name!r} found, allowed: expect, formula, given, name"
+            )
+    formula, given = entry.get("formula"), entry.get("given", "")
+    if isinstance(given, list):
+        given = "\n".join(str(part) for part in given)
+    if not isinstance(formula, str) or not isinstance(given, str):
+        raise SymbackpropError(f"{place}: formula and given must be text")
+    expect = entry.get("expect")
+    sheet = read_formula(formula, given, path)
+    sources = tuple(
+        replace(s, line=line, column=1, expect=expect if s.kind == "claim" else None)
+        for s in sheet.sources
+    )
+    return replace(sheet, sources=sources)
+
+
+def _notebook(path: str, text: str) -> Sheet:
+    try:
+        cells = json.loads(text)["cells"]
+        written = [
+            (k, "".join(cell["source"]))
+            for k, cell in enumerate(cells)
+            if cell.get("cell_type") in ("markdown", "raw")
+        ]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise SymbackpropError(f"{path}: not a notebook ({type(error).__name__})") from None
+    sources: list[Source] = []
+    for number, content in written:
+        first = sources[-1].display + 1 if sources else 0
+        sources += [replace(s, cell=number) for s in _Finder(path, content, first=first)]
+    return Sheet(path, tuple(sources), macros_of("\n".join(content for _, content in written)))
+
+
+def _without_comments(text: str) -> str:
+    """Blank out comments, but those that tell the audit to ignore a line."""
+    return re.sub(
+        r"(?<!\\)(?:\\\\)*(%(?!\s*symbackprop).*)",
+        lambda m: m.group()[: m.start(1) - m.start()] + " " * len(m.group(1)),
+        text,
+    )
+
+
+_ROW_ENVIRONMENT = "|".join(name for name in ROWED if name.isalpha())
+_MARKDOWN_SKIPPED = re.compile(
+    r"(?P<ignore><!--\s*symbackprop:\s*ignore\s*-->|%\s*symbackprop:\s*ignore[^\n]*)"
+    r"|(?P<comment><!--.*?-->)"
+    r"|(?P<fence>^[ \t>]*(?P<ticks>```+|~~~+)[ \t]*(?P<lang>[\w-]*)[^\n]*\n(?P<body>.*?)(?:^[ \t>]*(?P=ticks)[ \t]*$|\Z))"
+    r"|(?P<code>(?<!`)(?P<quote>`{1,3})(?!`)(?!\$)[^\n]*?(?<!`)(?P=quote)(?!`))",
+    re.DOTALL | re.MULTILINE,
+)
+_TEX_SKIPPED = re.compile(
+    r"(?P<ignore>%\s*symbackprop:\s*ignore[^\n]*)"
+    r"|(?P<comment>\\begin\{(?P<skipped>verbatim|lstlisting|minted|tikzpicture|comment)\*?\}.*?\\end\{(?P=skipped)\*?\})",
+    re.DOTALL,
+)
+_FORMULA = re.compile(
+    r"(?<!\\)\$\$(?P<double>.+?)\$\$"
+    r"|\\\\?\[(?P<bracket>(?!\d).+?)\\\\?\]"
+    rf"|(?P<environment>\\begin\{{(?P<name>{_ROW_ENVIRONMENT})\*?\}}.*?\\end\{{(?P=name)\*?\}})"
+    r"|(?<![\\$])\$`(?P<quoted>[^\n$]+?)`\$"
+    r"|(?<![\\$])\$(?P<single>[^$]+?)(?<!\\)\$(?!\$)"
+    r"|\\\\?\((?P<round>.+?)\\\\?\)",
+    re.DOTALL,
+)
+
+
+class _Finder:
+    """Finds the formulas of one text; iterating gives their rows in order."""
+
+    def __init__(self, path: str, text: str, tex: bool = False, first: int = 0) -> None:
+        self.path, self.first = path, first
+        self.text = text
+        self.tex = tex
+        self.ignored: list[int] = []
+        self.fenced: list[tuple[int, int]] = []
+        self.plain = self._blanked(text)
+
+    def _blanked(self, text: str) -> str:
+        """Return the text with code and comments blanked, of the same length."""
+        skipped = _TEX_SKIPPED if self.tex else _MARKDOWN_SKIPPED
+        start = text.find(r"\begin{document}") if self.tex else -1
+        if start > 0:
+            text = _blank(text[:start]) + text[start:]
+
+        def blank(match: re.Match[str]) -> str:
+            groups = match.groupdict()
+            if groups["ignore"]:
+                self.ignored.append(match.start())
+            elif groups.get("lang") == "math":
+                self.fenced.append(match.span("body"))
+            return _blank(match.group())
+
+        return skipped.sub(blank, text)
+
+    def __iter__(self) -> Iterator[Source]:
+        found = sorted(
+            [*self._delimited(), *((start, end, "display") for start, end in self.fenced)]
+        )
+        number = self.first
+        for start, end, kind in found[:MAX_FORMULAS]:
+            if self._is_ignored(start, end):
+                continue
+            yield from self._rows(start, end, kind, number)
+            number += 1
+
+    def _delimited(self) -> Iterator[tuple[int, int, str]]:
+        at = 0
+        while (match := _FORMULA.search(self.plain, at)) is not None:
+            name = str(match.lastgroup if match.lastgroup != "name" else "environment")
+            start, end = match.span(name)
+            body = self.plain[start:end]
+            if name in ("single", "round", "quoted") and (
+                len(body) > MAX_INLINE or re.search(r"\n\s*\n", body)
+            ):
+                at = match.start() + 1
+                continue
+            if name == "double":
+                kind = "display" if self._stands_alone(match.start(), match.end()) else "inline"
+            else:
+                kind = "inline" if name in ("single", "round", "quoted") else "display"
+            yield start, end, kind
+            at = match.end()
+
+    def _stands_alone(self, start: int, end: int) -> bool:
+        body = self.plain[start:end]
+        before = self.plain[self.plain.rfind("\n", 0, start) + 1 : start]
+        return "\n" in body or not re.search(r"\w", before) or len(body) > 60
+
+    def _is_ignored(self, start: int, end: int) -> bool:
+        """Whether a remark to ignore stands on the formula's lines, or in the line before it."""
+        first = self.text.rfind("\n", 0, start) + 1
+        last = self.text.find("\n", end)
+        stop = last if last >= 0 else len(self.text)
+        return any(
+            first <= at < stop or (at < start and not self.plain[at:start].strip(" \n\t$\\[`"))
+            for at in self.ignored
+        )
+
+    def _rows(self, start: int, end: int, kind: str, number: int) -> Iterator[Source]:
+        body = self.text[start:end]
+        if kind == "display":
+            # A quoted display carries > at the start of each line.
+            body = re.sub(r"(?m)^([ \t]*)>", r"\1 ", body)
+        words = (
+            _words(self.plain[max(0, start - WORDS_AROUND) : start].rsplit("\n\n", 1)[-1]),
+            _words(self.plain[end : end + WORDS_AROUND].split("\n\n", 1)[0]),
+        )
+        body = without_rowed(body)
+        for first, last in rows_of(body):
+            lead = len(body[first:last]) - len(body[first:last].lstrip())
+            text = body[first + lead : last].rstrip()
+            if text:
+                line, column = _position(self.text, start + first + lead)
+                yield Source(self.path, line, column, None, text, kind, number, words)
+
+
+def _blank(text: str) -> str:
+    return re.sub(r"[^\n]", " ", text)
+
+
+def _words(text: str) -> str:
+    return " ".join(text.replace("$", " ").split())
+
+
+def _position(text: str, at: int) -> tuple[int, int]:
+    return text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
+
+
+_ROW_MARK = re.compile(
+    r"\\begin\{(?P<begin>\w+)\*?\}|\\end\{(?P<end>\w+)\*?\}|(?P<row>\\{2,4}|\\newline|\\cr(?![a-z]))"
+    r"(?:\[-?[\d.]+ ?[a-z]{2}\])?|(?P<escaped>\\[{}])|(?P<open>\{)|(?P<close>\})"
+)
+
+
+def rows_of(text: str) -> list[tuple[int, int]]:
+    """Return where the rows of a display begin and end: ``\\\\`` outside of braces and matrices."""
+    rows: list[tuple[int, int]] = []
+    start = depth = 0
+    for match in _ROW_MARK.finditer(text):
+        name = match.group("begin") or match.group("end") or ""
+        if name in MATRICES or name in CASES:
+            depth += 1 if match.group("begin") else -1
+        elif match.group("open") or match.group("close"):
+            depth += 1 if match.group("open") else -1
+        elif match.group("row") and depth <= 0:
+            rows.append((start, match.start()))
+            start = match.end()
+    rows.append((start, len(text)))
+    return rows
+
+
+_ROWED_MARK = re.compile(
+    rf"\\(?:begin|end)\{{(?:{_ROW_ENVIRONMENT})\*?\}}(?:(?<=at\}})\{{\d+\}}|(?<=at\*\}})\{{\d+\}})?"
+)
+
+
+def without_rowed(text: str) -> str:
+    """Blank out the environments whose rows are rows of the display."""
+    text = _ROWED_MARK.sub(lambda m: _blank(m.group()), text)
+    # Site generators double the backslash of an escaped underscore.
+    text = re.sub(r"\\{2,4}_", lambda m: " " * (len(m.group()) - 2) + r"\_", text)
+    arrays = re.compile(
+        r"\\begin\{array\}\s*\{[rlc]*(?:rcl|rl)[rlc]*\}(.*?)\\end\{array\}", re.DOTALL
+    )
+    return arrays.sub(
+        lambda m: _blank(m.group()[: m.start(1) - m.start()]) + m.group(1) + " " * 11, text
+    )

@@ -180,7 +180,9 @@ def try_indicator(reader: Reader, item: Item, scan: Scan) -> Node | None:
             return reader.grouped(made, following)
     if item.text == "E" and item.style == "double" and following is not None:
         scan.take()
-        return tree.Big("mean", bounds_or_none(reader, item), reader.expression(content_of(following)))
+        return tree.Big(
+            "mean", bounds_or_none(reader, item), reader.expression(content_of(following))
+        )
     if item.text in ("R", "N", "Z") and item.style == "double":
         extents = split_at(item.above, "comma") if item.above else []
         parts = [p for e in extents for p in _factors(e)]
@@ -247,10 +249,10 @@ def read_matrix(reader: Reader, scan: Scan) -> Node:
     rows = [row for row in split_at(item.parts[0], "row") if row]
     if item.text == "cases":
         return reader.grouped(tree.Cases(tuple(_branch(reader, row) for row in rows)), item)
-    cells = [[cell for cell in split_at(row, "amp")] for row in rows]
+    cells = [[cell for cell in split_at(row, "amp") if cell] for row in rows]
     if len(cells) == 1 and len(cells[0]) == 1 and any(i.kind == "comma" for i in cells[0][0]):
         cells = [split_at(cells[0][0], "comma")]
-    if not cells or len({len(row) for row in cells}) != 1 or any(not c for r in cells for c in r):
+    if not cells or len({len(row) for row in cells}) != 1:
         raise NotRead("a matrix with rows of unequal length", item.at)
     made = tree.Matrix(tuple(tuple(reader.expression(c) for c in row) for row in cells))
     return reader.grouped(made, item)

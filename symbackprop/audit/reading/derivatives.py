@@ -34,7 +34,9 @@ def try_derivative(reader: Reader, scan: Scan) -> Node | None:
 
 
 def _is_d(item: Item) -> bool:
-    return (item.kind, item.text) == ("letter", "d") and not (item.below or item.accents or item.primes)
+    return (item.kind, item.text) == ("letter", "d") and not (
+        item.below or item.accents or item.primes
+    )
 
 
 def _starts(part: tuple[Item, ...]) -> str:
@@ -65,8 +67,7 @@ def _fraction(reader: Reader, scan: Scan) -> Node:
     by = _variables(reader, bottom, symbol, order)
     if len(top) > 1:
         of = reader.expression(top[1:])
-        made: Node = tree.Derivative(of, by, symbol)
-        made = _argued(reader, scan, made, of)
+        made = _argued(reader, scan, tree.Derivative(of, by, symbol), of)
         return reader.grouped(made, item)
     following = scan.peek()
     if following is None:
@@ -75,7 +76,9 @@ def _fraction(reader: Reader, scan: Scan) -> Node:
     return tree.Derivative(operand, by, symbol, "operator")
 
 
-def _argued(reader: Reader, scan: Scan, made: tree.Derivative, of: Node) -> Node:
+def _argued(
+    reader: Reader, scan: Scan, made: tree.Derivative, of: Node
+) -> tree.Derivative:
     """Take the point that may follow as an argument: ``∂f/∂x (x, y)`` where f is a function."""
     following = scan.peek()
     is_name = isinstance(of, tree.Access) and not of.indices
@@ -148,7 +151,12 @@ def _inline(reader: Reader, scan: Scan) -> Node:
     item = scan.take()
     of = reader.factor(scan)
     slash, second = scan.peek(), scan.peek(1)
-    if slash is not None and slash.kind == "slash" and second is not None and second.kind == "partial":
+    if (
+        slash is not None
+        and slash.kind == "slash"
+        and second is not None
+        and second.kind == "partial"
+    ):
         scan.take()
         scan.take()
         by = reader.factor(scan)

@@ -151,6 +151,7 @@ def _is_shifted(script: tuple[Item, ...]) -> bool:
     return (
         len(script) == 3
         and script[0].kind == "letter"
+        and not script[0].below
         and script[1].kind in ("plus", "minus")
         and (script[2].kind, script[2].text) == ("number", "1")
     )
@@ -165,7 +166,9 @@ def _bound(below: tuple[Item, ...], found: _Gathering) -> None:
 def _fraction(item: Item, found: _Gathering) -> None:
     top, bottom = item.parts
     for part, place in ((top, "losses"), (bottom, "variables")):
-        if len(part) > 1 and (part[0].kind == "partial" or (part[0].kind, part[0].text) == ("letter", "d")):
+        if len(part) > 1 and (
+            part[0].kind == "partial" or (part[0].kind, part[0].text) == ("letter", "d")
+        ):
             if part[1].kind in ("letter", "word"):
                 found.sets[place].add(key(part[1]))
 
@@ -187,7 +190,12 @@ def _left_sides(items: tuple[Item, ...], found: _Gathering) -> None:
 
 def _left_side(start: list[Item], found: _Gathering) -> None:
     symbols = ("letter", "word")
-    if len(start) == 2 and start[0].kind == "letter" and start[0].text == "d" and not start[0].below:
+    if (
+        len(start) == 2
+        and start[0].kind == "letter"
+        and start[0].text == "d"
+        and not start[0].below
+    ):
         if start[1].kind in symbols:
             found.sets["gradients"].add(key(start[1]))
     elif len(start) == 2 and start[0].kind in symbols and start[1].kind == "paren":

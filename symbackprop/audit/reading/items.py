@@ -34,7 +34,7 @@ class Item:
     style: str = ""
 
 
-class _Marks(Lexer):
+class _Marks(Lexer):  # type: ignore[misc]
     """Hands the marks on as they are."""
 
     def __init__(self, _configuration: object) -> None:
@@ -48,7 +48,7 @@ _STYLES = ("bold", "double", "script", "plain")
 
 
 @v_args(inline=True)
-class _Build(Transformer[Token, Any]):
+class _Build(Transformer[Token, Any]):  # type: ignore[misc]
     """Builds items while the grammar reduces, so that no tree is walked."""
 
     def start(self, *items: Item) -> tuple[Item, ...]:
@@ -120,7 +120,9 @@ def _decorated(inner: Item, mark: str, at: int) -> Item:
     if len(body) == 1 and body[0].kind in ("letter", "word", "number", "brace"):
         symbol = replace(body[0], at=at)
         if mark in _STYLES:
-            kind = "letter" if mark in ("double", "bold") and symbol.kind == "number" else symbol.kind
+            kind = (
+                "letter" if mark in ("double", "bold") and symbol.kind == "number" else symbol.kind
+            )
             return replace(symbol, kind=kind, style=mark)
         return replace(symbol, accents=(*symbol.accents, mark))
     if mark in _STYLES or not body:
@@ -153,7 +155,7 @@ def read_items(text: str, macros: Mapping[str, Macro]) -> tuple[Item, ...]:
     """
     marks = list(marks_of(expand(pieces(text), macros)))
     try:
-        items: tuple[Item, ...] = _grammar().parse(marks)  # type: ignore[arg-type]
+        items: tuple[Item, ...] = _grammar().parse(marks)
     except UnexpectedInput as error:
         found = getattr(error, "token", None)
         at = found.start_pos if found is not None and found.start_pos is not None else len(text)

@@ -8,7 +8,14 @@ from collections.abc import Callable, Iterator
 from lark import Token
 
 from symbackprop.audit.reading import words
-from symbackprop.audit.reading.tokens import MAX_DEPTH, MAX_TOKENS, NotRead, Piece, argument
+from symbackprop.audit.reading.tokens import (
+    MAX_DEPTH,
+    MAX_TOKENS,
+    NotRead,
+    Piece,
+    argument,
+    pieces_of_number,
+)
 
 _SIMPLE = {
     **{"(": "LPAR", ")": "RPAR", "[": "LBRK", "]": "RBRK", "{": "LBRACE", "}": "RBRACE"},
@@ -16,12 +23,16 @@ _SIMPLE = {
     **{"_": "SUB", "^": "SUP", "'": "PRIME", "*": "JOIN", "@": "JOIN"},
 }
 _PROSE = frozenset(
-    ("for if where and when otherwise else with or all each such that then so let let's given "
-     "thus hence therefore i.e. e.g. because since unless we have get while is are the of to from "
-     "see note but as any every").split()
+    (
+        "for if where and when otherwise else with or all each such that then so let let's given "
+        "thus hence therefore i.e. e.g. because since unless we have get while is are the of to from "
+        "see note but as any every"
+    ).split()
 )
 _SHORT = frozenset(
-    ("act net out err new old MSE BCE SSE MAE RSS mse bce dim pre cls lab tgt inp hid loss cost".split())
+    (
+        "act net out err new old MSE BCE SSE MAE RSS mse bce dim pre cls lab tgt inp hid loss cost".split()
+    )
 )
 _INDEX_RUN = frozenset("ijklmnpqrstuvabcd")
 _INNER = re.compile(r"([A-Za-z]*?)(log|exp|max|min|tanh|softmax)([A-Za-z]*)")
@@ -64,7 +75,7 @@ class Marker:
         if piece.text.isalpha():
             self._put("TEXT", piece.text, piece.at)
             return
-        raise NotRead(f"the character {piece.text!r} is not understood", piece.at)
+        self._put("OTHER", f"the character {piece.text!r} is not understood", piece.at)
 
     _combining = _foreign
 
@@ -73,7 +84,7 @@ class Marker:
 
     def _number(self, piece: Piece) -> None:
         if self._last() in ("SUB", "SUP") and len(piece.text) > 1:
-            self.waiting.append(Piece("number", piece.text[1:], piece.at + 1))
+            self.waiting.extend(reversed(pieces_of_number(piece)))
             piece = Piece("number", piece.text[0], piece.at)
         self._put("NUMBER", piece.text, piece.at)
 
@@ -142,10 +153,12 @@ class Marker:
             self._put("SUP", "^", piece.at)
         elif text == "~":
             pass
+        elif text == "'" and self._last() in ("", "LBRACE", "SUP", "SUB", "LPAR", "PRIMESIGN"):
+            self._put("PRIMESIGN", text, piece.at)
         elif text in _SIMPLE:
             self._put(_SIMPLE[text], text, piece.at)
         else:
-            raise NotRead(f"the character {text!r} is not understood", piece.at)
+            self._put("OTHER", f"the character {text!r} is not understood", piece.at)
 
     def _relation(self, piece: Piece, ahead: str) -> None:
         pair = piece.text + ahead
@@ -166,7 +179,8 @@ class Marker:
 
     def _dot(self, piece: Piece) -> None:
         """A full stop ends the formula or is NumPy's: ``.T``, ``.dot``, ``.*``."""
-        rest = "".join(p.text for p in self.waiting[-1:-5:-1])
+        ahead = self.waiting[-1:-5:-1]
+        rest = "".join(p.text if p.kind != "space" else " " for p in ahead)
         if rest[:2] == "..":
             del self.waiting[-2:]
             self._put("DOTS", "…", piece.at)
@@ -182,14 +196,21 @@ class Marker:
             self._put("TOP", "⊤", piece.at)
         elif not rest.strip() or self._ends_sentence():
             self._put("SEMI", ".", piece.at)
+        elif rest[0] == " " and self._last() not in ("", "RELATION", "PLUS", "MINUS"):
+            self._put("JOIN", "·", piece.at)
         else:
-            raise NotRead("a full stop within a formula", piece.at)
+            self._put("OTHER", "a full stop within a formula is not understood", piece.at)
 
     def _ends_sentence(self) -> bool:
         """Whether only text, closing marks or alignment follow."""
         rest = [p for p in self.waiting if p.kind != "space"]
-        return not rest or all(p.text in "}&" or p.text == "quad" for p in rest) or (
-            rest[-1].text in ("text", "quad", "qquad", "label", "tag", "nonumber", "&", "\\", "}", "end")
+        return (
+            not rest
+            or all(p.text in "}&" or p.text == "quad" for p in rest)
+            or (
+                rest[-1].text
+                in ("text", "quad", "qquad", "label", "tag", "nonumber", "&", "\\", "}", "end")
+            )
         )
 
     def _command(self, piece: Piece) -> None:
@@ -203,7 +224,7 @@ class Marker:
                 value = table[name] if isinstance(table, dict) else words.SAME.get(name, name)
                 self._put(kind, value, piece.at)
                 return
-        raise NotRead(f"the command \\{name} is not understood", piece.at)
+        self._put("OTHER", f"the command \\{name} is not understood", piece.at)
 
     # Each handler takes the command's piece; arguments are taken from what waits.
 
@@ -417,7 +438,7 @@ _TABLES: tuple[tuple[dict[str, str] | tuple[str, ...] | frozenset[str], str], ..
     ({"rbrack": "]"}, "RBRK"),
     ({"colon": ":"}, "COLON"),
     ({"dagger": "dagger"}, "LETTER"),
-    ({"And": "and"}, "TEXT"),
+    ({"And": "and", "forall": "for"}, "TEXT"),
 )
 _HANDLERS: dict[str, Callable[[Marker, Piece], None]] = {
     **{name: Marker.nothing for name, count in words.WRAPS.items() if count < 0},

@@ -226,7 +226,11 @@ class Reader:
         """Read a symbol that is not applied."""
         if item.text == "e" and item.above and not item.below and "e" not in self.facts.quantities:
             return tree.Power(tree.Constant("e"), self.expression(item.above))
-        if item.text == "pi" and not (item.above or item.below) and "pi" not in self.facts.variables:
+        if (
+            item.text == "pi"
+            and not (item.above or item.below)
+            and "pi" not in self.facts.variables
+        ):
             return tree.Constant("pi")
         if item.text == "infinity":
             return tree.Constant("infinity")
@@ -372,6 +376,8 @@ def _without_dots(items: tuple[Item, ...]) -> tuple[Item, ...]:
 
 def _refuse(_reader: Reader, scan: Scan) -> Node:
     item = scan.take()
+    if item.kind == "other":
+        raise NotRead(item.text, item.at)
     what = {"dots": "an ellipsis", "text": "words", "join": "an operator"}.get(item.kind, "")
     raise NotRead(f"{what + ' ' if what else ''}{item.text!r} within an expression", item.at)
 
@@ -393,7 +399,9 @@ def number_of(item: Item) -> tree.Number:
     """Return a number as written, exactly."""
     if len(item.text) > 40:
         raise NotRead("a number of more than 40 digits", item.at)
-    return tree.Number(Fraction(item.text.rstrip(".") if item.text[-1] == "." else item.text), item.text)
+    return tree.Number(
+        Fraction(item.text.rstrip(".") if item.text[-1] == "." else item.text), item.text
+    )
 
 
 def powered(made: Node, scripts: Scripts) -> Node:

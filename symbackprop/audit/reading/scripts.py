@@ -202,9 +202,7 @@ def _is_run(part: tuple[Item, ...]) -> bool:
     return all(i.kind in ("letter", "number", "word") and not i.above for i in part)
 
 
-def _run(
-    part: tuple[Item, ...], facts: Facts, expression: Expression, found: Scripts
-) -> None:
+def _run(part: tuple[Item, ...], facts: Facts, expression: Expression, found: Scripts) -> None:
     """Read letters and numbers side by side: ``ij``, ``1i``, ``prev``, ``xh``."""
     bare = [i for i in part if i.kind == "letter" and not i.below]
     if len(bare) == len(part) and not any(facts.is_index(i.text) for i in part):

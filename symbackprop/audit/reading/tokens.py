@@ -45,7 +45,7 @@ class Macro:
 
 
 _PIECE = re.compile(
-    r"(?P<command>\\(?:[A-Za-z]+\*?|.|$))|(?P<number>\d+(?:\.\d*)?|\.\d+)|(?P<letter>[A-Za-z])"
+    r"(?P<comment>%[^\n]*)|(?P<command>\\(?:[A-Za-z]+\*?|.|$))|(?P<number>\d+(?:\.\d*)?|\.\d+)|(?P<letter>[A-Za-z])"
     r"|(?P<space>\s+)|(?P<mark>.)",
     re.DOTALL,
 )
@@ -67,9 +67,14 @@ def pieces(text: str) -> list[Piece]:
                 found.append(Piece("mark", "*", at + len(word) - 1))
         elif kind == "mark" and ord(word) > 126:
             found += _foreign(word, at)
-        else:
+        elif kind != "comment":
             found.append(Piece(kind, word, at))
     return _accented(found)
+
+
+def pieces_of_number(piece: Piece) -> list[Piece]:
+    """Return what is left of a number when TeX takes its first digit alone."""
+    return [replace(rest, at=piece.at + 1 + rest.at) for rest in pieces(piece.text[1:])]
 
 
 def _foreign(character: str, at: int) -> Iterator[Piece]:
@@ -186,7 +191,7 @@ def argument(waiting: list[Piece], at: int) -> list[Piece]:
     piece = waiting.pop()
     if piece.kind != "mark" or piece.text != "{":
         if piece.kind == "number" and len(piece.text) > 1:
-            waiting.append(Piece("number", piece.text[1:], piece.at + 1))
+            waiting.extend(reversed(pieces_of_number(piece)))
             return [Piece("number", piece.text[0], piece.at)]
         return [piece]
     found: list[Piece] = []

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 GREEK = (
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho "
-    "sigma tau upsilon phi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega"
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi "
+    "rho sigma tau upsilon phi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega"
 ).split()
 LETTERS = {
     **{name: name for name in GREEK},
@@ -75,9 +75,11 @@ CLOSERS = {")": "(", "]": "[", "rbrace": "{", "}": "{", "rbrack": "[", "rparen":
 BARS = {"|": "|", "vert": "|", "lvert": "|", "rvert": "|"}
 NORMS = ("Vert", "lVert", "rVert", "|", "lvvert", "Vvert")
 FUNCTIONS = frozenset(
-    ("exp log ln lg sin cos tan sinh cosh tanh sech coth arctan arcsin arccos artanh erf sign sgn "
-     "tr Tr trace diag det vec softmax sigmoid relu softplus logistic mean var std dim rank "
-     "onehot sqrt abs softmin gelu swish silu elu logsumexp LSE logit").split()
+    (
+        "exp log ln lg sin cos tan sinh cosh tanh sech coth arctan arcsin arccos artanh erf sign sgn "
+        "tr Tr trace diag det vec softmax sigmoid relu softplus logistic mean var std dim rank "
+        "onehot sqrt abs softmin gelu swish silu elu logsumexp LSE logit"
+    ).split()
 )
 # Names of functions as people write them, by the name used here.
 SAME = {
@@ -91,7 +93,16 @@ SAME = {
 # Environments whose rows are rows of the display, and those whose rows are a matrix's.
 ROWED = (
     *("aligned", "align", "alignat", "alignedat", "equation", "gather", "gathered", "split"),
-    *("eqnarray", "multline", "multlined", "flalign", "displaymath", "math", "empheq", "subequations"),
+    *(
+        "eqnarray",
+        "multline",
+        "multlined",
+        "flalign",
+        "displaymath",
+        "math",
+        "empheq",
+        "subequations",
+    ),
     *("rcases_", "dmath", "IEEEeqnarray"),
 )
 MATRICES = (
@@ -111,9 +122,13 @@ UNICODE = {
     **{"ₙ": "_n", "ₗ": "_l", "ₜ": "_t", "⁻": "^-", "¹": "^1", "ϵ": r"\epsilon ", "ϕ": r"\phi "},
     **{"∗": "*", "≡": r"\equiv ", "≜": r"\triangleq ", "∝": r"\propto ", "，": ",", "：": ":"},
     **{"（": "(", "）": ")", "；": ";", "＝": "=", "。": " ", "、": ","},
-    **{chr(0x3B1 + k): "\\" + name + " " for k, name in enumerate(
-        "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho "
-        "sigma sigma tau upsilon phi chi psi omega".split())},
+    **{
+        chr(0x3B1 + k): "\\" + name + " "
+        for k, name in enumerate(
+            "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho "
+            "sigma sigma tau upsilon phi chi psi omega".split()
+        )
+    },
     **{"Γ": r"\Gamma ", "Δ": r"\Delta ", "Θ": r"\Theta ", "Λ": r"\Lambda ", "Φ": r"\Phi "},
     **{"Ψ": r"\Psi ", "Ω": r"\Omega ", "Π": r"\prod "},
 }

@@ -1,0 +1,258 @@
+"""From sentences to definitions, claims and stated shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from symbackprop.audit import formula_tree as tree
+from symbackprop.audit.binding import Claim, Definition, Paper, Reading, Shape, Unread
+from symbackprop.audit.documents import Sheet
+from symbackprop.audit.formula_tree import Access, Node
+from symbackprop.audit.reading.facts import Facts
+from symbackprop.audit.reading.statements import Member, Sentence, read_sheet
+
+
+def bind(sheet: Sheet) -> Paper:
+    """Read a sheet: what it defines, what it claims, what could not be read."""
+    sentences, facts, refused = read_sheet(sheet)
+    binder = _Binder(sentences, facts)
+    for sentence in sentences:
+        binder.sentence(sentence)
+    for source, refusal in refused:
+        is_claim = r"\partial" in source.text.partition("=")[0] and "=" in source.text
+        place = source.place(refusal.offset)
+        binder.unread.append(Unread(source, *place, refusal.reason, is_claim))
+    return Paper(
+        tuple(binder.definitions),
+        tuple(binder.claims),
+        tuple(binder.shapes),
+        tuple(binder.unread),
+        tuple(sorted(facts.layers)),
+        tuple(sorted(facts.functions)),
+        tuple(binder.gradients.values()),
+    )
+
+
+class _Binder:
+    def __init__(self, sentences: list[Sentence], facts: Facts) -> None:
+        self.facts = facts
+        self.definitions: list[Definition] = []
+        self.claims: list[Claim] = []
+        self.shapes: list[Shape] = []
+        self.unread: list[Unread] = []
+        self.gradients: dict[tuple[str, tuple[str, ...], int], Definition] = {}
+        for sentence in sentences:
+            self._gradient(sentence)
+
+    def _gradient(self, sentence: Sentence) -> None:
+        """Note a name that one sentence equates with a bare derivative."""
+        nodes = [m.node for m in sentence.members]
+        bare = next((n for n in nodes if _is_bare(n)), None)
+        if bare is None or not (isinstance(nodes[0], Access) or nodes[0] is bare):
+            return
+        named = nodes[0] if nodes[0] is not bare else nodes[-1]
+        if not isinstance(named, Access) or named.symbol in self.gradients:
+            return
+        if nodes[0] is bare and named.name != "delta":
+            return
+        self.gradients[named.symbol] = self._definition(sentence, named, (bare,))
+
+    def sentence(self, sentence: Sentence) -> None:
+        """File one sentence under what it is."""
+        for member in sentence.members:
+            self._refused(member, sentence)
+        first = sentence.members[0].node
+        if len(sentence.members) < 2:
+            return
+        if sentence.relations[0] == "in":
+            self._shape(sentence)
+        elif first is None or _differentiates(first):
+            self.claims += self._links(sentence, 0)
+        elif _is_update(sentence, first):
+            self.claims += self._links(sentence, 1)
+        elif self._is_gradient(first, sentence):
+            self.claims += self._links(sentence, 0)
+        else:
+            self._define(sentence, first)
+
+    def _refused(self, member: Member, sentence: Sentence) -> None:
+        if member.refusal is not None:
+            place = member.source.place(member.refusal.offset)
+            is_claim = len(sentence.members) > 1 and any(
+                m.differentiates for m in sentence.members[:1]
+            )
+            reason = member.refusal.reason
+            self.unread.append(Unread(member.source, *place, reason, is_claim, sentence.order))
+
+    def _is_gradient(self, first: Node, sentence: Sentence) -> bool:
+        """Whether a plain left side names a gradient that another sentence defines."""
+        if not isinstance(first, Access) or first.symbol not in self.gradients:
+            return False
+        return not any(_is_bare(m.node) for m in sentence.members)
+
+    def _shape(self, sentence: Sentence) -> None:
+        left, right = sentence.members[0].node, sentence.members[1].node
+        source = sentence.members[0].source
+        names = left.items if isinstance(left, tree.Listing) else (left,)
+        for name in names:
+            if isinstance(name, Access) and isinstance(right, tree.Space):
+                self.shapes.append(Shape(name, right.extents, sentence.order, source))
+
+    def _define(self, sentence: Sentence, first: Node) -> None:
+        target, formals = _target(first)
+        values = tuple(
+            m.node
+            for m, relation in zip(sentence.members[1:], sentence.relations, strict=True)
+            if m.node is not None and relation in ("=", ":=")
+        )
+        if target is not None and values:
+            made = self._definition(sentence, target, values, formals)
+            self.definitions.append(made)
+        if any(m.node is not None and _differentiates(m.node) for m in sentence.members[1:]):
+            self.claims += self._links(sentence, 1)
+
+    def _definition(
+        self,
+        sentence: Sentence,
+        target: Node,
+        values: tuple[Node, ...],
+        formals: tuple[Access, ...] = (),
+    ) -> Definition:
+        source = sentence.members[0].source
+        named = target.base if isinstance(target, tree.Power) else target
+        labels = named.labels if isinstance(named, Access) else ()
+        letters = {
+            m.base for m in labels if m.base in self.facts.layers or m.base in self.facts.bound
+        }
+        return Definition(
+            target,
+            formals,
+            values,
+            sentence.order,
+            source.display,
+            tuple(sentence.ranges),
+            tuple(sentence.conditions),
+            source,
+            tuple(sorted(letters)),
+        )
+
+    def _links(self, sentence: Sentence, start: int) -> Iterator[Claim]:
+        """Yield a claim for each link whose two sides are read."""
+        head = sentence.members[start].node
+        left = sentence.members[start] if head is not None else None
+        gap, rounded = False, False
+        for k in range(start, len(sentence.members) - 1):
+            member, relation = sentence.members[k + 1], sentence.relations[k]
+            rounded = rounded or relation == "≈" or _has_decimals(member.node)
+            if member.node is None or relation not in ("=", ":=", "≈"):
+                gap = True
+                continue
+            if left is not None and head is not None and not _closes(sentence, k):
+                yield Claim(
+                    member.source,
+                    head,
+                    _readings(left, member),
+                    k - start,
+                    rounded,
+                    sentence.order,
+                    member.source.display,
+                    tuple(sentence.ranges),
+                    tuple(sentence.conditions),
+                    gap,
+                )
+            left, head = member, head if head is not None else member.node
+
+
+def _closes(sentence: Sentence, k: int) -> bool:
+    """Whether link k is a closing ``= 0``: a condition, unless a case is stated beside it."""
+    node = sentence.members[k + 1].node
+    is_zero = isinstance(node, tree.Number) and node.value == 0
+    return is_zero and k + 2 == len(sentence.members) and not sentence.conditions
+
+
+def _readings(left: Member, right: Member) -> tuple[Reading, ...]:
+    assert left.node is not None and right.node is not None
+    found = [Reading(left.node, right.node)]
+    words = [w for _, w in (*left.others, *right.others)]
+    for choice in dict.fromkeys(words):
+        a = next((n for n, w in left.others if w == choice), left.node)
+        b = next((n for n, w in right.others if w == choice), right.node)
+        found.append(Reading(a, b, choice))
+    return tuple(found)
+
+
+def _is_bare(node: Node | None) -> bool:
+    return isinstance(node, tree.Derivative) and node.of is not None
+
+
+def _differentiates(node: Node) -> bool:
+    return any(
+        isinstance(n, tree.Derivative) or (isinstance(n, tree.Apply) and n.primes)
+        for _, n in tree.walk(node)
+    )
+
+
+def _has_decimals(node: Node | None) -> bool:
+    return node is not None and any(
+        isinstance(n, tree.Number) and n.is_decimal and len(n.text.partition(".")[2]) > 1
+        for _, n in tree.walk(node)
+    )
+
+
+def _is_update(sentence: Sentence, first: Node) -> bool:
+    """Whether a left side is the new value of what stands on the right."""
+    if sentence.relations[0] == "←":
+        return True
+    named = _plain(first)
+    if named is None:
+        return False
+    old = replace(named, primes=0)
+    labels = [label for label in old.labels if label.base not in ("new", "next", "updated")]
+    older = replace(old, labels=tuple(labels))
+    right = sentence.members[1].node
+    if right is None:
+        return False
+    shifted = any(label.base and label.shift > 0 for label in named.labels)
+    return any(
+        a in (named, old, older)
+        or (shifted and a.symbol == named.symbol and a.indices == named.indices and a != named)
+        for a in _outer(right)
+    )
+
+
+def _plain(node: Node) -> Access | None:
+    if isinstance(node, tree.Apply) and not node.primes:
+        return node.function
+    return node if isinstance(node, Access) else None
+
+
+def _outer(node: Node) -> Iterator[Access]:
+    """Yield the accesses of a tree but those that derivatives are taken of or by."""
+    inside: list[tuple[int, ...]] = []
+    for path, here in tree.walk(node):
+        if any(path[: len(p)] == p for p in inside):
+            continue
+        if isinstance(here, tree.Derivative):
+            inside.append(path)
+        elif isinstance(here, Access):
+            yield here
+
+
+def _target(first: Node) -> tuple[Node | None, tuple[Access, ...]]:
+    """Return what a left side defines, with its formal arguments; None if it defines nothing."""
+    if isinstance(first, Access):
+        return first, ()
+    if isinstance(first, tree.Power) and isinstance(first.base, Access):
+        return first, ()
+    if isinstance(first, tree.Transpose) and isinstance(first.operand, Access):
+        return first, ()
+    if isinstance(first, tree.Element) and isinstance(first.base, tree.Apply):
+        inner, formals = _target(first.base)
+        if isinstance(inner, Access):
+            return replace(inner, indices=first.indices), formals
+    if isinstance(first, tree.Apply) and not first.primes:
+        formals = tuple(a for a in first.arguments if isinstance(a, Access))
+        if formals and len(formals) == len(first.arguments):
+            return first.function, formals
+    return None, ()
