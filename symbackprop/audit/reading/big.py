@@ -24,11 +24,11 @@ def read_big(reader: Reader, scan: Scan) -> Node:
     if item.text in ("limit", "other", "integral"):
         raise NotRead(f"this operator ({item.text}) is not understood", item.at)
     following = scan.peek()
-    if item.text in ("max", "min") and not item.below and following is not None:
-        if following.kind in ("paren", "set", "bracket", "brace"):
-            scan.take()
-            held = reader.arguments(following.parts[0])
-            return reader.grouped(tree.Apply(Access(item.text), held), following)
+    grouped = following is not None and following.kind in ("paren", "set", "bracket", "brace")
+    if item.text in ("max", "min") and not item.below and following is not None and grouped:
+        scan.take()
+        held = reader.arguments(following.parts[0])
+        return reader.grouped(tree.Apply(Access(item.text), held), following)
     bounds = bounds_of(reader, item)
     if following is None:
         raise NotRead("an operator without what it is taken over", item.at)
@@ -48,7 +48,9 @@ def bounds_of(reader: Reader, item: Item) -> tuple[Bound, ...]:
             conditions.append(condition(reader, part))
         else:
             found += _bound(reader, part)
-    if item.above and found:
+    if item.above and not found:
+        raise NotRead("a limit above without an index below", item.at)
+    if item.above:
         upper = reader.expression(item.above)
         found[-1] = replace(found[-1], upper=upper)
     for extra in conditions:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import takewhile
 
 from symbackprop.audit import formula_tree as tree
 from symbackprop.audit.binding import Claim, Definition, Paper, Reading, Shape, Unread
@@ -43,9 +44,15 @@ class _Binder:
         self.unread: list[Unread] = []
         self.gradients: dict[tuple[str, tuple[str, ...], int], Definition] = {}
         for sentence in sentences:
-            self._gradient(sentence)
+            self._gradient(sentence, sentences)
 
-    def _gradient(self, sentence: Sentence) -> None:
+    @staticmethod
+    def _is_defined(named: Access, sentences: list[Sentence]) -> bool:
+        """Whether a name stands alone on some left side."""
+        firsts = (s.members[0].node for s in sentences)
+        return any(isinstance(n, Access) and n.symbol == named.symbol for n in firsts)
+
+    def _gradient(self, sentence: Sentence, sentences: list[Sentence]) -> None:
         """Note a name that one sentence equates with a bare derivative."""
         nodes = [m.node for m in sentence.members]
         bare = next((n for n in nodes if _is_bare(n)), None)
@@ -54,7 +61,7 @@ class _Binder:
         named = nodes[0] if nodes[0] is not bare else nodes[-1]
         if not isinstance(named, Access) or named.symbol in self.gradients:
             return
-        if nodes[0] is bare and named.name != "delta":
+        if nodes[0] is bare and (named.name != "delta" or self._is_defined(named, sentences)):
             return
         self.gradients[named.symbol] = self._definition(sentence, named, (bare,))
 
@@ -103,8 +110,11 @@ class _Binder:
         target, formals = _target(first)
         values = tuple(
             m.node
-            for m, relation in zip(sentence.members[1:], sentence.relations, strict=True)
-            if m.node is not None and relation in ("=", ":=")
+            for m, _ in takewhile(
+                lambda link: link[1] in ("=", ":="),
+                zip(sentence.members[1:], sentence.relations, strict=True),
+            )
+            if m.node is not None
         )
         if target is not None and values:
             made = self._definition(sentence, target, values, formals)
@@ -172,7 +182,8 @@ def _closes(sentence: Sentence, k: int) -> bool:
 
 
 def _readings(left: Member, right: Member) -> tuple[Reading, ...]:
-    assert left.node is not None and right.node is not None
+    assert left.node is not None
+    assert right.node is not None
     found = [Reading(left.node, right.node)]
     words = [w for _, w in (*left.others, *right.others)]
     for choice in dict.fromkeys(words):

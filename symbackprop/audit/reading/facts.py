@@ -169,8 +169,7 @@ def _fraction(item: Item, found: _Gathering) -> None:
         if len(part) > 1 and (
             part[0].kind == "partial" or (part[0].kind, part[0].text) == ("letter", "d")
         ):
-            if part[1].kind in ("letter", "word"):
-                found.sets[place].add(key(part[1]))
+            found.sets[place].update(key(i) for i in part[1:2] if i.kind in ("letter", "word"))
 
 
 def _left_sides(items: tuple[Item, ...], found: _Gathering) -> None:

@@ -98,6 +98,11 @@ class _Build(Transformer[Token, Any]):  # type: ignore[misc]
         return "prime", Item("primesign", "'", mark.start_pos or 0)
 
     def item(self, core: Item, *scripts: tuple[str, Item]) -> Item:
+        if scripts and core.kind == "brace":
+            inner = content(core)
+            bare = len(inner) == 1 and inner[0].kind in ("letter", "word")
+            if bare and not (inner[0].below or inner[0].above):
+                core = inner[0]
         for place, script in scripts:
             core = _scripted(core, place, script)
         return core

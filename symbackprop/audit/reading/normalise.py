@@ -23,16 +23,12 @@ _SIMPLE = {
     **{"_": "SUB", "^": "SUP", "'": "PRIME", "*": "JOIN", "@": "JOIN"},
 }
 _PROSE = frozenset(
-    (
-        "for if where and when otherwise else with or all each such that then so let let's given "
-        "thus hence therefore i.e. e.g. because since unless we have get while is are the of to from "
-        "see note but as any every"
-    ).split()
+    ["for", "if", "where", "and", "when", "otherwise", "else", "with", "or", "all", "each", "such", "that", "then", "so", "let", "let's", "given", "thus", "hence", "therefore", "i.e.", "e.g.", "because", "since", "unless", "we", "have", "get", "while", "is", "are", "the", "of", "to", "from", "see", "note", "but", "as", "any", "every"]
 )
 _SHORT = frozenset(
-    (
-        "act net out err new old MSE BCE SSE MAE RSS mse bce dim pre cls lab tgt inp hid loss cost".split()
-    )
+
+        ["act", "net", "out", "err", "new", "old", "MSE", "BCE", "SSE", "MAE", "RSS", "mse", "bce", "dim", "pre", "cls", "lab", "tgt", "inp", "hid", "loss", "cost"]
+
 )
 _INDEX_RUN = frozenset("ijklmnpqrstuvabcd")
 _INNER = re.compile(r"([A-Za-z]*?)(log|exp|max|min|tanh|softmax)([A-Za-z]*)")
@@ -449,7 +445,7 @@ _HANDLERS: dict[str, Callable[[Marker, Piece], None]] = {
     **dict.fromkeys(("frac", "dfrac", "tfrac", "cfrac", "nicefrac", "sfrac"), Marker.fraction),
     **dict.fromkeys(words.TEXTS, Marker.text),
     **dict.fromkeys(("operatorname", "operatornamewithlimits"), Marker.plain_style),
-    **{name: Marker.decorated for name in words.ACCENTS},
+    **dict.fromkeys(words.ACCENTS, Marker.decorated),
     **{
         name: Marker.plain_style if style == "plain" else Marker.decorated
         for name, style in words.STYLES.items()

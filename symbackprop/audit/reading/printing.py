@@ -300,7 +300,7 @@ class _Plain(_Printer):
         low = f"_{below}" if len(below) == 1 else f"_{{{below}}}" if below else ""
         if above == "ᵀ":
             return low + above
-        high = f"^{above}" if len(above) == 1 or above[:1] in "([" and above else f"^{{{above}}}"
+        high = f"^{above}" if len(above) == 1 or (above[:1] in "([" and above) else f"^{{{above}}}"
         return low + (high if above else "")
 
     def quotient(self, node: tree.Quotient) -> _Text:
@@ -407,7 +407,7 @@ class _Latex(_Printer):
 
 
 _COMMANDS = frozenset(
-    "exp log sin cos tan sinh cosh tanh arctan arcsin arccos det dim max min".split()
+    ["exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh", "arctan", "arcsin", "arccos", "det", "dim", "max", "min"]
 )
 _METHODS: dict[type[Any], Callable[[Any, Any], _Text]] = {
     tree.Number: lambda p, n: p.number(n),

@@ -10,7 +10,7 @@ from symbackprop.audit import formula_tree as tree
 from symbackprop.audit.formula_tree import Access, Node
 from symbackprop.audit.reading import big, derivatives
 from symbackprop.audit.reading.facts import LOSSES, Facts, key
-from symbackprop.audit.reading.items import Item, content
+from symbackprop.audit.reading.items import Item
 from symbackprop.audit.reading.scripts import Scripts, read_scripts, split_at
 from symbackprop.audit.reading.tokens import NotRead
 
@@ -201,9 +201,18 @@ class Reader:
         listed = any(i.kind == "comma" for i in inner) or [i.kind for i in inner] == ["join"]
         if listed or item.kind == "word":
             return True
+        if self._is_lone_argument(item, inner):
+            return not self.options.flip_application
         bare = all(i.kind in ("letter", "word", "bar", "semi") for i in inner)
         is_loss = item.text in LOSSES and key(item) not in self.facts.variables
         return bare and is_loss and bool(inner) and not self.options.flip_application
+
+    def _is_lone_argument(self, item: Item, inner: tuple[Item, ...]) -> bool:
+        """Whether ``h(x)`` stands there: nobody writes a factor x in parentheses of its own."""
+        if len(inner) != 1 or inner[0].kind != "letter" or item.below or item.above:
+            return False
+        known = self.facts.quantities | self.facts.variables
+        return len(item.text) == 1 and item.kind == "letter" and key(item) not in known
 
     def applied(self, item: Item, group: Item) -> Node:
         """Read a function at its arguments, then the scripts after them."""
@@ -383,7 +392,7 @@ def _refuse(_reader: Reader, scan: Scan) -> Node:
 
 
 _READERS: dict[str, Callable[[Reader, Scan], Node]] = {
-    **{kind: Reader.group for kind in GROUPS},
+    **dict.fromkeys(GROUPS, Reader.group),
     **dict.fromkeys(("letter", "word"), Reader.symbol),
     **dict.fromkeys(("bar", "norm"), Reader.bars),
     "number": Reader.number,
@@ -434,4 +443,3 @@ def _product(factors: list[Node], joins: list[str], options: Options) -> Node:
     return tree.Product(tuple(parts), (tree.HADAMARD,) * (len(parts) - 1))
 
 
-__all__ = ["ALTERNATIVES", "Options", "Reader", "Scan", "content"]

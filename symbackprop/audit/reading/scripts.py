@@ -53,12 +53,10 @@ def label_of(items: tuple[Item, ...], place: str) -> Label | None:
         return Label("", int(texts[0][:6]), place)
     if kinds in (("letter",), ("word",)):
         return Label(_marked(items[0]), 0, place)
-    if kinds in (("letter", "plus", "number"), ("letter", "minus", "number")):
-        if texts[2].isdigit():
-            shift = int(texts[2][:6])
-            return Label(texts[0], shift if kinds[1] == "plus" else -shift, place)
-    if kinds == ("letter", "number"):
-        return Label(texts[0] + texts[1], 0, place)
+    shifted = (("letter", "plus", "number"), ("letter", "minus", "number"))
+    if kinds in shifted and texts[2].isdigit():
+        shift = int(texts[2][:6])
+        return Label(texts[0], shift if kinds[1] == "plus" else -shift, place)
     if all(kind in ("letter", "word", "number") for kind in kinds):
         return Label("".join(texts), 0, place)
     return None
@@ -217,9 +215,7 @@ def _run(part: tuple[Item, ...], facts: Facts, expression: Expression, found: Sc
     for k, piece in enumerate(part):
         if piece.kind == "number" and k == 0 and len(part) > 1:
             found.labels.append(Label("", int(piece.text[:6]), "below"))
-        elif piece.kind == "word" or (piece.kind == "letter" and _is_layer(piece, part, facts)):
-            found.labels.append(Label(_marked(piece), 0, "below"))
-        elif piece.kind == "letter" and not piece.below and not facts.is_index(piece.text):
+        elif piece.kind == "word" or (piece.kind == "letter" and _is_layer(piece, part, facts)) or (piece.kind == "letter" and not piece.below and not facts.is_index(piece.text)):
             found.labels.append(Label(_marked(piece), 0, "below"))
         else:
             found.indices.append(expression((piece,)))

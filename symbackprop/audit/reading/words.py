@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-GREEK = (
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi "
-    "rho sigma tau upsilon phi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega"
-).split()
+GREEK = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu", "nu", "xi", "omicron", "pi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega", "Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Upsilon", "Phi", "Psi", "Omega"]
 LETTERS = {
     **{name: name for name in GREEK},
     **{"var" + name: name for name in ("epsilon", "theta", "phi", "rho", "sigma", "kappa", "pi")},
@@ -75,11 +72,7 @@ CLOSERS = {")": "(", "]": "[", "rbrace": "{", "}": "{", "rbrack": "[", "rparen":
 BARS = {"|": "|", "vert": "|", "lvert": "|", "rvert": "|"}
 NORMS = ("Vert", "lVert", "rVert", "|", "lvvert", "Vvert")
 FUNCTIONS = frozenset(
-    (
-        "exp log ln lg sin cos tan sinh cosh tanh sech coth arctan arcsin arccos artanh erf sign sgn "
-        "tr Tr trace diag det vec softmax sigmoid relu softplus logistic mean var std dim rank "
-        "onehot sqrt abs softmin gelu swish silu elu logsumexp LSE logit"
-    ).split()
+    ["exp", "log", "ln", "lg", "sin", "cos", "tan", "sinh", "cosh", "tanh", "sech", "coth", "arctan", "arcsin", "arccos", "artanh", "erf", "sign", "sgn", "tr", "Tr", "trace", "diag", "det", "vec", "softmax", "sigmoid", "relu", "softplus", "logistic", "mean", "var", "std", "dim", "rank", "onehot", "sqrt", "abs", "softmin", "gelu", "swish", "silu", "elu", "logsumexp", "LSE", "logit"]
 )
 # Names of functions as people write them, by the name used here.
 SAME = {
@@ -125,8 +118,7 @@ UNICODE = {
     **{
         chr(0x3B1 + k): "\\" + name + " "
         for k, name in enumerate(
-            "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho "
-            "sigma sigma tau upsilon phi chi psi omega".split()
+            ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu", "nu", "xi", "omicron", "pi", "rho", "sigma", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega"]
         )
     },
     **{"Γ": r"\Gamma ", "Δ": r"\Delta ", "Θ": r"\Theta ", "Λ": r"\Lambda ", "Φ": r"\Phi "},
