@@ -18,7 +18,8 @@ from symbackprop.audit.formula_tree import Access, Derivative, Node, Power, walk
 from symbackprop.audit.kinds import Typed, arrays, bare, marked, per_unit, reached
 from symbackprop.audit.layouts import Elaborator, LayoutError
 from symbackprop.audit.model import LAST_LAYER, LAYER, Model, Rule
-from symbackprop.audit.spelling import marked_difference, spelled
+from symbackprop.audit.reading.printing import latex
+from symbackprop.audit.spelling import marked_difference
 from symbackprop.audit.trial import OTHER_SIZES, Lefts, Trial, attempt
 
 STEPS = 600_000
@@ -51,25 +52,41 @@ class Case:
     judged: list[Judged] = field(default_factory=list)
     mismatched: list[Judged] = field(default_factory=list)
     untyped: bool = False
+    any_loss: bool = False
 
 
 def judge(claim: Claim, paper: Paper) -> Finding:
     """Return the verdict on one claim of a document."""
     case = Case(claim, paper)
+    proved = _proved(case)
+    if proved is not None:
+        return proved
+    if any(not judged.trial.tied for judged in case.judged):
+        # No definition leads from the loss to the variable: any loss of what they end in will do.
+        free = Case(claim, paper, case.steps, any_loss=True)
+        proved = _proved(free)
+        if proved is not None:
+            return proved
+        if free.judged and all(judged.trial.tied for judged in free.judged):
+            return _by_convention(case) or _against(free)
+    return _by_convention(case) or _against(case)
+
+
+def _proved(case: Case) -> Finding | None:
     for judged in _readings(case):
         case.judged.append(judged)
         if judged.trial.equal and judged.trial.tied:
-            confirmed = _confirmed(judged, claim)
+            confirmed = _confirmed(judged, case.claim)
             if confirmed is not None:
                 return confirmed
-    return _by_convention(case) or _against(case)
+    return None
 
 
 def _readings(case: Case) -> Iterator[Judged]:
     """Try readings in the order of preference; those whose sides differ in axes are kept apart."""
     claim = case.claim
     for reading in claim.readings:
-        for model in models(claim, case.paper):
+        for model in models(claim, case.paper, case.any_loss):
             for typed in _layouts(case, model, reading):
                 judged = Judged(reading, model, typed, Trial())
                 if not typed.fits:
@@ -96,18 +113,30 @@ def _layouts(case: Case, model: Model, reading: Reading) -> Iterator[Typed]:
         yield from arrays(model, left, right, case.paper.shapes)
 
 
-def models(claim: Claim, paper: Paper) -> Iterator[Model]:
-    """Yield the definitions that a claim may mean, the nearest before it first."""
+def models(claim: Claim, paper: Paper, any_loss: bool = False) -> Iterator[Model]:
+    """Yield the definitions that a claim may mean, the nearest before it first.
+
+    Args:
+        claim: The claim.
+        paper: The document.
+        any_loss: Whether the number that is differentiated counts as undefined.
+    """
     ordered = sorted(
         (d for d in paper.definitions if d.order != claim.order),
         key=lambda d: (d.order >= claim.order, abs(d.order - claim.order)),
     )
     layers = {letter: LAST_LAYER if letter.isupper() else LAYER for letter in paper.layers}
+    sides = [side for r in claim.readings for side in (r.left, r.right)]
+    dropped = _loss(claim, ()) if any_loss else None
     seen: list[tuple[Rule, ...]] = []
     for choose in (0, -1):
-        rules = tuple(rule for d in ordered for rule in _rules(d, choose))
-        used = Model(rules, layers)
-        rules = reached(used, [side for r in claim.readings for side in (r.left, r.right)])
+        rules = tuple(
+            rule
+            for d in ordered
+            for rule in _rules(d, choose)
+            if dropped is None or rule.target.symbol != dropped.symbol
+        )
+        rules = reached(Model(rules, layers), sides)
         if rules not in seen:
             seen.append(rules)
             yield Model(rules, layers, _loss(claim, rules))
@@ -298,9 +327,9 @@ def _misshapen(case: Case) -> Finding:
 def _refuted(claim: Claim, judged: Judged, diagnosis: Diagnosis, right: Node | None) -> Finding:
     derived = shown = None
     if right is not None:
-        left = spelled(judged.reading.left)
-        derived = f"{left} = {spelled(right)}"
-        shown = marked_difference(f"{left} = {spelled(judged.reading.right)}", derived)
+        left = latex(judged.reading.left)
+        derived = f"{left} = {latex(right)}"
+        shown = marked_difference(f"{left} = {latex(judged.reading.right)}", derived)
     return replace(
         _finding(claim, judged, "refuted", evidence="exact" if judged.trial.exact else "numeric"),
         diagnosis=diagnosis,
@@ -335,7 +364,7 @@ def _finding(
         column=source.column,
         cell=source.cell,
         claim=source.text,
-        read_as=f"{spelled(reading.left)} = {spelled(reading.right)}",
+        read_as=f"{latex(reading.left)} = {latex(reading.right)}",
         verdict=verdict,
         evidence=evidence,
         sizes=dict(judged.trial.sizes) if judged else {},

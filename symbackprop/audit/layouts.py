@@ -69,7 +69,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class Units:
-    """An array by its elements: whether it has rows and columns, and the element at (row, column)."""
+    """An array by its elements: whether it has rows and columns, and what stands at a place."""
 
     rows: bool
     cols: bool

@@ -114,9 +114,9 @@ class Surveyor:
         for node in nodes:
             self._visit(node, 0, layers, {})
         for rule, found in sinks(self.model):
-            bound = self.model.match(rule.target.symbol, found, (None,) * len(rule.target.indices))
-            if self.model.loss is not None and bound is not None:
-                self._reach(*bound, found)
+            ending = self.model.match(rule.target.symbol, found, (None,) * len(rule.target.indices))
+            if self.model.loss is not None and ending is not None:
+                self._reach(*ending, found)
         while self._waiting:
             rule, labels, scope = self._waiting.pop(0)
             local = {i.name for i in rule.target.indices if is_letter(i) and isinstance(i, Access)}
