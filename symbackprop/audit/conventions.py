@@ -27,6 +27,8 @@ from symbackprop.audit.layouts import one
 from symbackprop.audit.trial import COLUMN, ROW, Trial, attempt
 
 ONE = Number(Fraction(1), "1")
+# Letters for targets and distributions, which may sum to 1 without anybody saying so.
+TARGETS = frozenset(("y", "t", "p", "q", "d"))
 
 
 @dataclass(frozen=True)
@@ -112,12 +114,6 @@ def _simplex(attempted: Attempted) -> bool:
     """Targets sum to one, as those of a classification do, though nobody says so."""
     if not attempted.trial.different:
         return False
-    if not any(
-        isinstance(node, Apply) and node.function.name in ("log", "ln")
-        for rule in attempted.typed.model.rules
-        for _, node in walk(rule.body)
-    ):
-        return False
     for symbol in sorted(_vectors(attempted.typed)):
         model = replace(attempted.typed.model, simplex=symbol)
         if _true(replace(attempted.typed, model=model)):
@@ -126,14 +122,18 @@ def _simplex(attempted: Attempted) -> bool:
 
 
 def _vectors(typed: Typed) -> set[tuple[str, tuple[str, ...], int]]:
-    """Names with one index that nothing defines."""
+    """Targets: names with one index that nothing defines."""
     defined = {rule.target.symbol for rule in typed.model.rules}
-    nodes = [rule.body for rule in typed.model.rules]
+    sides = (side.at(ROW, COLUMN) for side in (typed.left, typed.right))
+    nodes = [*sides, *(rule.body for rule in typed.model.rules)]
     return {
         node.symbol
         for body in nodes
         for _, node in walk(body)
-        if isinstance(node, Access) and len(node.indices) == 1 and node.symbol not in defined
+        if isinstance(node, Access)
+        and len(node.indices) == 1
+        and node.name in TARGETS
+        and node.symbol not in defined
     }
 
 

@@ -14,7 +14,16 @@ from symbackprop.audit.binding import Claim, Definition, Paper, Reading
 from symbackprop.audit.conventions import CONVENTIONS, Attempted
 from symbackprop.audit.diagnose import Context, Explanation, explain
 from symbackprop.audit.finding import Diagnosis, Finding
-from symbackprop.audit.formula_tree import Access, Derivative, Node, Power, walk
+from symbackprop.audit.formula_tree import (
+    Access,
+    Cases,
+    Delta,
+    Derivative,
+    Indicator,
+    Node,
+    Power,
+    walk,
+)
 from symbackprop.audit.kinds import Typed, arrays, bare, marked, per_unit, reached
 from symbackprop.audit.layouts import Elaborator, LayoutError
 from symbackprop.audit.model import LAST_LAYER, LAYER, Model, Rule
@@ -22,9 +31,11 @@ from symbackprop.audit.reading.printing import latex
 from symbackprop.audit.spelling import marked_difference
 from symbackprop.audit.trial import OTHER_SIZES, Lefts, Trial, attempt
 
-STEPS = 600_000
-STEPS_OF_A_TRIAL = 120_000
-STEPS_OF_AN_EDIT = 40_000
+STEPS = 100_000
+STEPS_OF_A_TRIAL = 30_000
+STEPS_OF_AN_EDIT = 10_000
+# What an attempt costs besides the nodes it reads, in steps.
+STEPS_OF_SETTING_UP = 60
 
 
 @dataclass(frozen=True)
@@ -63,7 +74,7 @@ def judge(claim: Claim, paper: Paper) -> Finding:
         return proved
     if any(not judged.trial.tied for judged in case.judged):
         # No definition leads from the loss to the variable: any loss of what they end in will do.
-        free = Case(claim, paper, case.steps, any_loss=True)
+        free = Case(claim, paper, max(case.steps, STEPS // 2), any_loss=True)
         proved = _proved(free)
         if proved is not None:
             return proved
@@ -74,11 +85,12 @@ def judge(claim: Claim, paper: Paper) -> Finding:
 
 def _proved(case: Case) -> Finding | None:
     for judged in _readings(case):
-        case.judged.append(judged)
-        if judged.trial.equal and judged.trial.tied:
-            confirmed = _confirmed(judged, case.claim)
-            if confirmed is not None:
-                return confirmed
+        trial = judged.trial
+        if trial.equal and trial.tied:
+            trial = _again(judged, case.claim)
+            if trial.equal or trial.reason == "budget":
+                return _confirmed(judged, case.claim)
+        case.judged.append(replace(judged, trial=trial))
     return None
 
 
@@ -98,19 +110,27 @@ def _readings(case: Case) -> Iterator[Judged]:
                     claim.conditions,
                     steps=max(0, min(case.steps, STEPS_OF_A_TRIAL)),
                 )
-                case.steps -= trial.steps
+                case.steps -= trial.steps + STEPS_OF_SETTING_UP
                 yield replace(judged, trial=trial)
 
 
 def _layouts(case: Case, model: Model, reading: Reading) -> Iterator[Typed]:
     left, right = reading.left, reading.right
-    if not (marked(left) or marked(right)):
+    if not _of_arrays(model, (left, right), case.paper):
         try:
             yield per_unit(model, left, right)
         except LayoutError:
             case.untyped = True
     if any(True for side in (left, right) for _ in bare(side)):
         yield from arrays(model, left, right, case.paper.shapes)
+
+
+def _of_arrays(model: Model, sides: tuple[Node, Node], paper: Paper) -> bool:
+    """Whether a claim cannot be one of single numbers, by its signs or by stated extents."""
+    arrays_stated = {shape.target.symbol for shape in paper.shapes if shape.extents}
+    return any(marked(node) for node in (*sides, *(r.body for r in model.rules))) or any(
+        access.symbol in arrays_stated for side in sides for access in bare(side)
+    )
 
 
 def models(claim: Claim, paper: Paper, any_loss: bool = False) -> Iterator[Model]:
@@ -160,18 +180,15 @@ def _loss(claim: Claim, rules: tuple[Rule, ...]) -> Access | None:
     return None
 
 
-def _confirmed(judged: Judged, claim: Claim) -> Finding | None:
+def _again(judged: Judged, claim: Claim) -> Trial:
     """A claim that held is evaluated again at other sizes."""
-    again = attempt(judged.typed, claim.ranges, claim.conditions, sizes=OTHER_SIZES, seeds=1)
-    if not again.equal and again.reason != "budget":
-        return None
+    return attempt(judged.typed, claim.ranges, claim.conditions, sizes=OTHER_SIZES, seeds=1)
+
+
+def _confirmed(judged: Judged, claim: Claim) -> Finding:
     exact = judged.trial.exact and not claim.rounded
-    return _finding(
-        claim,
-        judged,
-        "proved" if exact else "agrees",
-        evidence="exact" if exact else "numeric",
-    )
+    verdict, evidence = ("proved", "exact") if exact else ("agrees", "numeric")
+    return _finding(claim, judged, verdict, evidence=evidence)
 
 
 def _by_convention(case: Case) -> Finding | None:
@@ -194,7 +211,9 @@ def _against(case: Case) -> Finding:
     if refuting is None or reason:
         return _finding(case.claim, refuting or case.judged[0], "undecided", reason=reason)
     explanation = _best_explanation(case, refuting)
-    if _on_diagonal(refuting.trial):
+    if _on_diagonal(refuting.trial) and (
+        explanation is None or "diagonal_only" in explanation.diagnosis.kinds
+    ):
         letters = " and ".join(refuting.trial.sizes)
         detail = f"holds only where {letters} are equal"
         diagnosis = Diagnosis("diagonal_only", ("diagonal_only",), detail)
@@ -242,11 +261,18 @@ def _gate(case: Case, refuting: Judged | None) -> str:
         (bool(strange), f"nothing ties {strange[0][0] if strange else ''} to the left side"),
         (bool(mixed), f"{mixed} stands both with and without an index"),
         (
-            coincident and any(not point.coincident for point in trial.passed),
+            coincident
+            and any(not point.coincident for point in trial.passed)
+            and not _tells_cases(refuting.reading.right),
             "fails only where two indices are equal",
         ),
     )
     return next((words for blocks, words in gates if blocks), "")
+
+
+def _tells_cases(node: Node) -> bool:
+    """Whether a formula itself says what holds where indices are equal."""
+    return any(isinstance(here, Delta | Indicator | Cases) for _, here in walk(node))
 
 
 def _mixed(judged: Judged) -> str:
@@ -303,7 +329,7 @@ def _explained(case: Case, judged: Judged) -> Explanation | None:
                 stop=True,
                 lefts=lefts,
             )
-            case.steps -= trial.steps // 4
+            case.steps -= trial.steps + STEPS_OF_SETTING_UP
             if not (trial.equal and trial.tied):
                 return False
         return True

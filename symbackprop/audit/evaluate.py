@@ -84,16 +84,24 @@ class Evaluator:
         seed: Names the random values.
         steps: How many nodes may be read.
         path: Whether derivatives that nothing ties count as quotients of differentials.
+        spread: Between which two numbers random values lie.
     """
 
     def __init__(
-        self, model: Model, surveyor: Surveyor, seed: str, steps: int, path: bool = False
+        self,
+        model: Model,
+        surveyor: Surveyor,
+        seed: str,
+        steps: int,
+        path: bool = False,
+        spread: tuple[float, float] = (0.05, 0.95),
     ) -> None:
         self.model = model
         self.surveyor = surveyor
         self.seed = seed
         self.steps = steps
         self.path = path
+        self.spread = spread
         self.trace = Trace()
         self._global: dict[str, int] = {}
         self._memo: dict[object, s.Scalar] = {}
@@ -201,7 +209,7 @@ class Evaluator:
             places = self.span(slot(symbol, labels, 0))
             parts = [s.fresh(f"{self.seed}|{(symbol, labels, (k,))}") for k in places]
             return s.div(s.fresh(f"{self.seed}|{key}"), _reduce("sum", list(parts)))
-        return s.fresh(f"{self.seed}|{key}")
+        return s.fresh(f"{self.seed}|{key}", *self.spread)
 
     def _is_loss(self, key: Key) -> bool:
         symbol, labels, indices = key

@@ -8,16 +8,29 @@ from dataclasses import dataclass, field
 
 from symbackprop.audit import scalars as s
 from symbackprop.audit.evaluate import Evaluator
-from symbackprop.audit.formula_tree import Access, Bound, Node
+from symbackprop.audit.formula_tree import (
+    Access,
+    Apply,
+    Big,
+    Bound,
+    Comparison,
+    Node,
+    Norm,
+    walk,
+)
 from symbackprop.audit.kinds import Typed
 from symbackprop.audit.model import BudgetError, Model, NotUnderstoodError, index_letters
 from symbackprop.audit.shapes import Surveyor, letter
 
 ROW, COLUMN = Access("_row"), Access("_column")
-SIZES = (2, 3, 4)
-OTHER_SIZES = (3, 2, 4)
+SIZES = (3, 2, 4)
+OTHER_SIZES = (4, 3, 2)
 MOST_POINTS = 48
-MOST_SEEDS = 6
+MOST_SEEDS = 8
+# Where random values lie: positive ones suit logarithms, kinks need both signs.
+POSITIVE = ((0.05, 0.95),)
+BOTH_SIGNS = ((0.05, 0.95), (-0.95, -0.05), (-0.95, 0.95), (-0.95, 0.95))
+KINKED = frozenset(("abs", "max", "min", "relu", "sign"))
 
 
 @dataclass(frozen=True)
@@ -123,11 +136,14 @@ def attempt(
     try:
         bench.surveyor.survey(sides, tuple(ranges))
         good = 0
+        spreads = BOTH_SIGNS if _kinked(typed.model, sides) else POSITIVE
+        seeds += len(spreads) - 1
         for number in range(MOST_SEEDS):
-            good += bench.round(f"{number}", steps - trial.steps, path, lefts or Lefts())
+            spread = spreads[number % len(spreads)]
+            good += bench.round(f"{number}", steps - trial.steps, path, lefts or Lefts(), spread)
             if good >= seeds or (stop and trial.failed):
                 break
-        if good < seeds and not trial.failed:
+        if good < min(seeds, 2) and not trial.failed:
             trial.reason = "the formula has no finite value where it was read"
     except (BudgetError, RecursionError):
         trial.reason = "budget"
@@ -147,9 +163,13 @@ class _Bench:
     stop: bool
     trial: Trial = field(default_factory=Trial)
 
-    def round(self, seed: str, steps: int, path: bool, lefts: Lefts) -> bool:
+    def round(
+        self, seed: str, steps: int, path: bool, lefts: Lefts, spread: tuple[float, float]
+    ) -> bool:
         """Evaluate with one set of random values; whether any point was in the domain."""
-        left, right = (Evaluator(self.model, self.surveyor, seed, steps, path) for _ in range(2))
+        left, right = (
+            Evaluator(self.model, self.surveyor, seed, steps, path, spread) for _ in range(2)
+        )
         letters = free_letters(self.sides, self.model)
         self.trial.sizes = {
             name: self.surveyor.sizes.extent(letter(0, name)) for name in letters if name[0] != "_"
@@ -174,6 +194,19 @@ class _Bench:
         self.trial.steps += 2 * steps - left.steps - right.steps
         _conclude(self.trial, [left, right])
         return good
+
+
+def _kinked(model: Model, sides: tuple[Node, Node]) -> bool:
+    """Whether a formula has branches, so that values of both signs are needed."""
+    nodes = (*sides, *(rule.body for rule in model.rules))
+    return any(
+        (isinstance(here, Comparison) and here.operator not in ("=", "!="))
+        or (isinstance(here, Norm) and here.bars == 1)
+        or (isinstance(here, Apply) and here.function.name in KINKED)
+        or (isinstance(here, Big) and here.kind in ("max", "min"))
+        for node in nodes
+        for _, here in walk(node)
+    )
 
 
 def _record(
