@@ -24,6 +24,8 @@ from symbackprop.audit.formula_tree import (
 )
 from symbackprop.audit.kinds import Typed
 from symbackprop.audit.layouts import one
+from symbackprop.audit.model import Rule
+from symbackprop.audit.primitives import PRIMITIVES
 from symbackprop.audit.trial import COLUMN, ROW, Trial, attempt
 
 ONE = Number(Fraction(1), "1")
@@ -121,6 +123,47 @@ def _simplex(attempted: Attempted) -> bool:
     return False
 
 
+def _logistic(attempted: Attempted) -> bool:
+    """A function that nobody defines is the logistic one, as σ is by custom."""
+    return _assumed(attempted, _SIGMOID)
+
+
+def _hyperbolic(attempted: Attempted) -> bool:
+    """A function that nobody defines is the hyperbolic tangent."""
+    return _assumed(attempted, Apply(Access("tanh"), (_X,)))
+
+
+def _assumed(attempted: Attempted, body: Node) -> bool:
+    if not attempted.trial.different:
+        return False
+    model = attempted.typed.model
+    functions = undefined_functions(attempted.typed)
+    rules = tuple(Rule(function, body, (_X,)) for function in functions)
+    typed = replace(attempted.typed, model=replace(model, rules=(*rules, *model.rules)))
+    return bool(rules) and _true(typed)
+
+
+_X = Access("_x")
+_SIGMOID = Apply(Access("sigmoid"), (_X,))
+
+
+def undefined_functions(typed: Typed, primed: bool = False) -> list[Access]:
+    """Return the undefined functions of a claim; those read with a prime only if asked for."""
+    defined = {rule.target.symbol for rule in typed.model.rules}
+    found: dict[Access, None] = {}
+    for side in (typed.left, typed.right):
+        for _, node in walk(side.at(ROW, COLUMN)):
+            if (
+                isinstance(node, Apply)
+                and (primed or not node.primes)
+                and node.function.name not in PRIMITIVES
+                and node.function.symbol not in defined
+                and len(node.arguments) == 1
+            ):
+                found.setdefault(replace(node.function, style=""))
+    return list(found)
+
+
 def _vectors(typed: Typed) -> set[tuple[str, tuple[str, ...], int]]:
     """Targets: names with one index that nothing defines."""
     defined = {rule.target.symbol for rule in typed.model.rules}
@@ -140,6 +183,8 @@ def _vectors(typed: Typed) -> set[tuple[str, tuple[str, ...], int]]:
 CONVENTIONS = (
     Convention("along the named path", _along_path),
     Convention("targets sum to 1", _simplex),
+    Convention("the function is the logistic sigmoid", _logistic),
+    Convention("the function is tanh", _hyperbolic),
     Convention("written in the output variable", _output_variable),
     Convention("with respect to the logits", _logits),
 )

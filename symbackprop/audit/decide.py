@@ -11,16 +11,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from symbackprop.audit.binding import Claim, Definition, Paper, Reading
-from symbackprop.audit.conventions import CONVENTIONS, Attempted
+from symbackprop.audit.conventions import CONVENTIONS, Attempted, undefined_functions
 from symbackprop.audit.diagnose import Context, Explanation, explain
 from symbackprop.audit.finding import Diagnosis, Finding
 from symbackprop.audit.formula_tree import (
     Access,
+    Apply,
     Cases,
     Delta,
     Derivative,
     Indicator,
     Node,
+    Number,
     Power,
     walk,
 )
@@ -141,9 +143,10 @@ def models(claim: Claim, paper: Paper, any_loss: bool = False) -> Iterator[Model
         paper: The document.
         any_loss: Whether the number that is differentiated counts as undefined.
     """
+    gradients = {id(definition) for definition in paper.gradients}
     ordered = sorted(
         (d for d in paper.definitions if d.order != claim.order),
-        key=lambda d: (d.order >= claim.order, abs(d.order - claim.order)),
+        key=lambda d: (id(d) not in gradients, d.order >= claim.order, abs(d.order - claim.order)),
     )
     layers = {letter: LAST_LAYER if letter.isupper() else LAYER for letter in paper.layers}
     sides = [side for r in claim.readings for side in (r.left, r.right)]
@@ -219,6 +222,10 @@ def _against(case: Case) -> Finding:
         diagnosis = Diagnosis("diagonal_only", ("diagonal_only",), detail)
         right = explanation.right if explanation else None
         return _refuted(case.claim, refuting, diagnosis, right)
+    strange = undefined_functions(refuting.typed)
+    if strange and (explanation is None or _reads(explanation.right, strange)):
+        reason = f"nothing says which function {strange[0].name} is"
+        return _finding(case.claim, refuting, "undecided", reason=reason)
     if explanation is None and not _fully_defined(refuting):
         reason = "the sides differ, and no single mistake explains it"
         return _finding(case.claim, refuting, "undecided", reason=reason)
@@ -226,6 +233,15 @@ def _against(case: Case) -> Finding:
     if explanation is not None:
         return _refuted(case.claim, refuting, explanation.diagnosis, explanation.right)
     return _refuted(case.claim, refuting, diagnosis, None)
+
+
+def _reads(node: Node, functions: list[Access]) -> bool:
+    """Whether one of the functions is still read without a prime."""
+    symbols = {function.symbol for function in functions}
+    return any(
+        isinstance(here, Apply) and not here.primes and here.function.symbol in symbols
+        for _, here in walk(node)
+    )
 
 
 def _on_diagonal(trial: Trial) -> bool:
@@ -249,7 +265,7 @@ def _gate(case: Case, refuting: Judged | None) -> str:
     mixed = _mixed(refuting)
     coincident = all(point.coincident for point in trial.failed)
     gates = (
-        (case.claim.rounded, "the numbers are rounded"),
+        (case.claim.rounded or _worked(refuting), "numbers may be rounded"),
         (
             not all(judged.trial.tied for judged in case.judged),
             "no definition leads to a variable of differentiation",
@@ -270,6 +286,15 @@ def _gate(case: Case, refuting: Judged | None) -> str:
     return next((words for blocks, words in gates if blocks), "")
 
 
+def _worked(judged: Judged) -> bool:
+    """Whether a claim holds decimals, as worked examples do."""
+    return any(
+        isinstance(here, Number) and here.is_decimal
+        for side in (judged.reading.left, judged.reading.right)
+        for _, here in walk(side)
+    )
+
+
 def _tells_cases(node: Node) -> bool:
     """Whether a formula itself says what holds where indices are equal."""
     return any(isinstance(here, Delta | Indicator | Cases) for _, here in walk(node))
@@ -287,7 +312,8 @@ def _mixed(judged: Judged) -> str:
 
 
 def _fully_defined(judged: Judged) -> bool:
-    return not judged.typed.layout.kinds and not judged.trial.arbitrary
+    abstract = undefined_functions(judged.typed, primed=True)
+    return not (judged.typed.layout.kinds or judged.trial.arbitrary or abstract)
 
 
 def _best_explanation(case: Case, refuting: Judged) -> Explanation | None:
