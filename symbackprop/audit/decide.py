@@ -143,11 +143,11 @@ def models(claim: Claim, paper: Paper, any_loss: bool = False) -> Iterator[Model
         paper: The document.
         any_loss: Whether the number that is differentiated counts as undefined.
     """
-    gradients = {id(definition) for definition in paper.gradients}
-    ordered = sorted(
+    nearest = sorted(
         (d for d in paper.definitions if d.order != claim.order),
-        key=lambda d: (id(d) not in gradients, d.order >= claim.order, abs(d.order - claim.order)),
+        key=lambda d: (d.order >= claim.order, abs(d.order - claim.order)),
     )
+    ordered = [*(d for d in paper.gradients if d.order != claim.order), *nearest]
     layers = {letter: LAST_LAYER if letter.isupper() else LAYER for letter in paper.layers}
     sides = [side for r in claim.readings for side in (r.left, r.right)]
     dropped = _loss(claim, ()) if any_loss else None

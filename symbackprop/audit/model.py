@@ -71,7 +71,7 @@ class Model:
         """
         best: tuple[Rule, dict[str, int]] | None = None
         for rule in self.rules:
-            bound = _bind(rule, symbol, labels, indices)
+            bound = _bind(rule, symbol, labels, indices, self.layers)
             if bound is not None and (best is None or len(bound) < len(best[1])):
                 best = rule, bound
         return best
@@ -85,7 +85,11 @@ def resolved(label: Label, letters: Mapping[str, int]) -> tuple[str, int]:
 
 
 def _bind(
-    rule: Rule, symbol: Symbol, labels: Labels, indices: tuple[int | None, ...]
+    rule: Rule,
+    symbol: Symbol,
+    labels: Labels,
+    indices: tuple[int | None, ...],
+    layers: Mapping[str, int],
 ) -> dict[str, int] | None:
     target = rule.target
     if target.symbol != symbol or len(target.labels) != len(labels):
@@ -99,7 +103,7 @@ def _bind(
             if not 1 <= layer <= LAST_LAYER or bound.get(mine.base, layer) != layer:
                 return None
             bound[mine.base] = layer
-        elif mine.key != (base, shift):
+        elif resolved(mine, layers) != (base, shift):
             return None
     for index, value in zip(target.indices, indices, strict=True):
         if isinstance(index, Number) and index.value != value:
