@@ -87,9 +87,9 @@ def read_document(path: str, text: str) -> tuple[Sheet, ...]:
 
 
 def read_formula(text: str, given: str = "", path: str = "-") -> Sheet:
-    """Return a sheet of one formula, or several rows, with definitions that are given.
+    r"""Return a sheet of one formula, or several rows, with definitions that are given.
 
-    Both may be bare LaTeX, or hold ``$`` and ``$$``; rows are parted by ``\\\\`` or line ends.
+    Both may be bare LaTeX, or hold ``$`` and ``$$``; rows are parted by ``\\`` or line ends.
     """
     sources = [*_bare(path, given, "given", 0), *_bare(path, text, "claim", 1)]
     return Sheet(path, tuple(sources), macros_of(given + "\n" + text))
@@ -176,8 +176,9 @@ _ROW_ENVIRONMENT = "|".join(name for name in ROWED if name.isalpha())
 _MARKDOWN_SKIPPED = re.compile(
     r"(?P<ignore><!--\s*symbackprop:\s*ignore\s*-->|%\s*symbackprop:\s*ignore[^\n]*)"
     r"|(?P<comment><!--.*?-->)"
-    r"|(?P<fence>^[ \t>]*(?P<ticks>```+|~~~+)[ \t]*(?P<lang>[\w-]*)[^\n]*\n(?P<body>.*?)(?:^[ \t>]*(?P=ticks)[ \t]*$|\Z))"
-    r"|(?P<code>(?<!`)(?P<quote>`{1,3})(?!`)(?!\$)[^\n]*?(?<!`)(?P=quote)(?!`))",
+    r"|(?P<fence>^[ \t>]*(?P<ticks>```+|~~~+)[ \t]*(?P<lang>[\w-]*)[^\n]*\n"
+    r"(?P<body>.*?)(?:^[ \t>]*(?P=ticks)[ \t]*$|\Z))"
+    r"|(?P<code>(?<![`$])(?P<quote>`{1,3})(?!`)[^\n]*?(?<!`)(?P=quote)(?!`))",
     re.DOTALL | re.MULTILINE,
 )
 _TEX_SKIPPED = re.compile(
@@ -185,15 +186,11 @@ _TEX_SKIPPED = re.compile(
     r"|(?P<comment>\\begin\{(?P<skipped>verbatim|lstlisting|minted|tikzpicture|comment)\*?\}.*?\\end\{(?P=skipped)\*?\})",
     re.DOTALL,
 )
-_FORMULA = re.compile(
-    r"(?<!\\)\$\$(?P<double>.+?)\$\$"
-    r"|\\\\?\[(?P<bracket>(?!\d).+?)\\\\?\]"
-    rf"|(?P<environment>\\begin\{{(?P<name>{_ROW_ENVIRONMENT})\*?\}}.*?\\end\{{(?P=name)\*?\}})"
-    r"|(?<![\\$])\$`(?P<quoted>[^\n$]+?)`\$"
-    r"|(?<![\\$])\$(?P<single>[^$]+?)(?<!\\)\$(?!\$)"
-    r"|\\\\?\((?P<round>.+?)\\\\?\)",
-    re.DOTALL,
+_OPENING = re.compile(
+    rf"(?<!\\)\$\$|\\\\?\[(?!\d)|\\\\?\(|(?<![\\$])\$`?(?!\$)"
+    rf"|\\begin\{{(?P<name>{_ROW_ENVIRONMENT})\*?\}}"
 )
+_CLOSING = {"$$": "$$", "$`": "`$", "$": "$", "[": "]", "(": ")"}
 
 
 class _Finder:
@@ -236,22 +233,49 @@ class _Finder:
             number += 1
 
     def _delimited(self) -> Iterator[tuple[int, int, str]]:
+        """Yield where formulas begin and end between their delimiters."""
         at = 0
-        while (match := _FORMULA.search(self.plain, at)) is not None:
-            name = str(match.lastgroup if match.lastgroup != "name" else "environment")
-            start, end = match.span(name)
-            body = self.plain[start:end]
-            if name in ("single", "round", "quoted") and (
-                len(body) > MAX_INLINE or re.search(r"\n\s*\n", body)
-            ):
-                at = match.start() + 1
+        # Closing marks that are not found once are not looked for again: time stays linear.
+        missing: set[str] = set()
+        while (match := _OPENING.search(self.plain, at)) is not None:
+            opening = match.group()
+            closing = self._closing_of(opening)
+            start = match.end()
+            end = -1 if closing in missing else self._end(closing, start)
+            if end < 0:
+                missing.add(closing)
+            if end < 0 or not self._is_formula(opening, start, end):
+                at = start
                 continue
-            if name == "double":
-                kind = "display" if self._stands_alone(match.start(), match.end()) else "inline"
-            else:
-                kind = "inline" if name in ("single", "round", "quoted") else "display"
-            yield start, end, kind
-            at = match.end()
+            at = end + len(closing)
+            if match.group("name"):
+                start, end = match.start(), at
+            is_inline = opening in ("$", "$`") or opening.endswith("(")
+            if opening == "$$":
+                is_inline = not self._stands_alone(match.start(), at)
+            yield start, end, "inline" if is_inline else "display"
+
+    @staticmethod
+    def _closing_of(opening: str) -> str:
+        if opening.startswith(r"\begin"):
+            return opening.replace("begin", "end", 1)
+        return _CLOSING.get(opening) or opening[:-1] + _CLOSING[opening[-1]]
+
+    def _end(self, closing: str, start: int) -> int:
+        """Return where a closing mark stands that no backslash escapes, or -1."""
+        at = self.plain.find(closing, start)
+        while at > 0 and closing[0] == "$" and self.plain[at - 1] == "\\":
+            at = self.plain.find(closing, at + 1)
+        return at
+
+    def _is_formula(self, opening: str, start: int, end: int) -> bool:
+        """Whether what stands between the marks may be one: not empty, inline ones not too long."""
+        if not self.plain[start:end].strip():
+            return False
+        if opening not in ("$", "$`") and not opening.endswith("("):
+            return True
+        body = self.plain[start : min(end, start + MAX_INLINE + 1)]
+        return len(body) <= MAX_INLINE and not re.search(r"\n\s*\n", body)
 
     def _stands_alone(self, start: int, end: int) -> bool:
         body = self.plain[start:end]
@@ -264,9 +288,18 @@ class _Finder:
         last = self.text.find("\n", end)
         stop = last if last >= 0 else len(self.text)
         return any(
-            first <= at < stop or (at < start and not self.plain[at:start].strip(" \n\t$\\[`"))
+            first <= at < stop or (self._is_alone(at) and at < start and self._adjoins(at, start))
             for at in self.ignored
         )
+
+    def _is_alone(self, at: int) -> bool:
+        """Whether a remark is the first thing on its line."""
+        return not self.text[self.text.rfind("\n", 0, at) + 1 : at].strip()
+
+    def _adjoins(self, at: int, start: int) -> bool:
+        """Whether nothing but space and opening marks stands between."""
+        between = self.plain[at:start]
+        return len(between) < MAX_INLINE and not between.strip(" \n\t$\\[`")
 
     def _rows(self, start: int, end: int, kind: str, number: int) -> Iterator[Source]:
         body = self.text[start:end]
@@ -305,7 +338,7 @@ _ROW_MARK = re.compile(
 
 
 def rows_of(text: str) -> list[tuple[int, int]]:
-    """Return where the rows of a display begin and end: ``\\\\`` outside of braces and matrices."""
+    r"""Return where the rows of a display begin and end: ``\\`` outside of braces and matrices."""
     rows: list[tuple[int, int]] = []
     start = depth = 0
     for match in _ROW_MARK.finditer(text):
@@ -329,6 +362,7 @@ _ROWED_MARK = re.compile(
 def without_rowed(text: str) -> str:
     """Blank out the environments whose rows are rows of the display."""
     text = _ROWED_MARK.sub(lambda m: _blank(m.group()), text)
+    text = re.sub(r"\\label\{[^{}]*\}", lambda m: _blank(m.group()), text)
     # Site generators double the backslash of an escaped underscore.
     text = re.sub(r"\\{2,4}_", lambda m: " " * (len(m.group()) - 2) + r"\_", text)
     arrays = re.compile(

@@ -4,9 +4,10 @@ Nothing here knows LaTeX or shapes. A reader resolves every question of notation
 application, is ``^{(3)}`` a label) before it builds these nodes; what it cannot settle it gives as
 several trees. Three worked examples, as the reader builds them:
 
-``\frac{\partial L}{\partial w^{(3)}_{ij}} = \frac{\partial L}{\partial \hat{y}_i} f_3'(z_i) h_{2j}``
-is a `Chain` of two members. The left one is ``Derivative(L, (w,))`` with ``w = Access("w",
-labels=(Label("", 3),), indices=(i, j))``; the right one is a `Product` of three factors joined by
+``\frac{\partial L}{\partial w^{(3)}_{ij}}
+= \frac{\partial L}{\partial \hat{y}_i} f_3'(z_i) h_{2j}`` is a chain of two members.
+The left one is ``Derivative(L, (w,))`` with ``w = Access("w", labels=(Label("", 3, "round"),),
+indices=(i, j))``; the right one is a `Product` of three factors joined by
 `ADJACENT`: ``Derivative(L, (Access("y", accents=("hat",), indices=(i,)),))``,
 ``Apply(Access("f", labels=(Label("", 3, "below"),)), (z_i,), primes=1)`` and
 ``Access("h", labels=(Label("", 2, "below"),), indices=(j,))``.
@@ -44,7 +45,8 @@ class Label:
     """A mark that tells quantities of one name apart: a layer, a sample, a word.
 
     Attributes:
-        base: The letter or word, empty for a number: ``l`` of ``W^{(l+1)}``, ``new`` of ``w_{new}``.
+        base: The letter or word, empty for a number: ``l`` of ``W^{(l+1)}``, ``new`` of
+            ``w_{new}``.
         shift: What is added to the letter, or the number itself.
         place: How it is written: ``above`` (``^l``), ``round`` (``^{(l)}``), ``square``
             (``^{[l]}``), ``below`` (``_1``). Labels that differ in place alone are the same.
@@ -337,23 +339,6 @@ FUNCTIONS: dict[str, int | None] = {
     "max": None,
     "min": None,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Chain:
-    """One statement: members joined by relations, with what stands beside it in the row.
-
-    Attributes:
-        members: Two or more; the first is None where the statement continues the one before it.
-        relations: Between members, one fewer than members.
-        ranges: Indices with their ranges (``for i = 1, …, n``).
-        conditions: Other conditions of the row (``i ≠ j``, ``if y = 1``).
-    """
-
-    members: tuple[Node, ...]
-    relations: tuple[str, ...]
-    ranges: tuple[Bound, ...] = ()
-    conditions: tuple[Node, ...] = ()
 
 
 def children(node: Node) -> tuple[Node, ...]:

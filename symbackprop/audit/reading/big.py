@@ -9,10 +9,11 @@ from symbackprop.audit import formula_tree as tree
 from symbackprop.audit.formula_tree import Access, Bound, Node
 from symbackprop.audit.reading.items import Item, content
 from symbackprop.audit.reading.scripts import split_at
-from symbackprop.audit.reading.tokens import NotRead
+from symbackprop.audit.reading.tokens import NotReadError
 
 if TYPE_CHECKING:
-    from symbackprop.audit.reading.resolve import Reader, Scan
+    from symbackprop.audit.reading.resolve import Reader
+    from symbackprop.audit.reading.scan import Scan
 
 COMPARISONS = ("=", "!=", "<", ">", "<=", ">=", "in", "notin")
 _JOINING = {"and": "and", "or": "or", "land": "and", "wedge": "and"}
@@ -22,7 +23,7 @@ def read_big(reader: Reader, scan: Scan) -> Node:
     """Read Σ, Π, max and their like with bounds and body."""
     item = scan.take()
     if item.text in ("limit", "other", "integral"):
-        raise NotRead(f"this operator ({item.text}) is not understood", item.at)
+        raise NotReadError(f"this operator ({item.text}) is not understood", item.at)
     following = scan.peek()
     grouped = following is not None and following.kind in ("paren", "set", "bracket", "brace")
     if item.text in ("max", "min") and not item.below and following is not None and grouped:
@@ -31,7 +32,7 @@ def read_big(reader: Reader, scan: Scan) -> Node:
         return reader.grouped(tree.Apply(Access(item.text), held), following)
     bounds = bounds_of(reader, item)
     if following is None:
-        raise NotRead("an operator without what it is taken over", item.at)
+        raise NotReadError("an operator without what it is taken over", item.at)
     takes_all = reader.options.sums_take_all
     body = reader.sum(scan) if takes_all else reader.term(scan)
     return tree.Big(item.text, bounds, body)
@@ -49,7 +50,7 @@ def bounds_of(reader: Reader, item: Item) -> tuple[Bound, ...]:
         else:
             found += _bound(reader, part)
     if item.above and not found:
-        raise NotRead("a limit above without an index below", item.at)
+        raise NotReadError("a limit above without an index below", item.at)
     if item.above:
         upper = reader.expression(item.above)
         found[-1] = replace(found[-1], upper=upper)
@@ -71,13 +72,13 @@ def _bound(reader: Reader, part: tuple[Item, ...]) -> list[Bound]:
     if not places:
         if all(i.kind == "letter" and not i.below for i in part):
             return [Bound(_index(i)) for i in part]
-        raise NotRead("what stands below is no index", part[0].at)
+        raise NotReadError("what stands below is no index", part[0].at)
     place = places[0]
     relation, left, right = part[place].text, part[:place], part[place + 1 :]
     if len(places) == 2 and part[places[1]].text in ("<", "<="):
         return [_between(reader, part, places)]
     if len(places) > 1 or len(left) != 1 or left[0].kind != "letter" or not right:
-        raise NotRead("what stands below is not understood", part[0].at)
+        raise NotReadError("what stands below is not understood", part[0].at)
     index = _index(left[0])
     if relation == "=":
         if any(i.kind == "dots" for i in right):
@@ -95,7 +96,7 @@ def _members(reader: Reader, items: tuple[Item, ...]) -> Node:
 def _between(reader: Reader, part: tuple[Item, ...], places: list[int]) -> Bound:
     low, middle, high = part[: places[0]], part[places[0] + 1 : places[1]], part[places[1] + 1 :]
     if len(middle) != 1 or any(part[k].text != "<=" for k in places):
-        raise NotRead("this range is not understood", part[0].at)
+        raise NotReadError("this range is not understood", part[0].at)
     return Bound(_index(middle[0]), reader.expression(low), reader.expression(high))
 
 
@@ -104,7 +105,7 @@ def _from_dots(reader: Reader, index: Access, items: tuple[Item, ...]) -> Bound:
     solid = tuple(i for i in items if i.kind not in ("comma", "amp"))
     place = next(k for k, i in enumerate(solid) if i.kind == "dots")
     if place == 0 or place == len(solid) - 1:
-        raise NotRead("this range is not understood", items[0].at)
+        raise NotReadError("this range is not understood", items[0].at)
     return Bound(index, reader.expression(solid[:1]), reader.expression(solid[place + 1 :]))
 
 
@@ -150,10 +151,10 @@ def condition(reader: Reader, items: tuple[Item, ...]) -> Node:
     start = 0
     for place, end in zip(places, ends, strict=True):
         if solid[place].text not in COMPARISONS:
-            raise NotRead(f"{solid[place].text!r} in a condition", solid[place].at)
+            raise NotReadError(f"{solid[place].text!r} in a condition", solid[place].at)
         left, right = solid[start:place], solid[place + 1 : end]
         if not left or not right:
-            raise NotRead("a side of a condition is missing", solid[place].at)
+            raise NotReadError("a side of a condition is missing", solid[place].at)
         compared.append(
             tree.Comparison(solid[place].text, _side(reader, left), _side(reader, right))
         )
@@ -171,9 +172,12 @@ def try_indicator(reader: Reader, item: Item, scan: Scan) -> Node | None:
     """Read ``1[i = j]``, ``1_{i=j}``, ``I(y = k)`` and Kronecker's δ."""
     following = scan.peek()
     if item.text in ("1", "I") and not item.accents:
-        if any(i.kind == "relation" for i in item.below):
+        said = item.below
+        if len(said) == 1 and said[0].kind in ("set", "paren", "bracket"):
+            said = said[0].parts[0]
+        if any(i.kind == "relation" for i in said):
             return reader.scripted(
-                tree.Indicator(condition(reader, item.below)), replace(item, below=(), kind="paren")
+                tree.Indicator(condition(reader, said)), replace(item, below=(), kind="paren")
             )
         if _holds_relation(following) and not item.below:
             assert following is not None
@@ -202,7 +206,7 @@ def content_of(item: Item) -> tuple[Item, ...]:
 def bounds_or_none(_reader: Reader, item: Item) -> tuple[Bound, ...]:
     """Return nothing: a mean's subscript names a distribution, which is not read."""
     if item.below:
-        raise NotRead("a mean over a distribution is not understood", item.at)
+        raise NotReadError("a mean over a distribution is not understood", item.at)
     return ()
 
 
@@ -255,7 +259,7 @@ def read_matrix(reader: Reader, scan: Scan) -> Node:
     if len(cells) == 1 and len(cells[0]) == 1 and any(i.kind == "comma" for i in cells[0][0]):
         cells = [split_at(cells[0][0], "comma")]
     if not cells or len({len(row) for row in cells}) != 1:
-        raise NotRead("a matrix with rows of unequal length", item.at)
+        raise NotReadError("a matrix with rows of unequal length", item.at)
     made = tree.Matrix(tuple(tuple(reader.expression(c) for c in row) for row in cells))
     return reader.grouped(made, item)
 
@@ -268,15 +272,15 @@ def _branch(reader: Reader, row: tuple[Item, ...]) -> tree.Branch:
             said = tuple(i for i in row[k:] if i.kind not in ("amp", "quad", "comma"))
             break
     else:
-        raise NotRead("a case without its condition", row[0].at)
+        raise NotReadError("a case without its condition", row[0].at)
     words = " ".join(i.text.lower() for i in said if i.kind == "text")
     said = tuple(i for i in said if i.kind not in ("semi",))
     solid = tuple(i for i in said if i.kind != "text" or i.text.lower() in ("and", "or"))
     if not value:
-        raise NotRead("a case without a value", row[0].at)
+        raise NotReadError("a case without a value", row[0].at)
     value = tuple(i for i in value if i.kind != "comma")
     if not solid:
         if any(word in words for word in ("otherwise", "else", "other")):
             return tree.Branch(reader.expression(value), None)
-        raise NotRead("a case whose condition is only words", row[0].at)
+        raise NotReadError("a case whose condition is only words", row[0].at)
     return tree.Branch(reader.expression(value), condition(reader, solid))

@@ -44,15 +44,9 @@ class _Binder:
         self.unread: list[Unread] = []
         self.gradients: dict[tuple[str, tuple[str, ...], int], Definition] = {}
         for sentence in sentences:
-            self._gradient(sentence, sentences)
+            self._gradient(sentence)
 
-    @staticmethod
-    def _is_defined(named: Access, sentences: list[Sentence]) -> bool:
-        """Whether a name stands alone on some left side."""
-        firsts = (s.members[0].node for s in sentences)
-        return any(isinstance(n, Access) and n.symbol == named.symbol for n in firsts)
-
-    def _gradient(self, sentence: Sentence, sentences: list[Sentence]) -> None:
+    def _gradient(self, sentence: Sentence) -> None:
         """Note a name that one sentence equates with a bare derivative."""
         nodes = [m.node for m in sentence.members]
         bare = next((n for n in nodes if _is_bare(n)), None)
@@ -61,7 +55,7 @@ class _Binder:
         named = nodes[0] if nodes[0] is not bare else nodes[-1]
         if not isinstance(named, Access) or named.symbol in self.gradients:
             return
-        if nodes[0] is bare and (named.name != "delta" or self._is_defined(named, sentences)):
+        if nodes[0] is bare and named.name != "delta":
             return
         self.gradients[named.symbol] = self._definition(sentence, named, (bare,))
 
@@ -76,6 +70,9 @@ class _Binder:
             self._shape(sentence)
         elif first is None or _differentiates(first):
             self.claims += self._links(sentence, 0)
+        elif arguments := _dependencies(first, sentence.members[1].node):
+            for formal, value in arguments:
+                self.definitions.append(self._definition(sentence, formal, (value,)))
         elif _is_update(sentence, first):
             self.claims += self._links(sentence, 1)
         elif self._is_gradient(first, sentence):
@@ -211,6 +208,16 @@ def _has_decimals(node: Node | None) -> bool:
     )
 
 
+def _dependencies(left: Node, right: Node | None) -> list[tuple[Access, Node]]:
+    """Return what ``f(t, u) = f(t(x), u(x))`` says of t and u."""
+    if not (isinstance(left, tree.Apply) and isinstance(right, tree.Apply)):
+        return []
+    if left.function != right.function or len(left.arguments) != len(right.arguments):
+        return []
+    pairs = zip(left.arguments, right.arguments, strict=True)
+    return [(a, value) for a, value in pairs if isinstance(a, Access) and a != value]
+
+
 def _is_update(sentence: Sentence, first: Node) -> bool:
     """Whether a left side is the new value of what stands on the right."""
     if sentence.relations[0] == "←":
@@ -222,7 +229,7 @@ def _is_update(sentence: Sentence, first: Node) -> bool:
     labels = [label for label in old.labels if label.base not in ("new", "next", "updated")]
     older = replace(old, labels=tuple(labels))
     right = sentence.members[1].node
-    if right is None:
+    if right is None or (isinstance(right, tree.Apply) and right.function == first):
         return False
     shifted = any(label.base and label.shift > 0 for label in named.labels)
     return any(

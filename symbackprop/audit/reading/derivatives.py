@@ -10,10 +10,11 @@ from symbackprop.audit.formula_tree import Node
 from symbackprop.audit.reading.facts import LOSSES, key
 from symbackprop.audit.reading.items import Item, content
 from symbackprop.audit.reading.scripts import split_at
-from symbackprop.audit.reading.tokens import NotRead
+from symbackprop.audit.reading.tokens import NotReadError
 
 if TYPE_CHECKING:
-    from symbackprop.audit.reading.resolve import Reader, Scan
+    from symbackprop.audit.reading.resolve import Reader
+    from symbackprop.audit.reading.scan import Scan
 
 SYMBOLS = ("letter", "word", "func")
 
@@ -71,14 +72,12 @@ def _fraction(reader: Reader, scan: Scan) -> Node:
         return reader.grouped(made, item)
     following = scan.peek()
     if following is None:
-        raise NotRead("an operator of differentiation without an operand", item.at)
+        raise NotReadError("an operator of differentiation without an operand", item.at)
     operand = reader.term(scan)
     return tree.Derivative(operand, by, symbol, "operator")
 
 
-def _argued(
-    reader: Reader, scan: Scan, made: tree.Derivative, of: Node
-) -> tree.Derivative:
+def _argued(reader: Reader, scan: Scan, made: tree.Derivative, of: Node) -> tree.Derivative:
     """Take the point that may follow as an argument: ``∂f/∂x (x, y)`` where f is a function."""
     following = scan.peek()
     is_name = isinstance(of, tree.Access) and not of.indices
@@ -99,7 +98,7 @@ def _order(first: Item) -> int:
         return 1
     if len(above) == 1 and above[0].kind == "number" and above[0].text in ("1", "2", "3", "4"):
         return int(above[0].text)
-    raise NotRead("a derivative of this order is not understood", first.at)
+    raise NotReadError("a derivative of this order is not understood", first.at)
 
 
 def _variables(
@@ -115,15 +114,15 @@ def _variables(
     found: list[Node] = []
     for piece in pieces:
         if not piece:
-            raise NotRead("a derivative without its variable", bottom[0].at)
-        count = 1
+            raise NotReadError("a derivative without its variable", bottom[0].at)
+        items, count = piece, 1
         if order > 1 and len(piece) == 1 and piece[0].above:
             last = piece[0].above[-1]
             if last.kind == "number" and last.text == str(order) and len(pieces) == 1:
-                piece, count = [replace(piece[0], above=piece[0].above[:-1])], order
-        found += [_variable(reader, tuple(piece))] * count
+                items, count = [replace(piece[0], above=piece[0].above[:-1])], order
+        found += [_variable(reader, tuple(items))] * count
     if len(found) != order:
-        raise NotRead("a derivative whose order and variables differ in number", bottom[0].at)
+        raise NotReadError("a derivative whose order and variables differ in number", bottom[0].at)
     return tuple(found)
 
 
@@ -194,11 +193,11 @@ def _nabla(reader: Reader, scan: Scan) -> Node:
     """Read ``∇_x f``, ``∇L`` and the gradient's name ``∇W``."""
     item = scan.take()
     if item.above:
-        raise NotRead("a power of ∇ is not understood", item.at)
+        raise NotReadError("a power of ∇ is not understood", item.at)
     following = scan.peek()
     by = _listed(reader, item.below)
     if following is None or following.kind in ("relation", "plus", "minus", "join", "comma"):
-        raise NotRead("∇ without what it is taken of", item.at)
+        raise NotReadError("∇ without what it is taken of", item.at)
     if by:
         takes_term = following.kind in ("big", "letter", "word") and following.kind == "big"
         operand = reader.term(scan) if takes_term else _operand(reader, scan)
@@ -206,6 +205,7 @@ def _nabla(reader: Reader, scan: Scan) -> Node:
     first = content(following)[0] if content(following) else following
     operand = _operand(reader, scan)
     is_loss = first.text in LOSSES or key(first) in reader.facts.losses
+    is_loss = is_loss or isinstance(operand, tree.Apply)
     if first.kind in ("letter", "word") and not is_loss:
         return tree.Derivative(None, (operand,), "∇", "name")
     return tree.Derivative(operand, (), "∇", "subscript")

@@ -32,6 +32,7 @@ class Facts:
         bound: Letters that a sum, a product or a range binds.
         labelled: Symbols with a layer's letter or a number in brackets as a superscript.
         indexed: Symbols with one bound letter as their only subscript.
+        twofold: Symbols with two letters side by side as subscripts.
         powers: Letters that are exponents (``n x^{n-1}``).
         gradients: Names whose ``d`` stands on a left side (``dW = …``).
         losses: Symbols that are differentiated.
@@ -44,6 +45,7 @@ class Facts:
     bound: frozenset[str] = frozenset()
     labelled: frozenset[str] = frozenset()
     indexed: frozenset[str] = frozenset()
+    twofold: frozenset[str] = frozenset()
     powers: frozenset[str] = frozenset()
     gradients: frozenset[str] = frozenset()
     losses: frozenset[str] = frozenset()
@@ -128,23 +130,15 @@ def _symbol(item: Item, after: Item | None, found: _Gathering) -> None:
     inner = above[0].parts[0] if above and above[0].kind in ("paren", "bracket") else above
     if inner is not above and inner:
         found.sets["labelled"].add(name)
-    for script in (inner, below, *(_split(below))):
+    for script in (inner, below):
         if _is_shifted(script):
             found.shifted[script[0].text] += 1
             if script is inner:
                 found.sets["labelled"].add(name)
     if len(below) == 1 and below[0].kind == "letter" and not below[0].below:
         found.subscripts.add((name, below[0].text))
-
-
-def _split(items: tuple[Item, ...]) -> list[tuple[Item, ...]]:
-    parts: list[list[Item]] = [[]]
-    for item in items:
-        if item.kind == "comma":
-            parts.append([])
-        else:
-            parts[-1].append(item)
-    return [tuple(part) for part in parts] if len(parts) > 1 else []
+    if len(below) == 2 and all(i.kind == "letter" for i in below):
+        found.sets["twofold"].add(name)
 
 
 def _is_shifted(script: tuple[Item, ...]) -> bool:
@@ -201,5 +195,9 @@ def _left_side(start: list[Item], found: _Gathering) -> None:
         inner = start[1].parts[0]
         if all(i.kind in (*symbols, "comma", "semi", "bar") for i in inner):
             found.sets["functions"].add(key(start[0]))
-    elif len(start) == 1 and start[0].kind in symbols and not start[0].primes:
+    elif (
+        len(start) == 1
+        and start[0].kind in symbols
+        and not (start[0].primes or start[0].below or start[0].above)
+    ):
         found.sets["quantities"].add(key(start[0]))

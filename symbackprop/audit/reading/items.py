@@ -12,7 +12,7 @@ from lark import Lark, Token, Transformer, UnexpectedInput, v_args
 from lark.lexer import Lexer
 
 from symbackprop.audit.reading.normalise import marks_of
-from symbackprop.audit.reading.tokens import Macro, NotRead, expand, pieces
+from symbackprop.audit.reading.tokens import Macro, NotReadError, expand, pieces
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ def _decorated(inner: Item, mark: str, at: int) -> Item:
     if mark in _STYLES or not body:
         # A style over a whole group is carried by its letters.
         return Item("brace", "{", at, (tuple(_styled(part, mark) for part in body),))
-    raise NotRead(f"{mark} over more than one symbol", at)
+    raise NotReadError(f"{mark} over more than one symbol", at)
 
 
 def _styled(item: Item, style: str) -> Item:
@@ -156,7 +156,7 @@ def read_items(text: str, macros: Mapping[str, Macro]) -> tuple[Item, ...]:
     """Return the flat items of a formula.
 
     Raises:
-        NotRead: With the reason, and the offset in ``text`` of what stopped the reader.
+        NotReadError: With the reason, and the offset in ``text`` of what stopped the reader.
     """
     marks = list(marks_of(expand(pieces(text), macros)))
     try:
@@ -165,5 +165,5 @@ def read_items(text: str, macros: Mapping[str, Macro]) -> tuple[Item, ...]:
         found = getattr(error, "token", None)
         at = found.start_pos if found is not None and found.start_pos is not None else len(text)
         what = repr(str(found)) if found is not None and found.type != "$END" else "the end"
-        raise NotRead(f"{what} is not expected here", at) from None
+        raise NotReadError(f"{what} is not expected here", at) from None
     return items

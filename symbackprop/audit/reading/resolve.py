@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 
 from symbackprop.audit import formula_tree as tree
@@ -11,64 +11,14 @@ from symbackprop.audit.formula_tree import Access, Node
 from symbackprop.audit.reading import big, derivatives
 from symbackprop.audit.reading.facts import LOSSES, Facts, key
 from symbackprop.audit.reading.items import Item
+from symbackprop.audit.reading.scan import Options, Scan
 from symbackprop.audit.reading.scripts import Scripts, read_scripts, split_at
-from symbackprop.audit.reading.tokens import NotRead
+from symbackprop.audit.reading.tokens import NotReadError
 
 OPERATORS = ("plus", "minus")
 STOPS = (*OPERATORS, "relation", "comma", "semi", "part", "row", "colon", "text")
 GROUPS = ("paren", "bracket", "set", "brace")
 ONE = tree.Number(Fraction(1), "1")
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How to settle what a notation leaves open; each alternative is a reading of its own.
-
-    Attributes:
-        sums_take_all: Σ runs to the end of its group, over + and −, not to the end of its term.
-        functions_take_term: ``log x y`` is log(x y).
-        hadamard_first: ``A ⊙ b C`` is (A ⊙ b) C, from left to right.
-        slash_takes_term: ``a/b c`` is a/(b c).
-        flip_application: A letter before a parenthesis that could be either is a factor.
-    """
-
-    sums_take_all: bool = False
-    functions_take_term: bool = False
-    hadamard_first: bool = False
-    slash_takes_term: bool = False
-    flip_application: bool = False
-
-
-ALTERNATIVES = (
-    (Options(sums_take_all=True), "Σ takes the whole rest of its group"),
-    (Options(functions_take_term=True), "a function takes the whole rest of its term"),
-    (Options(hadamard_first=True), "products from left to right"),
-    (Options(slash_takes_term=True), "a slash divides by the whole rest of its term"),
-    (Options(flip_application=True), "a letter before a parenthesis is a factor"),
-)
-
-
-@dataclass
-class Scan:
-    """A place in a run of items."""
-
-    items: tuple[Item, ...]
-    at: int = 0
-
-    def peek(self, ahead: int = 0) -> Item | None:
-        """Return the next item, or None at the end."""
-        place = self.at + ahead
-        return self.items[place] if place < len(self.items) else None
-
-    def take(self) -> Item:
-        """Return the next item and step over it."""
-        self.at += 1
-        return self.items[self.at - 1]
-
-    def rest(self) -> tuple[Item, ...]:
-        """Return all that is left and step to the end."""
-        left, self.at = self.items[self.at :], len(self.items)
-        return left
 
 
 class Reader:
@@ -82,15 +32,15 @@ class Reader:
         """Return the tree of a whole run of items.
 
         Raises:
-            NotRead: Where an item has no meaning.
+            NotReadError: Where an item has no meaning.
         """
         scan = Scan(tuple(i for i in items if i.kind not in ("amp", "quad")))
         if not scan.items:
-            raise NotRead("an empty expression", items[0].at if items else 0)
+            raise NotReadError("an empty expression", items[0].at if items else 0)
         found = self.sum(scan)
         left = scan.peek()
         if left is not None:
-            raise NotRead(f"{left.text!r} is not expected here", left.at)
+            raise NotReadError(f"{left.text!r} is not expected here", left.at)
         return found
 
     def sum(self, scan: Scan) -> Node:
@@ -107,7 +57,7 @@ class Reader:
             sign = ""
         if sign or not terms:
             last = scan.items[-1]
-            raise NotRead("a term is missing here", last.at)
+            raise NotReadError("a term is missing here", last.at)
         return terms[0] if len(terms) == 1 else tree.Add(tuple(terms))
 
     def term(self, scan: Scan) -> Node:
@@ -163,7 +113,9 @@ class Reader:
         """Read one factor with its scripts and its arguments."""
         item = scan.peek()
         if item is None:
-            raise NotRead("a factor is missing at the end", scan.items[-1].at if scan.items else 0)
+            raise NotReadError(
+                "a factor is missing at the end", scan.items[-1].at if scan.items else 0
+            )
         found = derivatives.try_derivative(self, scan)
         if found is None:
             found = _READERS.get(item.kind, _refuse)(self, scan)
@@ -334,7 +286,7 @@ class Reader:
     def _labelled(self, made: Node, scripts: Scripts, item: Item) -> Node:
         """Labels on a parenthesis around one access belong to the access."""
         if not isinstance(made, Access) or item.below:
-            raise NotRead("a label on something that has no name", item.at)
+            raise NotReadError("a label on something that has no name", item.at)
         named = replace(
             made,
             labels=(*made.labels, *scripts.labels),
@@ -367,7 +319,7 @@ class Reader:
         while (item := scan.peek()) is not None and item.kind != opening.kind:
             scan.at += 1
         if item is None:
-            raise NotRead("a bar is not closed", opening.at)
+            raise NotReadError("a bar is not closed", opening.at)
         held = self.expression(scan.items[start : scan.at])
         scan.take()
         order = self.expression(item.below) if item.below else None
@@ -386,9 +338,9 @@ def _without_dots(items: tuple[Item, ...]) -> tuple[Item, ...]:
 def _refuse(_reader: Reader, scan: Scan) -> Node:
     item = scan.take()
     if item.kind == "other":
-        raise NotRead(item.text, item.at)
+        raise NotReadError(item.text, item.at)
     what = {"dots": "an ellipsis", "text": "words", "join": "an operator"}.get(item.kind, "")
-    raise NotRead(f"{what + ' ' if what else ''}{item.text!r} within an expression", item.at)
+    raise NotReadError(f"{what + ' ' if what else ''}{item.text!r} within an expression", item.at)
 
 
 _READERS: dict[str, Callable[[Reader, Scan], Node]] = {
@@ -407,7 +359,7 @@ _READERS: dict[str, Callable[[Reader, Scan], Node]] = {
 def number_of(item: Item) -> tree.Number:
     """Return a number as written, exactly."""
     if len(item.text) > 40:
-        raise NotRead("a number of more than 40 digits", item.at)
+        raise NotReadError("a number of more than 40 digits", item.at)
     return tree.Number(
         Fraction(item.text.rstrip(".") if item.text[-1] == "." else item.text), item.text
     )
@@ -441,5 +393,3 @@ def _product(factors: list[Node], joins: list[str], options: Options) -> Node:
             groups[-1][1].append(join)
     parts = [_product(*group, options) for group in groups]
     return tree.Product(tuple(parts), (tree.HADAMARD,) * (len(parts) - 1))
-
-

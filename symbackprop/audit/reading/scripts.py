@@ -122,7 +122,7 @@ def _power(
 
 
 def _label_above(rest: tuple[Item, ...], item: Item, facts: Facts) -> Label | None:
-    """Return a superscript that is no exponent: a layer's letter, a word, another layer's number."""
+    """Return a superscript that is no exponent: a layer's letter or number, a word."""
     label = label_of(rest, "above")
     if label is None or item.text == "e":
         return None
@@ -189,7 +189,9 @@ def _lone_number(
     is_only: bool,
 ) -> None:
     text = part[0].text
-    if not is_only or key(item) in facts.indexed:
+    if is_only and len(text) == 2 and key(item) in facts.twofold:
+        found.indices += [expression((Item("number", digit, part[0].at),)) for digit in text]
+    elif not is_only or key(item) in facts.indexed:
         digits = [text] if not is_only or len(text) == 1 else list(text)
         found.indices += [expression((Item("number", digit, part[0].at),)) for digit in digits]
     else:
@@ -208,14 +210,18 @@ def _run(part: tuple[Item, ...], facts: Facts, expression: Expression, found: Sc
         if label is not None:
             found.labels.append(label)
             return
-    if len(bare) == len(part) > 1 and not all(facts.is_index(i.text) for i in part):
-        if not any(i.text in facts.bound for i in part):
-            found.labels.append(Label("".join(i.text for i in part), 0, "below"))
-            return
+    is_word = len(bare) == len(part) > 1 and not all(facts.is_index(i.text) for i in part)
+    if is_word and not any(i.text in facts.bound for i in part):
+        found.labels.append(Label("".join(i.text for i in part), 0, "below"))
+        return
     for k, piece in enumerate(part):
         if piece.kind == "number" and k == 0 and len(part) > 1:
             found.labels.append(Label("", int(piece.text[:6]), "below"))
-        elif piece.kind == "word" or (piece.kind == "letter" and _is_layer(piece, part, facts)) or (piece.kind == "letter" and not piece.below and not facts.is_index(piece.text)):
+        elif (
+            piece.kind == "word"
+            or (piece.kind == "letter" and _is_layer(piece, part, facts))
+            or (piece.kind == "letter" and not piece.below and not facts.is_index(piece.text))
+        ):
             found.labels.append(Label(_marked(piece), 0, "below"))
         else:
             found.indices.append(expression((piece,)))

@@ -10,8 +10,9 @@ from symbackprop.audit.formula_tree import Bound, Node
 from symbackprop.audit.reading import big, derivatives
 from symbackprop.audit.reading.facts import Facts, gather
 from symbackprop.audit.reading.items import Item, read_items
-from symbackprop.audit.reading.resolve import ALTERNATIVES, Reader
-from symbackprop.audit.reading.tokens import NotRead
+from symbackprop.audit.reading.resolve import Reader
+from symbackprop.audit.reading.scan import ALTERNATIVES
+from symbackprop.audit.reading.tokens import NotReadError
 
 LINKS = ("=", ":=", "≈", "←", "∝")
 _CONDITIONAL = ("if", "for", "when", "where", "with", "all", "each", "every", "and", "for all")
@@ -27,7 +28,7 @@ class Member:
 
     node: Node | None
     others: tuple[tuple[Node, str], ...]
-    refusal: NotRead | None
+    refusal: NotReadError | None
     source: Source
     differentiates: bool
 
@@ -51,14 +52,14 @@ class _Part:
     lead: str
 
 
-def read_sheet(sheet: Sheet) -> tuple[list[Sentence], Facts, list[tuple[Source, NotRead]]]:
+def read_sheet(sheet: Sheet) -> tuple[list[Sentence], Facts, list[tuple[Source, NotReadError]]]:
     """Read all formulas of a sheet: sentences, the facts they rest on, rows that are not read."""
     rows: list[tuple[Source, tuple[Item, ...]]] = []
-    unread: list[tuple[Source, NotRead]] = []
+    unread: list[tuple[Source, NotReadError]] = []
     for source in sheet.sources:
         try:
             rows.append((source, read_items(source.text, sheet.macros)))
-        except NotRead as refusal:
+        except NotReadError as refusal:
             unread.append((source, refusal))
     facts = gather(items for _, items in rows)
     writer = _Writer(facts)
@@ -89,7 +90,7 @@ class _Writer:
         here = self.sentences[first:] or ([self.open] if self.open else [])
         try:
             bounds = big.range_of(self.reader, part.items)
-        except NotRead:
+        except NotReadError:
             return
         if bounds is not None:
             for sentence in here:
@@ -117,7 +118,7 @@ class _Writer:
     def _condition(self, part: _Part, here: list[Sentence]) -> None:
         try:
             said = big.condition(self.reader, part.items)
-        except NotRead:
+        except NotReadError:
             return
         for sentence in here:
             sentence.conditions.append(said)
@@ -184,13 +185,13 @@ class _Writer:
         differentiates = any(_is_derivative(item) for item in _all(items))
         try:
             node = self.reader.expression(items)
-        except NotRead as refusal:
+        except NotReadError as refusal:
             return Member(None, (), refusal, source, differentiates)
         others: list[tuple[Node, str]] = []
         for reader, words in self.others:
             try:
                 other = reader.expression(items)
-            except NotRead:
+            except NotReadError:
                 continue
             if other != node and all(other != known for known, _ in others):
                 others.append((other, words))
@@ -229,7 +230,7 @@ def _parts(items: tuple[Item, ...]) -> Iterator[_Part]:
 
 def _merged_colons(items: tuple[Item, ...]) -> Iterator[Item]:
     """Make one relation of ``:`` and ``=`` that an alignment mark keeps apart."""
-    solid = [i for i in items]
+    solid = list(items)
     for k, item in enumerate(solid):
         following = [i for i in solid[k + 1 : k + 3] if i.kind != "amp"][:1]
         if item.kind == "colon" and following and following[0].text == "=":

@@ -14,7 +14,7 @@ MAX_TOKENS = 6_000
 MAX_DEPTH = 48
 
 
-class NotRead(Exception):
+class NotReadError(Exception):
     """Why a formula could not be read, and the offset of what stopped the reader."""
 
     def __init__(self, reason: str, offset: int) -> None:
@@ -54,7 +54,7 @@ _PIECE = re.compile(
 def pieces(text: str) -> list[Piece]:
     """Cut a text into pieces; characters that have a command become it."""
     if len(text) > MAX_CHARACTERS:
-        raise NotRead(f"longer than {MAX_CHARACTERS} characters", MAX_CHARACTERS)
+        raise NotReadError(f"longer than {MAX_CHARACTERS} characters", MAX_CHARACTERS)
     found: list[Piece] = []
     for match in _PIECE.finditer(text):
         kind, word, at = str(match.lastgroup), match.group(), match.start()
@@ -65,7 +65,7 @@ def pieces(text: str) -> list[Piece]:
             found.append(Piece("command", name.rstrip("*") or name, at))
             if starred and len(name) > 1:
                 found.append(Piece("mark", "*", at + len(word) - 1))
-        elif kind == "mark" and ord(word) > 126:
+        elif kind == "mark" and ord(word) > 127:
             found += _foreign(word, at)
         elif kind != "comment":
             found.append(Piece(kind, word, at))
@@ -123,7 +123,7 @@ def expand(found: list[Piece], macros: Mapping[str, Macro]) -> list[Piece]:
             body = _substituted(macro, waiting, piece.at)
             waiting.extend(reversed(body))
         if steps > MAX_TOKENS or len(done) + len(waiting) > 4 * MAX_TOKENS:
-            raise NotRead("its macros expand without end", piece.at)
+            raise NotReadError("its macros expand without end", piece.at)
     return done
 
 
@@ -153,7 +153,7 @@ def _substituted(macro: Macro, waiting: list[Piece], at: int) -> list[Piece]:
 def _expect(part: Piece, waiting: list[Piece], at: int) -> None:
     _skip(waiting)
     if not waiting or waiting.pop().text != part.text:
-        raise NotRead(f"a macro of the author's own needs {part.text!r} here", at)
+        raise NotReadError(f"a macro of the author's own needs {part.text!r} here", at)
 
 
 def _skip(waiting: list[Piece]) -> None:
@@ -170,7 +170,7 @@ def _until(mark: Piece, waiting: list[Piece], at: int) -> list[Piece]:
         piece = waiting.pop()
         depth += {"{": 1, "}": -1}.get(piece.text, 0) if piece.kind == "mark" else 0
         found.append(piece)
-    raise NotRead(f"a macro of the author's own needs {mark.text!r} here", at)
+    raise NotReadError(f"a macro of the author's own needs {mark.text!r} here", at)
 
 
 def _bracketed(waiting: list[Piece]) -> list[Piece] | None:
@@ -187,7 +187,7 @@ def argument(waiting: list[Piece], at: int) -> list[Piece]:
     """Take one argument off a reversed list: a group without its braces, or one piece."""
     _skip(waiting)
     if not waiting:
-        raise NotRead("an argument is missing at the end", at)
+        raise NotReadError("an argument is missing at the end", at)
     piece = waiting.pop()
     if piece.kind != "mark" or piece.text != "{":
         if piece.kind == "number" and len(piece.text) > 1:
@@ -203,7 +203,7 @@ def argument(waiting: list[Piece], at: int) -> list[Piece]:
         if depth == 0:
             return found
         found.append(inner)
-    raise NotRead("a brace is not closed", piece.at)
+    raise NotReadError("a brace is not closed", piece.at)
 
 
 _DEFINED = re.compile(

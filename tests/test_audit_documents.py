@@ -1,0 +1,318 @@
+"""Where formulas stand: every format, places, rows, what is skipped; definitions and claims."""
+
+from __future__ import annotations
+
+import json
+import time
+import tracemalloc
+from pathlib import Path
+
+import pytest
+from sketch import sketch
+
+from symbackprop.audit.binding import Paper, candidates
+from symbackprop.audit.documents import MAX_BYTES, read_document, read_formula
+from symbackprop.audit.formula_tree import Access, Label
+from symbackprop.audit.reading.bind import bind
+from symbackprop.audit.reading.printing import read_as
+from symbackprop.errors import SymbackpropError
+
+TUTORIAL = Path(__file__).parent / "data" / "tutorial.md"
+
+
+def found(text: str, path: str = "notes.md") -> list[tuple[int, int, str, str]]:
+    (sheet,) = read_document(path, text)
+    return [(s.line, s.column, s.kind, s.text) for s in sheet.sources]
+
+
+def paper(text: str, path: str = "notes.md") -> Paper:
+    (sheet,) = read_document(path, text)
+    return bind(sheet)
+
+
+def claims(text: str) -> list[str]:
+    return [f"{read_as(c.left)} = {read_as(c.right)}" for c in paper(text).claims]
+
+
+def definitions(text: str) -> list[str]:
+    return [
+        f"{read_as(d.target)} = {' = '.join(read_as(v) for v in d.values)}"
+        for d in paper(text).definitions
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("$$a = b$$", [(1, 3, "display", "a = b")]),
+        ("$$\na = b\n$$", [(2, 1, "display", "a = b")]),
+        ("so $a=b$ and $c=d$", [(1, 5, "inline", "a=b"), (1, 15, "inline", "c=d")]),
+        ("- item $a=b$", [(1, 9, "inline", "a=b")]),
+        ("#### a) $f(w)=w$", [(1, 10, "inline", "f(w)=w")]),
+        ("```math\na = b\n```", [(2, 1, "display", "a = b")]),
+        ("$`a = b`$", [(1, 3, "inline", "a = b")]),
+        (r"\[ a = b \]", [(1, 4, "display", "a = b")]),
+        (r"\( a = b \)", [(1, 4, "inline", "a = b")]),
+        (r"\\[ a = b \\]", [(1, 5, "display", "a = b")]),
+        ("$$\na &= b \\\\\nc &= d\n$$", [(2, 1, "display", "a &= b"), (3, 1, "display", "c &= d")]),
+        (
+            "\\begin{align}\na &= b \\\\\n&= c\n\\end{align}",
+            [(2, 1, "display", "a &= b"), (3, 1, "display", "&= c")],
+        ),
+        ("$$\\begin{aligned} a &= b \\end{aligned}$$", [(1, 19, "display", "a &= b")]),
+        (
+            "$$x = \\begin{pmatrix} a \\\\ b \\end{pmatrix} \\\\ y = z$$",
+            [
+                (1, 3, "display", "x = \\begin{pmatrix} a \\\\ b \\end{pmatrix}"),
+                (1, 47, "display", "y = z"),
+            ],
+        ),
+        ("$$a = b \\newline c = d$$", [(1, 3, "display", "a = b"), (1, 18, "display", "c = d")]),
+        ("> $$\n> a = b\n> $$", [(2, 3, "display", "a = b")]),
+        ("```python\n$$a = b$$\n```", []),
+        ("`$a = b$`", []),
+        ("<!-- $a=b$ -->", []),
+        ("it costs \\$5 and \\$6", []),
+        ("$a = b$ <!-- symbackprop: ignore -->", []),
+        (
+            "<!-- symbackprop: ignore -->\n\n$$\na = b\n$$\n\n$$c = d$$",
+            [(7, 3, "display", "c = d")],
+        ),
+        ("where $$k$$ iterates", [(1, 9, "inline", "k")]),
+        ("", []),
+        ("$$", []),
+        ("$unclosed", []),
+    ],
+)
+def test_markdown(text: str, expected: list[tuple[int, int, str, str]]) -> None:
+    assert found(text) == expected
+
+
+def test_latex_file() -> None:
+    text = (
+        "\\newcommand{\\yh}{\\hat{y}}\n\\begin{document}\n% $x = y$\n"
+        "\\begin{equation}\\label{eq:a}\n\\yh = 100\\% % half\n\\end{equation}\n"
+        "\\begin{verbatim}$a$\\end{verbatim}\n$p=q$ % symbackprop: ignore\n$c = \\yh$\n\\end{document}"
+    )
+    lines = [(line, kind) for line, _, kind, _ in found(text, "a.tex")]
+    assert lines == [(5, "display"), (9, "inline")]
+    assert definitions_of(text, "a.tex") == ["c = ŷ"]
+
+
+def definitions_of(text: str, path: str) -> list[str]:
+    return [f"{read_as(d.target)} = {read_as(d.values[0])}" for d in paper(text, path).definitions]
+
+
+def test_notebook_has_cells() -> None:
+    cells = [
+        {"cell_type": "code", "source": ["$a=b$"]},
+        {"cell_type": "markdown", "source": ["text\n", "$$a = b$$"]},
+        {"cell_type": "markdown", "source": "$$= c$$"},
+    ]
+    (sheet,) = read_document("n.ipynb", json.dumps({"cells": cells}))
+    assert [(s.cell, s.line) for s in sheet.sources] == [(1, 2), (2, 1)]
+    assert [read_as(v) for v in bind(sheet).definitions[0].values] == ["b", "c"]
+
+
+def test_claims_file() -> None:
+    text = (
+        '[[claim]]\nformula = "\\\\frac{\\\\partial a}{\\\\partial z} = a(1-a)"\n'
+        'given = "a = \\\\sigma(z)"\nexpect = "proved"\n\n[[claim]]\nformula = "f\'(x) = 2"\n'
+        'given = ["f(x) = 2x", "x = y"]\n'
+    )
+    first, second = read_document("x.claims.toml", text)
+    assert [(s.line, s.kind, s.expect) for s in first.sources] == [
+        (1, "given", None),
+        (1, "claim", "proved"),
+    ]
+    assert len(bind(second).definitions) == 2
+    assert second.sources[-1].line == 6
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "message"),
+    [
+        ("n.ipynb", "{", "not a notebook"),
+        ("n.ipynb", '{"cells": 3}', "not a notebook"),
+        ("n.ipynb", "[]", "not a notebook"),
+        ("c.claims.toml", "[[claim]", "c.claims.toml"),
+        ("c.claims.toml", "[[claim]]\nformula = 3", "must be text"),
+        ("c.claims.toml", "[[claim]]\nformla = 'a'", "'formla' found"),
+        ("c.claims.toml", "claim = 3", "expected tables"),
+        ("a.md", "x" * (MAX_BYTES + 1), "allowed are"),
+    ],
+)
+def test_malformed_files(path: str, text: str, message: str) -> None:
+    with pytest.raises(SymbackpropError, match=message.replace("[", r"\[")):
+        read_document(path, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "defined", "claimed"),
+    [
+        ("$L = \\sum_i y_i$", ["L = Σ_i y_i"], []),
+        ("$f(x) = x^2$ and $f'(x) = 2x$", ["f = x^2"], ["f'(x) = 2 x"]),
+        ("$w = w - \\eta \\frac{\\partial L}{\\partial w}$", [], []),
+        ("$w \\leftarrow w - \\eta g$", [], []),
+        ("$dW = X^T dz$", [], ["dW = Xᵀ dz"]),
+        ("$s = s + x$", [], []),
+        ("$a = \\sigma(z) = \\frac{1}{1+e^{-z}}$", ["a = σ(z) = 1/(1 + e^{-z})"], []),
+        ("$\\frac{dy}{dx} = 0$", [], []),
+        ("$\\frac{dy}{dx} = 0 \\quad i \\neq j$", [], ["dy/dx = 0"]),
+        ("$e_{ij}^2 = x$", ["e_{ij}^2 = x"], []),
+        ("$\\frac{dL}{dw} = a = b$", [], ["dL/dw = a", "a = b"]),
+        (
+            "$$\\frac{dL}{dw} = a \\\\ = b$$\n\n$$= c$$",
+            [],
+            ["dL/dw = a", "a = b", "b = c"],
+        ),
+        ("$$\\frac{dL}{dw} = \\\\ a$$", [], ["dL/dw = a"]),
+        ("$$\\frac{dL}{dw} = a \\\\ + b$$", [], ["dL/dw = a + b"]),
+        ("$\\delta = \\frac{dL}{dz}$, $\\delta = a$", ["δ = dL/dz"], ["δ = a"]),
+        ("$p' = p + \\frac{dE}{dp} = p + 2e$", [], ["p + dE/dp = p + 2 e"]),
+        ("$z = wx \\Rightarrow \\frac{dz}{dw} = x$", ["z = w x"], ["dz/dw = x"]),
+        ("$f(t) = f(t(x))$", ["t = t(x)"], []),
+        ("$y = a, \\quad z = b$", ["y = a", "z = b"], []),
+        ("$R \\approx PQ = S$", [], []),
+    ],
+)
+def test_definitions_and_claims(text: str, defined: list[str], claimed: list[str]) -> None:
+    assert definitions(text) == defined
+    assert claims(text) == claimed
+
+
+def test_ranges_conditions_and_shapes() -> None:
+    read = paper(
+        "$W \\in \\mathbb{R}^{n \\times d}$, $$\\frac{dL}{dw_i} = x_i \\quad \\text{for } i = 1, \\dots, n$$ "
+        "$$\\frac{\\partial p_i}{\\partial z_j} = -p_i p_j \\text{ if } i \\neq j$$"
+    )
+    assert [(read_as(s.target), [read_as(e) for e in s.extents]) for s in read.shapes] == [
+        ("W", ["n", "d"])
+    ]
+    first, second = read.claims
+    assert [sketch(r) for r in first.ranges] == ["{i from 1 to n}"]
+    assert [sketch(c) for c in second.conditions] == ["(!= i j)"]
+
+
+def test_rounded_numbers_and_gaps() -> None:
+    rounded = paper("$\\frac{dL}{dw} = 2x = 0.1234$").claims
+    assert [c.rounded for c in rounded] == [False, True]
+    gap = paper("$\\frac{dL}{dw} = a + \\dots = 2x$")
+    assert [(c.gap, read_as(c.left), read_as(c.right)) for c in gap.claims] == [
+        (True, "dL/dw", "2 x")
+    ]
+    assert [(u.is_claim, u.column) for u in gap.unread] == [(True, 22)]
+
+
+def test_candidates_literal_first_then_nearest_before() -> None:
+    text = "$a_l = b$ $a_2 = c$ $a_l = d$ $\\frac{dL}{da_2} = e_{l-1}$ $a_2 = f$"
+    read = paper(text)
+    access = Access("a", labels=(Label("", 2, "below"),))
+    order = read.claims[0].order
+    assert [read_as(d.values[0]) for d in candidates(read, access, order)] == ["c", "f", "d", "b"]
+
+
+def test_given_formulas() -> None:
+    sheet = read_formula("\\frac{\\partial a}{\\partial z} = a(1-a)", "a = 1/(1+e^{-z})\nz = w x")
+    read = bind(sheet)
+    assert [s.kind for s in sheet.sources] == ["given", "given", "claim"]
+    assert (len(read.definitions), len(read.claims)) == (2, 1)
+
+
+def test_tutorial() -> None:
+    read = paper(TUTORIAL.read_text(encoding="utf-8"))
+    assert not read.unread
+    assert len(read.claims) == 24
+    assert read.layers == ("k",)
+    lines = {c.source.line: c for c in read.claims if c.link == 0}
+    assert read_as(lines[54].right) == "2 (y_i - ŷ_i)"
+    assert read_as(lines[119].right) == "(∂L/∂z_k)ᵀ · a_k"
+    assert [sketch(r) for r in lines[63].ranges] == ["{i from 1 to n_3}", "{j from 1 to n_2}"]
+
+
+HOSTILE = [
+    "(" * 10_000,
+    "{" * 10_000,
+    "$" * 10_000,
+    "\\frac" * 5_000,
+    "x_" * 5_000,
+    "x^" * 5_000 + "x",
+    "(" * 500 + "x" + ")" * 500,
+    "{" * 500 + "x" + "}" * 500,
+    "x" * 100_000,
+    "x + " * 25_000,
+    "\\sum_i " * 3_000 + "x",
+    "-" * 20_000 + "x",
+    "\\sqrt{" * 3_000,
+    "\\hat{" * 400 + "x" + "}" * 400,
+    "\\left(" * 2_000,
+    "\\\\" * 30_000,
+    "\\begin{aligned}" * 3_000,
+    "\\begin{matrix}" * 400 + "x" + "\\end{matrix}" * 400,
+    "\\newcommand{\\a}{\\a\\a} $\\a = 1$",
+    "\\newcommand{\\a}{\\b\\b}\\newcommand{\\b}{\\a\\a} $\\a$",
+    "".join(
+        f"\\newcommand{{\\a{chr(97 + k)}}}{{\\a{chr(98 + k)}\\a{chr(98 + k)}}}" for k in range(24)
+    )
+    + "$\\aa = x$",
+    "\\def\\a#1{\\a{#1#1}} $\\a{x}$",
+    "\x00\x01\x02 = \x7f",
+    "\u202e = x \u2066 y",
+    "\\input{/etc/passwd}",
+    "\\write18{rm -rf /}",
+    "\\catcode`\\_=12 x = y",
+    "__import__('os').system('true')",
+    "\\frac{\\partial L}{\\partial __class__} = eval(1)",
+    "9" * 50_000,
+    "x^{" + "9" * 5_000 + "}",
+    "9^{9^{9^{9^9}}} = x",
+    "1e400 = x",
+    "\\sum_{i=1}^{10^{100}} x_i = y",
+    "a = b = " * 5_000,
+    "a & " * 10_000,
+    "| " * 10_000,
+    "\\| x " * 5_000,
+    "'" * 30_000,
+    "f" + "'" * 5_000 + "(x) = 1",
+    "d" * 30_000,
+    "\\partial" * 5_000,
+    "\\nabla" * 5_000 + " L",
+    "\\frac{d" * 1_000,
+    "\\text{" * 5_000,
+    "\\text{$" * 1_000 + "$}" * 1_000,
+    "\\underbrace{" * 2_000,
+    "\\left\\{" * 3_000,
+    "💥 = 𝔘 ﷽",
+    "\\",
+    "\\ ",
+    "=",
+    "= = =",
+    "^_^",
+    "a_b_c^d^e",
+    "\\end{aligned}",
+    "#1",
+    "%",
+    "\\verb|x|",
+    "\ud800".encode("utf-16", "surrogatepass").decode("utf-16", "replace"),
+]
+
+
+@pytest.mark.parametrize("frame", ["$${}$$", "${}$", "{}", "\\begin{{align}}{}\\end{{align}}"])
+@pytest.mark.parametrize("number", range(len(HOSTILE)))
+def test_hostile(frame: str, number: int) -> None:
+    text = frame.format(HOSTILE[number])
+    start = time.perf_counter()
+    for path in ("a.md", "a.tex"):
+        for sheet in read_document(path, text):
+            bind(sheet)
+    bind(read_formula(HOSTILE[number]))
+    assert time.perf_counter() - start < 3
+
+
+def test_memory_stays_bounded() -> None:
+    tracemalloc.start()
+    for text in HOSTILE[::4]:
+        for sheet in read_document("a.md", f"$${text[:5000]}$$"):
+            bind(sheet)
+    assert tracemalloc.get_traced_memory()[1] < 64 * 2**20
+    tracemalloc.stop()
