@@ -33,9 +33,12 @@ from symbackprop.audit.reading.printing import latex
 from symbackprop.audit.spelling import marked_difference
 from symbackprop.audit.trial import OTHER_SIZES, Lefts, Trial, attempt
 
-STEPS = 100_000
-STEPS_OF_A_TRIAL = 30_000
+STEPS = 250_000
+STEPS_OF_A_TRIAL = 80_000
 STEPS_OF_AN_EDIT = 10_000
+STEPS_OF_EXPLAINING = 60_000
+# What an edit costs that does not even fit the shapes.
+STEPS_OF_AN_IDEA = 15
 # What an attempt costs besides the nodes it reads, in steps.
 STEPS_OF_SETTING_UP = 60
 
@@ -331,6 +334,7 @@ def _best_explanation(case: Case, refuting: Judged) -> Explanation | None:
 
 
 def _explained(case: Case, judged: Judged) -> Explanation | None:
+    case.steps = max(case.steps, STEPS_OF_EXPLAINING)
     elaborator = Elaborator(judged.typed.layout)
     rules = judged.model.rules
     left = judged.reading.left
@@ -339,6 +343,7 @@ def _explained(case: Case, judged: Judged) -> Explanation | None:
     def holds(right: Node) -> bool:
         if case.steps <= 0:
             return False
+        case.steps -= STEPS_OF_AN_IDEA
         try:
             typed = replace(judged.typed, right=elaborator.units(right))
         except LayoutError:
@@ -368,7 +373,7 @@ def _misshapen(case: Case) -> Finding:
     """No layout gives both sides one shape: refuted where an edit mends it."""
     if not case.mismatched or case.untyped:
         return _finding(case.claim, None, "undecided", reason="no layout fits the definitions")
-    for judged in case.mismatched:
+    for judged in case.mismatched[:2]:
         explanation = _explained(case, judged)
         if explanation is not None:
             return _refuted(case.claim, judged, explanation.diagnosis, explanation.right)

@@ -173,13 +173,23 @@ _FORMS = (
 def _variants(
     vector: str, kinds: dict[Symbol, str], model: Model, left: Node, right: Node
 ) -> Iterator[Typed]:
+    seen: set[tuple[object, ...]] = set()
     for (jacobian, shaped, words), dot in itertools.product(_FORMS, (True, False)):
         name = f"{_WORDS[vector]}, {words}" + ("" if dot else ", products are elementwise")
         layout = Layout(kinds, jacobian, shaped, dot, name)
         try:
-            yield _typed(layout, model, left, right)
+            typed = _typed(layout, model, left, right)
         except LayoutError:
             continue
+        # Most forms make no difference to most claims.
+        sides = (typed.left, typed.right)
+        said = (*((s.axes, s.at(_ROW, _COLUMN)) for s in sides), typed.model.rules)
+        if said not in seen:
+            seen.add(said)
+            yield typed
+
+
+_ROW, _COLUMN = Access("_row"), Access("_column")
 
 
 def _typed(layout: Layout, model: Model, left: Node, right: Node) -> Typed:
