@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from symbackprop.audit import formula_tree as tree
 from symbackprop.audit.formula_tree import Label, Node
 
@@ -33,51 +36,62 @@ def _access(node: tree.Access) -> str:
     return name + (f"[{','.join(sketch(i) for i in node.indices)}]" if node.indices else "")
 
 
+def _product(node: tree.Product) -> str:
+    parts = [sketch(node.factors[0])]
+    for join, factor in zip(node.joins, node.factors[1:], strict=True):
+        parts += [join or ".", sketch(factor)]
+    return f"<{' '.join(parts)}>"
+
+
+def _bound(node: tree.Bound) -> str:
+    ends = [("from", node.lower), ("to", node.upper), ("in", node.members), ("if", node.condition)]
+    said = "".join(f" {word} {sketch(end)}" for word, end in ends if end is not None)
+    return "{" + sketch(node.index) + said + "}"
+
+
+def _derivative(node: tree.Derivative) -> str:
+    by = " ".join(sketch(v) for v in node.by)
+    points = "".join(f" at {sketch(p)}" for p in node.at)
+    return f"({node.symbol}:{node.form} {sketch(node.of)} by {by}{points})"
+
+
+def _apply(node: tree.Apply) -> str:
+    base = f" base {sketch(node.base)}" if node.base is not None else ""
+    arguments = "".join(" " + sketch(a) for a in node.arguments)
+    return f"({_access(node.function)}{chr(39) * node.primes}!{base}{arguments})"
+
+
+def _matrix(node: tree.Matrix) -> str:
+    return f"(matrix {' ; '.join(' '.join(sketch(c) for c in row) for row in node.rows)})"
+
+
+_WHOLE: dict[type[Node], Callable[[Any], str]] = {
+    tree.Number: lambda n: n.text,
+    tree.Constant: lambda n: f"#{n.name}",
+    tree.Access: _access,
+    tree.Product: _product,
+    tree.Bound: _bound,
+    tree.Derivative: _derivative,
+    tree.Apply: _apply,
+    tree.Matrix: _matrix,
+}
+_HEADS: dict[type[Node], Callable[[Any], str]] = {
+    tree.Quotient: lambda n: "/" if n.slash else "frac",
+    tree.Big: lambda n: n.kind,
+    tree.Differential: lambda n: n.symbol + ":",
+    tree.Comparison: lambda n: n.operator,
+    tree.Logic: lambda n: n.operator,
+    tree.Norm: lambda n: "|" * n.bars,
+    tree.Listing: lambda n: n.kind,
+}
+
+
 def sketch(node: Node | None) -> str:
     """Return a tree as nested lists, each with its kind first."""
     if node is None:
         return "none"
-    if isinstance(node, tree.Number):
-        return node.text
-    if isinstance(node, tree.Constant):
-        return f"#{node.name}"
-    if isinstance(node, tree.Access):
-        return _access(node)
+    if type(node) in _WHOLE:
+        return _WHOLE[type(node)](node)
     held = " ".join(sketch(child) for child in tree.children(node))
-    if isinstance(node, tree.Product):
-        parts = [sketch(node.factors[0])]
-        for join, factor in zip(node.joins, node.factors[1:], strict=True):
-            parts += [join or ".", sketch(factor)]
-        return f"<{' '.join(parts)}>"
-    if isinstance(node, tree.Quotient):
-        return f"({'/' if node.slash else 'frac'} {held})"
-    if isinstance(node, tree.Big):
-        return f"({node.kind} {held})"
-    if isinstance(node, tree.Bound):
-        ends = [
-            ("from", node.lower),
-            ("to", node.upper),
-            ("in", node.members),
-            ("if", node.condition),
-        ]
-        said = "".join(f" {word} {sketch(end)}" for word, end in ends if end is not None)
-        return "{" + sketch(node.index) + said + "}"
-    if isinstance(node, tree.Derivative):
-        by = " ".join(sketch(v) for v in node.by)
-        points = "".join(f" at {sketch(p)}" for p in node.at)
-        return f"({node.symbol}:{node.form} {sketch(node.of)} by {by}{points})"
-    if isinstance(node, tree.Differential):
-        return f"({node.symbol}: {held})"
-    if isinstance(node, tree.Apply):
-        base = f" base {sketch(node.base)}" if node.base is not None else ""
-        arguments = "".join(" " + sketch(a) for a in node.arguments)
-        return f"({_access(node.function)}{chr(39) * node.primes}!{base}{arguments})"
-    if isinstance(node, tree.Comparison | tree.Logic):
-        return f"({node.operator} {held})"
-    if isinstance(node, tree.Norm):
-        return f"({'|' * node.bars} {held})"
-    if isinstance(node, tree.Matrix):
-        return f"(matrix {' ; '.join(' '.join(sketch(c) for c in row) for row in node.rows)})"
-    if isinstance(node, tree.Listing):
-        return f"({node.kind} {held})"
-    return f"({_WORDS.get(type(node), 'element')} {held})"
+    head = _HEADS.get(type(node), lambda n: _WORDS.get(type(n), "element"))
+    return f"({head(node)} {held})"

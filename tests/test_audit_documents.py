@@ -92,7 +92,8 @@ def test_latex_file() -> None:
     text = (
         "\\newcommand{\\yh}{\\hat{y}}\n\\begin{document}\n% $x = y$\n"
         "\\begin{equation}\\label{eq:a}\n\\yh = 100\\% % half\n\\end{equation}\n"
-        "\\begin{verbatim}$a$\\end{verbatim}\n$p=q$ % symbackprop: ignore\n$c = \\yh$\n\\end{document}"
+        "\\begin{verbatim}$a$\\end{verbatim}\n$p=q$ % symbackprop: ignore\n"
+        "$c = \\yh$\n\\end{document}"
     )
     lines = [(line, kind) for line, _, kind, _ in found(text, "a.tex")]
     assert lines == [(5, "display"), (9, "inline")]
@@ -183,7 +184,8 @@ def test_definitions_and_claims(text: str, defined: list[str], claimed: list[str
 
 def test_ranges_conditions_and_shapes() -> None:
     read = paper(
-        "$W \\in \\mathbb{R}^{n \\times d}$, $$\\frac{dL}{dw_i} = x_i \\quad \\text{for } i = 1, \\dots, n$$ "
+        "$W \\in \\mathbb{R}^{n \\times d}$, "
+        "$$\\frac{dL}{dw_i} = x_i \\quad \\text{for } i = 1, \\dots, n$$ "
         "$$\\frac{\\partial p_i}{\\partial z_j} = -p_i p_j \\text{ if } i \\neq j$$"
     )
     assert [(read_as(s.target), [read_as(e) for e in s.extents]) for s in read.shapes] == [
@@ -316,3 +318,8 @@ def test_memory_stays_bounded() -> None:
             bind(sheet)
     assert tracemalloc.get_traced_memory()[1] < 64 * 2**20
     tracemalloc.stop()
+
+
+def test_a_definition_names_what_stands_under_a_power_or_transpose() -> None:
+    read = paper("$e_{ij}^2 = x$ and $w^T = v$")
+    assert [read_as(d.name) for d in read.definitions] == ["e_{ij}", "w"]

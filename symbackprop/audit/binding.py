@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from symbackprop.audit.documents import Source
-from symbackprop.audit.formula_tree import Access, Bound, Label, Node, Number, Power
+from symbackprop.audit.formula_tree import Access, Bound, Label, Node, Number, Power, Transpose
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,8 +13,8 @@ class Definition:
     r"""A plain left side and what it equals.
 
     Attributes:
-        target: What is defined: an `Access` whose indices and label letters are free, or, for
-            ``e_{ij}^2 = …``, the `Power` of one.
+        target: What is defined: an `Access` whose indices and label letters are free, or the
+            `Power` (``e_{ij}^2 = …``) or `Transpose` of one.
         formals: The arguments of a function defined as ``f(x) = …``; empty for a quantity.
         values: The right sides, one for each link of its chain, all equal by the author's word.
         order: The place in the document, increasing; definitions and claims share the count.
@@ -38,7 +38,11 @@ class Definition:
     @property
     def name(self) -> Access:
         """The access that is defined, bare or under its power."""
-        target = self.target.base if isinstance(self.target, Power) else self.target
+        target = self.target
+        if isinstance(target, Power):
+            target = target.base
+        elif isinstance(target, Transpose):
+            target = target.operand
         assert isinstance(target, Access)
         return target
 

@@ -22,22 +22,23 @@ Branch(Negate(…), Comparison("!=", i, j))))``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
+
+from symbackprop.audit.nodes import (
+    Node,
+    at_path,
+    children,
+    replaced,
+    rewritten,
+    walk,
+    with_children,
+)
 
 # How two neighbouring factors are joined, as written. Only HADAMARD and MATRIX say which product.
 ADJACENT, DOT, CROSS, STAR = "", "·", "×", "*"
 HADAMARD, MATRIX, OUTER = "⊙", "@", "⊗"
-JOINS = (ADJACENT, DOT, CROSS, STAR, HADAMARD, MATRIX, OUTER)
-# Relations between the members of a chain. DEFINED is := and ≡, CLOSE is ≈, PROPORTIONAL is ∝.
-EQUAL, DEFINED, CLOSE, PROPORTIONAL, UPDATED = "=", ":=", "≈", "∝", "←"
-
-
-class Node:
-    """One node of a formula; every subclass is a frozen dataclass."""
-
-    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +95,7 @@ class Access(Node):
             mostly accesses without indices (``i``), numbers and sums (``i + 1``).
         primes: For a prime that makes a new value (``p'_{ij} = p_{ij} + …``), never a derivative.
         style: How it is set: ``bold``, ``double`` (blackboard), ``script``, ``word``, or empty.
-            Evidence for a shape; two accesses that differ in style alone are the same quantity
-            unless the document uses both styles of one name.
+            Evidence for a shape. Accesses that differ in style alone are the same quantity.
     """
 
     name: str
@@ -123,7 +123,7 @@ class Element(Node):
 class Apply(Node):
     """A function at arguments: ``f_3'(z)``, ``exp(x)``, ``softmax(z)_i`` (an `Element` of it).
 
-    ``function`` may be a library name of `FUNCTIONS` (``exp``, ``log``, ``tr``, ``diag``, …), a
+    ``function`` may be a library's name (``exp``, ``log``, ``tr``, ``diag``, …), a
     function that the document defines, or an abstract one. ``primes`` is the order of the
     derivative with respect to its one argument. No arguments: the function itself, as in
     ``σ' = σ(1 − σ)``. ``base`` is the base of a logarithm, when one is written.
@@ -144,7 +144,7 @@ class Add(Node):
 
 @dataclass(frozen=True, slots=True)
 class Negate(Node):
-    """Minus its operand. ``sign`` is ``-`` or, where ± was written, not built at all."""
+    """Minus its operand."""
 
     operand: Node
 
@@ -330,101 +330,52 @@ class Space(Node):
     extents: tuple[Node, ...] = ()
 
 
-# Functions that mean the same in every document; the number of arguments, None for any.
-FUNCTIONS: dict[str, int | None] = {
-    **dict.fromkeys(("exp", "log", "ln", "sin", "cos", "tan", "sinh", "cosh", "tanh", "sech"), 1),
-    **dict.fromkeys(("arctan", "arcsin", "arccos", "erf", "sqrt", "sign", "abs"), 1),
-    **dict.fromkeys(("tr", "diag", "det", "vec", "mean", "var", "dim", "rank"), 1),
-    **dict.fromkeys(("sigmoid", "relu", "softplus", "logistic", "softmax", "onehot"), 1),
-    "max": None,
-    "min": None,
-}
-
-
-def children(node: Node) -> tuple[Node, ...]:
-    """Return the nodes directly below, in the order of the fields."""
-    found: list[Node] = []
-    for field in fields(node):  # type: ignore[arg-type]
-        _collect(getattr(node, field.name), found)
-    return tuple(found)
-
-
-def _collect(value: object, found: list[Node]) -> None:
-    if isinstance(value, Node):
-        found.append(value)
-    elif isinstance(value, tuple):
-        for item in value:
-            _collect(item, found)
-
-
-def with_children(node: Node, new: tuple[Node, ...]) -> Node:
-    """Return the node with other children, as many as it has."""
-    rest = iter(new)
-    changed = {}
-    for field in fields(node):  # type: ignore[arg-type]
-        value = getattr(node, field.name)
-        filled = _fill(value, rest)
-        if filled is not value:
-            changed[field.name] = filled
-    if next(rest, None) is not None:
-        raise ValueError("more children than places")
-    return replace(node, **changed) if changed else node  # type: ignore[type-var]
-
-
-def _fill(value: object, rest: Iterator[Node]) -> object:
-    if isinstance(value, Node):
-        return next(rest)
-    if isinstance(value, tuple):
-        filled = tuple(_fill(item, rest) for item in value)
-        return value if all(a is b for a, b in zip(filled, value, strict=True)) else filled
-    return value
-
-
-def walk(node: Node) -> Iterator[tuple[tuple[int, ...], Node]]:
-    """Yield every node with its path (positions among `children`), parents first."""
-    waiting: list[tuple[tuple[int, ...], Node]] = [((), node)]
-    while waiting:
-        path, here = waiting.pop()
-        yield path, here
-        below = children(here)
-        waiting.extend(((*path, k), below[k]) for k in reversed(range(len(below))))
-
-
-def at_path(node: Node, path: tuple[int, ...]) -> Node:
-    """Return the node at a path of `walk`."""
-    for step in path:
-        node = children(node)[step]
-    return node
-
-
-def replaced(node: Node, path: tuple[int, ...], new: Node) -> Node:
-    """Return the tree with another node at a path of `walk`."""
-    line = [node]
-    for step in path:
-        line.append(children(line[-1])[step])
-    for parent, step in zip(reversed(line[:-1]), reversed(path), strict=True):
-        below = children(parent)
-        new = with_children(parent, (*below[:step], new, *below[step + 1 :]))
-    return new
-
-
-def rewritten(node: Node, rule: Callable[[Node], Node]) -> Node:
-    """Return the tree with a rule applied to every node, children first."""
-    done: list[Node] = []
-    waiting: list[tuple[Node, bool]] = [(node, False)]
-    while waiting:
-        here, ready = waiting.pop()
-        below = children(here)
-        if not ready:
-            waiting.append((here, True))
-            waiting.extend((child, False) for child in reversed(below))
-            continue
-        new = tuple(done[len(done) - len(below) :])
-        del done[len(done) - len(below) :]
-        done.append(rule(with_children(here, new)))
-    return done[0]
-
-
 def accesses(node: Node) -> Iterator[Access]:
     """Yield every access in a tree, those within indices too, in reading order."""
     return (here for _, here in walk(node) if isinstance(here, Access))
+
+
+__all__ = [
+    "ADJACENT",
+    "CROSS",
+    "DOT",
+    "HADAMARD",
+    "MATRIX",
+    "OUTER",
+    "STAR",
+    "Access",
+    "Add",
+    "Apply",
+    "At",
+    "Big",
+    "Bound",
+    "Branch",
+    "Cases",
+    "Comparison",
+    "Constant",
+    "Delta",
+    "Derivative",
+    "Differential",
+    "Element",
+    "Indicator",
+    "Label",
+    "Listing",
+    "Logic",
+    "Matrix",
+    "Negate",
+    "Node",
+    "Norm",
+    "Number",
+    "Power",
+    "Product",
+    "Quotient",
+    "Space",
+    "Transpose",
+    "accesses",
+    "at_path",
+    "children",
+    "replaced",
+    "rewritten",
+    "walk",
+    "with_children",
+]

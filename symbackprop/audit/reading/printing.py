@@ -50,13 +50,12 @@ class _Latex(Printer):
     def _name(self, name: str, accents: tuple[str, ...], style: str) -> str:
         special = {"ones": r"\mathbf{1}", "ell": r"\ell", "all": ":", "placeholder": r"\cdot"}
         commands = {"bold": r"\mathbf", "double": r"\mathbb", "script": r"\mathcal"}
-        known = name in tree.FUNCTIONS
         if name in special:
             text = special[name]
         elif name in SIGNS:
             text = "\\" + name
         elif len(name) > 1:
-            text = ("\\" + name) if known and name in _COMMANDS else self._word(name)
+            text = ("\\" + name) if name in _COMMANDS else self._word(name)
         else:
             text = name
         if style in commands and name not in special:

@@ -145,7 +145,9 @@ def _below(item: Item, facts: Facts, expression: Expression, found: Scripts) -> 
         if len(parts) > 1 and k == 0 and _is_number(part) and key(item) not in facts.indexed:
             found.labels.append(Label("", int(part[0].text), "below"))
         else:
-            _component(part, len(parts) == 1, item, facts, expression, found)
+            _component(
+                part, len(parts) == 1, item=item, facts=facts, expression=expression, found=found
+            )
 
 
 def _is_number(part: tuple[Item, ...]) -> bool:
@@ -155,6 +157,7 @@ def _is_number(part: tuple[Item, ...]) -> bool:
 def _component(
     part: tuple[Item, ...],
     is_only: bool,
+    *,
     item: Item,
     facts: Facts,
     expression: Expression,
@@ -171,7 +174,7 @@ def _component(
     if len(part) == 1 and first.kind in ("colon", "join"):
         found.indices.append(Access("all"))
     elif _is_number(part):
-        _lone_number(part, item, facts, expression, found, is_only)
+        _lone_number(part, is_only, item=item, facts=facts, expression=expression, found=found)
     elif _is_run(part):
         _run(part, facts, expression, found)
     elif (label := label_of(part, "below")) and label.shift and label.base in facts.layers:
@@ -182,11 +185,12 @@ def _component(
 
 def _lone_number(
     part: tuple[Item, ...],
+    is_only: bool,
+    *,
     item: Item,
     facts: Facts,
     expression: Expression,
     found: Scripts,
-    is_only: bool,
 ) -> None:
     text = part[0].text
     if is_only and len(text) == 2 and key(item) in facts.twofold:
