@@ -340,6 +340,9 @@ def _pool(right: Node, context: Context) -> list[Node]:
         for _, here in _places(node):
             if isinstance(here, Access) and not is_index(here, node):
                 found.setdefault(here)
+            elif isinstance(here, Add) and len(here.terms) < 4:
+                found.setdefault(here)
+                found.setdefault(Negate(here))
             elif isinstance(here, Derivative):
                 found.setdefault(here)
                 for part in (here.of, *here.by):
@@ -364,6 +367,10 @@ def _missing_factor(right: Node, context: Context) -> Iterator[Edit]:
             if not isinstance(factor, Number):
                 yield Edit(Quotient(right, factor), "a factor is too many")
     for path, node in _places(right):
+        if isinstance(node, Big):
+            for factor in pool:
+                summed = replace(node, body=_times(node.body, factor))
+                yield Edit(replaced(right, path, summed), "a factor is missing in the sum")
         if isinstance(node, Add):
             for k, term in enumerate(node.terms):
                 for factor in pool[:12]:
