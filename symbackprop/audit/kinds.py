@@ -34,40 +34,11 @@ MOST_TRIED = 400
 MOST_FOUND = 2
 # Names that are numbers by custom.
 NUMBERS = frozenset(
-    [
-        "alpha",
-        "beta",
-        "eta",
-        "lambda",
-        "gamma",
-        "epsilon",
-        "mu",
-        "rho",
-        "kappa",
-        "N",
-        "n",
-        "m",
-        "K",
-        "M",
-        "T",
-        "t",
-        "L",
-        "E",
-        "J",
-        "C",
-        "ell",
-        "loss",
-        "Loss",
-        "cost",
-        "Cost",
-        "MSE",
-        "BCE",
-        "CE",
-        "H",
-        "ALPHA",
-        "eps",
-        "c",
-    ]
+    (
+        *("alpha", "beta", "eta", "lambda", "gamma", "epsilon", "eps", "mu", "rho", "kappa"),
+        *("N", "n", "m", "K", "M", "T", "t", "L", "E", "J", "C", "H", "c", "ell"),
+        *("loss", "Loss", "cost", "Cost", "MSE", "BCE", "CE"),
+    )
 )
 GREEK_MATRICES = frozenset(("Delta", "Theta", "Phi", "Sigma", "Omega", "Lambda"))
 
