@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from functools import cache
+from typing import Any
 
 
 class Node:
@@ -14,14 +15,15 @@ class Node:
 
 
 @cache
-def _names(kind: type[Node]) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind))  # type: ignore[arg-type]
+def _names(kind: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
 
 
 def children(node: Node) -> tuple[Node, ...]:
     """Return the nodes directly below, in the order of the fields."""
     found: list[Node] = []
-    for name in _names(type(node)):
+    kind: Any = type(node)
+    for name in _names(kind):
         _collect(getattr(node, name), found)
     return tuple(found)
 
@@ -38,7 +40,8 @@ def with_children(node: Node, new: tuple[Node, ...]) -> Node:
     """Return the node with other children, as many as it has."""
     rest = iter(new)
     changed = {}
-    for name in _names(type(node)):
+    kind: Any = type(node)
+    for name in _names(kind):
         value = getattr(node, name)
         filled = _fill(value, rest)
         if filled is not value:
