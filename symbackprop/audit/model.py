@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from symbackprop.audit.formula_tree import (
     Access,
     Big,
     Bound,
+    Derivative,
     Label,
     Node,
     Number,
     children,
+    walk,
 )
 
 LAYER = 2
@@ -70,11 +73,72 @@ class Model:
         An index of None is one that is not known; it suits a letter only.
         """
         best: tuple[Rule, dict[str, int]] | None = None
-        for rule in self.rules:
-            bound = _bind(rule, symbol, labels, indices, self.layers)
+        for rule in self.named(symbol):
+            bound = _bind(rule, labels, indices, self.layers)
             if bound is not None and (best is None or len(bound) < len(best[1])):
                 best = rule, bound
         return best
+
+    def function(
+        self, symbol: Symbol, labels: Labels, arity: int
+    ) -> tuple[Rule, dict[str, int]] | None:
+        """Return the definition of a function of so many arguments, as `match` does."""
+        for rule in self.named(symbol):
+            if len(rule.formals) == arity:
+                bound = _bind(rule, labels, (), self.layers)
+                if bound is not None:
+                    return rule, bound
+        return None
+
+    def named(self, symbol: Symbol) -> tuple[Rule, ...]:
+        """Return the definitions of a name, in order of preference."""
+        return self._by_symbol.get(symbol, ())
+
+    def reach(self, symbol: Symbol) -> frozenset[Symbol] | None:
+        """Return the names that the value of a name may depend on, itself among them.
+
+        None where it may depend on any.
+        """
+        if symbol not in self._reaches:
+            self._reaches[symbol] = self._reached(symbol)
+        return self._reaches[symbol]
+
+    def _reached(self, symbol: Symbol) -> frozenset[Symbol] | None:
+        found, waiting = {symbol}, [symbol]
+        while waiting:
+            here = waiting.pop()
+            if self.loss is not None and here == self.loss.symbol:
+                return None
+            for rule in self.named(here):
+                nodes = [node for _, node in walk(rule.body)]
+                if any(isinstance(node, Derivative) and node.of is None for node in nodes):
+                    return None
+                read = {node.symbol for node in nodes if isinstance(node, Access)} - found
+                found |= read
+                waiting += read
+        return frozenset(found)
+
+    @cached_property
+    def _reaches(self) -> dict[Symbol, frozenset[Symbol] | None]:
+        return {}
+
+    @cached_property
+    def _by_symbol(self) -> dict[Symbol, tuple[Rule, ...]]:
+        found: dict[Symbol, list[Rule]] = {}
+        for rule in self.rules:
+            found.setdefault(rule.target.symbol, []).append(rule)
+        return {symbol: tuple(rules) for symbol, rules in found.items()}
+
+    @cached_property
+    def loose(self) -> tuple[str, ...]:
+        """The letters in index places of definitions that nothing binds there."""
+        return tuple(dict.fromkeys(name for rule in self.rules for name in _unbound(rule)))
+
+
+def _unbound(rule: Rule) -> Iterator[str]:
+    bound = {i.name for i in rule.target.indices if isinstance(i, Access)}
+    formals = {formal.name for formal in rule.formals}
+    yield from (n for n in index_letters(rule.body) if n not in bound | formals)
 
 
 def resolved(label: Label, letters: Mapping[str, int]) -> tuple[str, int]:
@@ -86,15 +150,12 @@ def resolved(label: Label, letters: Mapping[str, int]) -> tuple[str, int]:
 
 def _bind(
     rule: Rule,
-    symbol: Symbol,
     labels: Labels,
     indices: tuple[int | None, ...],
     layers: Mapping[str, int],
 ) -> dict[str, int] | None:
     target = rule.target
-    if target.symbol != symbol or len(target.labels) != len(labels):
-        return None
-    if len(target.indices) != len(indices):
+    if len(target.labels) != len(labels) or len(target.indices) != len(indices):
         return None
     bound: dict[str, int] = {}
     for mine, (base, shift) in zip(target.labels, labels, strict=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from symbackprop.audit import scalars as s
+from symbackprop.audit import numbers as s
 
 
 def _sigmoid(u: s.Scalar) -> s.Scalar:
@@ -38,9 +38,9 @@ PRIMITIVES: dict[str, Callable[..., s.Scalar]] = {
     "ln": s.log,
     "sqrt": s.sqrt,
     "erf": s.erf,
-    "sin": lambda u: s.cis(u)[1],
-    "cos": lambda u: s.cis(u)[0],
-    "tan": lambda u: s.div(s.cis(u)[1], s.cis(u)[0]),
+    "sin": s.sin,
+    "cos": s.cos,
+    "tan": lambda u: s.div(s.sin(u), s.cos(u)),
     "sinh": _sinh,
     "cosh": _cosh,
     "sech": lambda u: s.reciprocal(_cosh(u)),

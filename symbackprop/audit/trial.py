@@ -6,8 +6,8 @@ import itertools
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from symbackprop.audit import scalars as s
-from symbackprop.audit.evaluate import Evaluator
+from symbackprop.audit import numbers as s
+from symbackprop.audit.evaluating import Evaluator, evaluator, holds
 from symbackprop.audit.formula_tree import (
     Access,
     Apply,
@@ -169,7 +169,8 @@ class _Bench:
     ) -> bool:
         """Evaluate with one set of random values; whether any point was in the domain."""
         left, right = (
-            Evaluator(self.model, self.surveyor, seed, steps, path, spread) for _ in range(2)
+            evaluator(self.model, self.surveyor, seed=seed, steps=steps, path=path, spread=spread)
+            for _ in range(2)
         )
         letters = free_letters(self.sides, self.model)
         self.trial.sizes = {
@@ -181,7 +182,7 @@ class _Bench:
             here = left.at(dict(values))
             right.at(dict(values))
             try:
-                if not all(left.holds(condition, here) for condition in self.conditions):
+                if not all(holds(left, condition, here) for condition in self.conditions):
                     continue
                 key = known, values
                 if key not in lefts.values:
@@ -237,14 +238,7 @@ def _conclude(trial: Trial, evaluators: list[Evaluator]) -> None:
 def free_letters(sides: tuple[Node, Node], model: Model) -> list[str]:
     """Return the letters in index places of a claim and its definitions that nothing binds."""
     own = [name for side in sides for name in index_letters(side)]
-    return list(dict.fromkeys([*own, *_loose(model)]))
-
-
-def _loose(model: Model) -> Iterator[str]:
-    for rule in model.rules:
-        bound = {i.name for i in rule.target.indices if isinstance(i, Access)}
-        formals = {formal.name for formal in rule.formals}
-        yield from (n for n in index_letters(rule.body) if n not in bound | formals)
+    return list(dict.fromkeys([*own, *model.loose]))
 
 
 def _points(letters: list[str], surveyor: Surveyor) -> Iterator[tuple[tuple[str, int], ...]]:

@@ -1,0 +1,93 @@
+"""What is tried for a claim: every reading of it in every layout that its definitions allow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from symbackprop.audit.binding import Claim, Paper, Reading
+from symbackprop.audit.formula_tree import (
+    Node,
+)
+from symbackprop.audit.kinds import Typed, arrays, bare, marked, per_unit
+from symbackprop.audit.layouts import LayoutError
+from symbackprop.audit.model import Model
+from symbackprop.audit.models import Assumption, as_written, models
+from symbackprop.audit.trial import Trial, attempt
+
+STEPS = 250_000
+STEPS_OF_A_TRIAL = 80_000
+# What an attempt costs besides the nodes it reads, in steps.
+STEPS_OF_SETTING_UP = 60
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One reading of a claim in one layout: the definitions as written, and what it showed."""
+
+    reading: Reading
+    model: Model
+    typed: Typed
+    trial: Trial
+
+    @property
+    def words(self) -> str:
+        """The layout and the choice in words."""
+        return ", ".join(part for part in (self.typed.layout.name, self.reading.choice) if part)
+
+
+@dataclass
+class Case:
+    """All that was tried for a claim, and the steps that are left for it."""
+
+    claim: Claim
+    paper: Paper
+    assumption: Assumption = as_written
+    steps: int = STEPS
+    judged: list[Judged] = field(default_factory=list)
+    mismatched: list[Judged] = field(default_factory=list)
+    untyped: bool = False
+
+    @property
+    def tied(self) -> bool:
+        """Whether every derivative was led to its variable in every reading."""
+        return all(judged.trial.tied for judged in self.judged)
+
+
+def readings(case: Case) -> Iterator[Judged]:
+    """Try readings in the order of preference; those whose sides differ in axes are kept apart."""
+    claim = case.claim
+    for reading in claim.readings:
+        for model in models(claim, case.paper, case.assumption):
+            for typed in _layouts(case, model, reading):
+                judged = Judged(reading, model, typed, Trial())
+                if not typed.fits:
+                    case.mismatched.append(judged)
+                    continue
+                trial = attempt(
+                    typed,
+                    claim.ranges,
+                    claim.conditions,
+                    steps=max(0, min(case.steps, STEPS_OF_A_TRIAL)),
+                )
+                case.steps -= trial.steps + STEPS_OF_SETTING_UP
+                yield replace(judged, trial=trial)
+
+
+def _layouts(case: Case, model: Model, reading: Reading) -> Iterator[Typed]:
+    left, right = reading.left, reading.right
+    if not _of_arrays(model, (left, right), case.paper):
+        try:
+            yield per_unit(model, left, right)
+        except LayoutError:
+            case.untyped = True
+    if any(True for side in (left, right) for _ in bare(side)):
+        yield from arrays(model, left, right, case.paper.shapes)
+
+
+def _of_arrays(model: Model, sides: tuple[Node, Node], paper: Paper) -> bool:
+    """Whether a claim cannot be one of single numbers, by its signs or by stated extents."""
+    arrays_stated = {shape.target.symbol for shape in paper.shapes if shape.extents}
+    return any(marked(node) for node in (*sides, *(r.body for r in model.rules))) or any(
+        access.symbol in arrays_stated for side in sides for access in bare(side)
+    )

@@ -1,0 +1,24 @@
+"""A per-unit formula in numbers: plain loops over indices, derivatives by dual numbers."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from symbackprop.audit.evaluating import arithmetic, derivatives, functions, sums
+from symbackprop.audit.evaluating.core import Evaluator
+from symbackprop.audit.evaluating.sums import holds
+from symbackprop.audit.formula_tree import Access
+
+# An evaluator that knows every kind of node.
+evaluator = partial(
+    Evaluator,
+    {
+        Access: Evaluator.access,
+        **arithmetic.RULES,
+        **derivatives.RULES,
+        **functions.RULES,
+        **sums.RULES,
+    },
+)
+
+__all__ = ["Evaluator", "evaluator", "holds"]

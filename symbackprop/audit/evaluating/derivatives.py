@@ -1,0 +1,72 @@
+"""Derivatives: a variable is seeded, and what it itself is defined to be counts for its value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from symbackprop.audit import numbers as s
+from symbackprop.audit.evaluating.core import Env, Evaluator, Seeds
+from symbackprop.audit.formula_tree import Access, Apply, Derivative, Node
+from symbackprop.audit.model import NotUnderstoodError
+
+
+def derivative(run: Evaluator, node: Derivative, env: Env) -> s.Scalar:
+    """Return the value of a derivative, of any order."""
+    if node.at:
+        raise NotUnderstoodError("a derivative at a point")
+    of = node.of if node.of is not None else run.model.loss
+    if of is None:
+        raise NotUnderstoodError("a gradient of something that is not named")
+    if not node.by:
+        raise NotUnderstoodError("a gradient without a variable")
+    seeds, inner, tags = env.seeds, env, []
+    for by in node.by:
+        inner, seeds, tag = _seeded(run, by, inner, seeds)
+        tags.append(tag)
+    before, run.argument = run.argument, _bare_argument(run, of, node.by[0])
+    value = run.value(of, replace(inner, seeds=seeds))
+    run.argument = before
+    reached = True
+    for tag in reversed(tags):
+        value = s.slope(value, tag)
+        reached = reached and value is not s.ZERO
+    run.trace.touched[id(node)] = run.trace.touched.get(id(node), False) or reached
+    if run.path and not reached:
+        return _differentials(run, of, node.by, env)
+    return value
+
+
+def _seeded(run: Evaluator, by: Node, env: Env, seeds: Seeds) -> tuple[Env, Seeds, int]:
+    if isinstance(by, Apply) and not by.primes:
+        by = by.function
+    if not isinstance(by, Access):
+        raise NotUnderstoodError("a derivative by something that is not a name")
+    if by.symbol in env.formals and not by.indices:
+        tag = run.unique()
+        given = s.seed(run.formal(by, env), tag)
+        return replace(env, formals={**env.formals, by.symbol: given}), seeds, tag
+    # Tags that depend on the depth alone let equal derivatives share what they evaluated.
+    tag = 1 + max((tag for _, tag in seeds), default=0)
+    return env, (*seeds, (run.key(by, env), tag)), tag
+
+
+def _bare_argument(run: Evaluator, of: Node, by: Node) -> Node | None:
+    """The variable stands for the argument of a function that is named without one."""
+    if isinstance(of, Access) and isinstance(by, Access):
+        for rule in run.model.named(of.symbol):
+            if len(rule.formals) == 1:
+                return by
+    return run.argument
+
+
+def _differentials(run: Evaluator, of: Node, by: tuple[Node, ...], env: Env) -> s.Scalar:
+    """A quotient of random differentials: along a path of them, those between cancel."""
+    if len(by) != 1 or not isinstance(of, Access) or not isinstance(by[0], Access):
+        raise NotUnderstoodError("a derivative that no definition ties to its variable")
+    run.trace.named = True
+    above, below = (s.fresh(f"{run.seed}|d{run.key(a, env)}") for a in (of, by[0]))
+    return s.div(above, below)
+
+
+RULES: Mapping[type[Node], Callable[..., s.Scalar]] = {Derivative: derivative}

@@ -1,0 +1,70 @@
+"""The search for the mistake in a refuted claim, in the layouts in which it may be one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from symbackprop.audit.cases import STEPS_OF_SETTING_UP, Case, Judged
+from symbackprop.audit.diagnose import Explanation, explain
+from symbackprop.audit.edits import Context
+from symbackprop.audit.formula_tree import (
+    Node,
+)
+from symbackprop.audit.kinds import reached
+from symbackprop.audit.layouts import Elaborator, LayoutError
+from symbackprop.audit.trial import Lefts, attempt
+
+STEPS_OF_AN_EDIT = 10_000
+STEPS_OF_EXPLAINING = 60_000
+# What an edit costs that does not even fit the shapes.
+STEPS_OF_AN_IDEA = 15
+
+
+def best_explanation(case: Case, refuting: Judged) -> Explanation | None:
+    """Look in the layouts before the refuting one first: there the claim has not even a shape."""
+    order = ("vectors are columns", "vectors are rows")
+    for words in order:
+        if refuting.typed.layout.kinds and not refuting.typed.layout.name.startswith(words):
+            for judged in case.mismatched:
+                if judged.typed.layout.name.startswith(words):
+                    explanation = explained(case, judged)
+                    if explanation is not None:
+                        return explanation
+                    break
+    return explained(case, refuting)
+
+
+def explained(case: Case, judged: Judged) -> Explanation | None:
+    """Return the mistake that explains a claim in one layout, if one does."""
+    case.steps = max(case.steps, STEPS_OF_EXPLAINING)
+    elaborator = Elaborator(judged.typed.layout)
+    left = judged.reading.left
+    lefts = Lefts()
+
+    def holds(right: Node) -> bool:
+        if case.steps <= 0:
+            return False
+        case.steps -= STEPS_OF_AN_IDEA
+        try:
+            typed = replace(judged.typed, right=elaborator.units(right))
+        except LayoutError:
+            return False
+        if not typed.fits:
+            return False
+        for seeds in (1, 2):
+            trial = attempt(
+                typed,
+                case.claim.ranges,
+                case.claim.conditions,
+                seeds=seeds,
+                steps=STEPS_OF_AN_EDIT,
+                stop=True,
+                lefts=lefts,
+            )
+            case.steps -= trial.steps + STEPS_OF_SETTING_UP
+            if not (trial.equal and trial.tied):
+                return False
+        return True
+
+    definitions = tuple((r.target, r.body) for r in reached(judged.model, (left,)))
+    return explain(judged.reading.right, Context(left, definitions), holds)

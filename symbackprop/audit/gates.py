@@ -1,0 +1,90 @@
+"""Why a claim that differs must not be refuted."""
+
+from __future__ import annotations
+
+from symbackprop.audit.cases import Case, Judged
+from symbackprop.audit.conventions import undefined_functions
+from symbackprop.audit.formula_tree import (
+    Access,
+    Cases,
+    Delta,
+    Indicator,
+    Node,
+    Number,
+    walk,
+)
+from symbackprop.audit.kinds import bare
+from symbackprop.audit.trial import Trial
+
+
+def gate(case: Case, refuting: Judged | None) -> str:
+    """Why a claim must not be refuted; empty if it may be."""
+    reasons = [judged.trial.reason for judged in case.judged if judged.trial.reason]
+    if reasons:
+        return reasons[0]
+    if refuting is None:
+        return "nothing ties the sides to each other"
+    trial = refuting.trial
+    strange = sorted(trial.free[1] - trial.free[0])
+    mixed = _mixed(refuting)
+    coincident = all(point.coincident for point in trial.failed)
+    gates = (
+        (case.claim.rounded or _worked(refuting), "numbers may be rounded"),
+        (
+            not all(judged.trial.tied for judged in case.judged),
+            "no definition leads to a variable of differentiation",
+        ),
+        (
+            not all(judged.trial.different for judged in case.judged),
+            "another reading could not be told",
+        ),
+        (bool(strange), f"nothing ties {strange[0][0] if strange else ''} to the left side"),
+        (bool(mixed), f"{mixed} stands both with and without an index"),
+        (
+            coincident
+            and any(not point.coincident for point in trial.passed)
+            and not _tells_cases(refuting.reading.right),
+            "fails only where two indices are equal",
+        ),
+    )
+    return next((words for blocks, words in gates if blocks), "")
+
+
+def _worked(judged: Judged) -> bool:
+    """Whether a claim holds decimals, as worked examples do."""
+    return any(
+        isinstance(here, Number) and here.is_decimal
+        for side in (judged.reading.left, judged.reading.right)
+        for _, here in walk(side)
+    )
+
+
+def _tells_cases(node: Node) -> bool:
+    """Whether a formula itself says what holds where indices are equal."""
+    return any(isinstance(here, Delta | Indicator | Cases) for _, here in walk(node))
+
+
+def _mixed(judged: Judged) -> str:
+    """A name that stands with and without an index in a reading of one unit."""
+    if judged.typed.layout.kinds:
+        return ""
+    nodes = [judged.reading.left, judged.reading.right, *(r.body for r in judged.model.rules)]
+    indexed = {
+        a.symbol for node in nodes for _, a in walk(node) if isinstance(a, Access) and a.indices
+    }
+    return next((a.name for node in nodes for a in bare(node) if a.symbol in indexed), "")
+
+
+def on_diagonal(trial: Trial) -> bool:
+    """Whether a claim holds exactly where two letters are equal."""
+    return (
+        bool(trial.passed)
+        and all(point.coincident for point in trial.passed)
+        and not any(point.coincident for point in trial.failed)
+    )
+
+
+def fully_defined(judged: Judged) -> bool:
+    """Whether a claim is one of single numbers, with nothing undetermined in it."""
+    abstract = undefined_functions(judged.typed, primed=True)
+    return not (judged.typed.layout.kinds or judged.trial.arbitrary or abstract)
