@@ -36,10 +36,11 @@ def judge(claim: Claim, paper: Paper) -> Finding:
         if proved is not None:
             return proved
         cases.append(case)
-        if case.tied:
-            break
-    settled = cases[-1] if cases[-1].judged and cases[-1].tied else cases[0]
-    return _by_convention(cases[0]) or _against(settled)
+        if case.judged and case.tied:
+            return _by_convention(cases[0]) or _against(case)
+    if any(case.judged for case in cases):
+        return _by_convention(cases[0]) or _against(cases[0])
+    return _misshapen(cases)
 
 
 def _spent(case: Case) -> int:
@@ -75,8 +76,6 @@ def _by_convention(case: Case) -> Finding | None:
 
 def _against(case: Case) -> Finding:
     """The verdict on a claim that holds in no reading: refuted, if all gates are passed."""
-    if not case.judged:
-        return _misshapen(case)
     refuting = next((j for j in case.judged if j.trial.different), None)
     reason = gate(case, refuting)
     if refuting is None or reason:
@@ -118,13 +117,15 @@ def _reads(node: Node, functions: list[Access]) -> bool:
     )
 
 
-def _misshapen(case: Case) -> Finding:
+def _misshapen(cases: list[Case]) -> Finding:
     """No layout gives both sides one shape: refuted where an edit mends it."""
-    if not case.mismatched or case.untyped:
-        return finding(case.claim, None, "undecided", reason="no layout fits the definitions")
-    for judged in case.mismatched[:2]:
-        explanation = explained(case, judged)
-        if explanation is not None:
-            return refuted(case.claim, judged, explanation.diagnosis, explanation.right)
+    claim, mismatched = cases[0].claim, cases[0].mismatched
+    if not mismatched or any(case.untyped for case in cases):
+        return finding(claim, None, "undecided", reason="no layout fits the definitions")
+    for case in cases:
+        for judged in case.mismatched[:2]:
+            explanation = explained(case, judged)
+            if explanation is not None:
+                return refuted(claim, judged, explanation.diagnosis, explanation.right)
     reason = "the sides differ in shape, and no single mistake explains it"
-    return finding(case.claim, case.mismatched[0], "undecided", reason=reason)
+    return finding(claim, mismatched[0], "undecided", reason=reason)

@@ -66,5 +66,7 @@ def explained(case: Case, judged: Judged) -> Explanation | None:
                 return False
         return True
 
+    if not holds(left):
+        return None  # Here the left side itself has no meaning: no right side can mend it.
     definitions = tuple((r.target, r.body) for r in reached(judged.model, (left,)))
     return explain(judged.reading.right, Context(left, definitions), holds)

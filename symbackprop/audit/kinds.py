@@ -255,7 +255,8 @@ def _kinds_of(
         if shape.target.symbol == access.symbol:
             return (_stated(shape, vector),)
     if access.symbol in ranks:
-        return (("scalar", vector, "matrix")[min(ranks[access.symbol], 2)],)
+        of_one = "column" if vector == "matrix" else vector
+        return (("scalar", of_one, "matrix")[min(ranks[access.symbol], 2)],)
     if access.name in NUMBERS and access.style != "bold":
         return ("scalar", "matrix") if access.name.isupper() and not differentiated else ("scalar",)
     capital = access.name[:1].isupper() and (len(access.name) == 1 or access.name in GREEK_MATRICES)

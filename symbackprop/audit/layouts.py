@@ -126,6 +126,8 @@ class Elaborator:
 
     def _access(self, node: Access) -> Units:
         kind = self.layout.kinds.get(node.symbol, "scalar")
+        if node.indices and kind != "scalar" and len(node.indices) != sum(AXES[kind]):
+            raise LayoutError(f"{node.name} does not have so many indices")
         if node.indices or kind == "scalar":
             return one(node)
         if node.name == "I" and kind == "matrix":
