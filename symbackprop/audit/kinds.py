@@ -88,17 +88,31 @@ def bare(node: Node) -> Iterator[Access]:
 
 
 def reached(model: Model, sides: Sequence[Node]) -> tuple[Rule, ...]:
-    """Return the definitions that a claim's sides may read, by name alone."""
+    """Return the definitions that a claim's sides may read, by name and count of labels."""
     found: list[Rule] = []
     waiting = list(sides)
     while waiting:
         node = waiting.pop()
-        names = {a.symbol for _, a in walk(node) if isinstance(a, Access)}
+        called = {_name(a.function) for _, a in walk(node) if isinstance(a, Apply)}
+        named = {_name(a) for a in _quantities(node)}
         for rule in model.rules:
-            if rule.target.symbol in names and not any(rule is seen for seen in found):
+            names = called | named if rule.formals else named
+            if _name(rule.target) in names and not any(rule is seen for seen in found):
                 found.append(rule)
                 waiting.append(rule.body)
     return tuple(rule for rule in model.rules if any(rule is seen for seen in found))
+
+
+def _name(access: Access) -> tuple[Symbol, int]:
+    return access.symbol, len(access.labels)
+
+
+def _quantities(node: Node) -> Iterator[Access]:
+    """Yield the accesses that are not the names of functions before their arguments."""
+    applied = {path for path, here in walk(node) if isinstance(here, Apply) and here.arguments}
+    for path, here in walk(node):
+        if isinstance(here, Access) and not (path[-1:] == (0,) and path[:-1] in applied):
+            yield here
 
 
 def per_unit(model: Model, left: Node, right: Node) -> Typed:

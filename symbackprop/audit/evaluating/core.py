@@ -29,6 +29,8 @@ from symbackprop.audit.sinks import sinks
 
 Seeds = tuple[tuple[Key, int], ...]
 DEEPEST = 60
+# Seeded as a variable, it stands for all that nothing defines: each has its own differential.
+EVERYTHING: Key = (("", (), 0), (), ())
 
 
 @dataclass(frozen=True)
@@ -169,7 +171,11 @@ class Evaluator:
         seeds = env.seeds
         if seeds and self.argument is None:
             reach = self.model.reach(key[0])
-            seeds = tuple(part for part in seeds if reach is None or part[0][0] in reach)
+            seeds = tuple(
+                part
+                for part in seeds
+                if reach is None or part[0] == EVERYTHING or part[0][0] in reach
+            )
         memo = (key, seeds, tuple(self._global.items()), id(self.argument))
         found = self._memo.get(memo)
         if found is None:
@@ -222,7 +228,11 @@ class Evaluator:
         self.trace.free.add((symbol[0], *symbol[1]))
         if symbol == self.model.simplex and len(indices) == 1:
             return self._share(symbol, labels, key)
-        return s.fresh(f"{self.seed}|{key}", *self.spread)
+        value: s.Scalar = s.fresh(f"{self.seed}|{key}", *self.spread)
+        for seeded, tag in env.seeds:
+            if seeded == EVERYTHING:
+                value = s.add(value, s.Dual(tag, s.ZERO, s.fresh(f"{self.seed}|d{key}")))
+        return value
 
     def _share(self, symbol: Symbol, labels: Labels, key: Key) -> s.Scalar:
         """One of several numbers that sum to 1."""

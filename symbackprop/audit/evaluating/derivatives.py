@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from symbackprop.audit import numbers as s
-from symbackprop.audit.evaluating.core import Env, Evaluator, Seeds
-from symbackprop.audit.formula_tree import Access, Apply, Derivative, Node
+from symbackprop.audit.evaluating.core import EVERYTHING, Env, Evaluator, Seeds
+from symbackprop.audit.formula_tree import Access, Apply, Derivative, Differential, Node
 from symbackprop.audit.model import NotUnderstoodError
 
 
@@ -35,6 +35,13 @@ def derivative(run: Evaluator, node: Derivative, env: Env) -> s.Scalar:
     if run.path and not reached:
         return _differentials(run, of, node.by, env)
     return value
+
+
+def differential(run: Evaluator, node: Differential, env: Env) -> s.Scalar:
+    """Return the value of a differential, for arbitrary ones of all that nothing defines."""
+    tag = 1 + max((tag for _, tag in env.seeds), default=0)
+    value = run.value(node.of, replace(env, seeds=(*env.seeds, (EVERYTHING, tag))))
+    return s.slope(value, tag)
 
 
 def _seeded(run: Evaluator, by: Node, env: Env, seeds: Seeds) -> tuple[Env, Seeds, int]:
@@ -69,4 +76,7 @@ def _differentials(run: Evaluator, of: Node, by: tuple[Node, ...], env: Env) -> 
     return s.div(above, below)
 
 
-RULES: Mapping[type[Node], Callable[..., s.Scalar]] = {Derivative: derivative}
+RULES: Mapping[type[Node], Callable[..., s.Scalar]] = {
+    Derivative: derivative,
+    Differential: differential,
+}

@@ -63,6 +63,7 @@ class _Binder:
         """File one sentence under what it is."""
         for member in sentence.members:
             self._refused(member, sentence)
+        _read_total(sentence)
         first = sentence.members[0].node
         if len(sentence.members) < 2:
             return
@@ -70,7 +71,10 @@ class _Binder:
             self._shape(sentence)
         elif first is None or _differentiates(first):
             self.claims += self._links(sentence, 0)
-        elif arguments := _dependencies(first, sentence.members[1].node):
+        elif isinstance(first, tree.Apply) and (
+            arguments := _dependencies(first, sentence.members[1].node)
+        ):
+            self.definitions.append(self._definition(sentence, first.function, (first,)))
             for formal, value in arguments:
                 self.definitions.append(self._definition(sentence, formal, (value,)))
         elif _is_update(sentence, first):
@@ -194,9 +198,20 @@ def _is_bare(node: Node | None) -> bool:
     return isinstance(node, tree.Derivative) and node.of is not None
 
 
+def _read_total(sentence: Sentence) -> None:
+    """Read ``df`` as a differential, not as a gradient's name, where others stand beside it."""
+    first, *rest = sentence.members
+    node = first.node
+    if isinstance(node, tree.Derivative) and node.form == "name" and node.of is None:
+        nodes = [n for m in rest if m.node is not None for _, n in tree.walk(m.node)]
+        if any(isinstance(n, tree.Differential) for n in nodes):
+            sentence.members[0] = replace(first, node=tree.Differential(node.by[0]))
+
+
 def _differentiates(node: Node) -> bool:
     return any(
-        isinstance(n, tree.Derivative) or (isinstance(n, tree.Apply) and n.primes)
+        isinstance(n, tree.Derivative | tree.Differential)
+        or (isinstance(n, tree.Apply) and n.primes)
         for _, n in tree.walk(node)
     )
 
@@ -208,14 +223,21 @@ def _has_decimals(node: Node | None) -> bool:
     )
 
 
-def _dependencies(left: Node, right: Node | None) -> list[tuple[Access, Node]]:
+def _dependencies(left: tree.Apply, right: Node | None) -> list[tuple[Access, Node]]:
     """Return what ``f(t, u) = f(t(x), u(x))`` says of t and u."""
-    if not (isinstance(left, tree.Apply) and isinstance(right, tree.Apply)):
+    if not isinstance(right, tree.Apply):
         return []
     if left.function != right.function or len(left.arguments) != len(right.arguments):
         return []
     pairs = zip(left.arguments, right.arguments, strict=True)
-    return [(a, value) for a, value in pairs if isinstance(a, Access) and a != value]
+    return [(a, _applied(a, b)) for a, b in pairs if isinstance(a, Access) and a != b]
+
+
+def _applied(name: Access, value: Node) -> Node:
+    """What looks like a name times something, as its own value, is that name applied to it."""
+    if isinstance(value, tree.Product) and value.factors[0] == name:
+        return tree.Apply(name, value.factors[1:])
+    return value
 
 
 def _is_update(sentence: Sentence, first: Node) -> bool:
