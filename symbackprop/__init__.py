@@ -18,12 +18,14 @@ if TYPE_CHECKING:
         total_derivative,
         total_differential,
     )
+    from symbackprop.audit.calling import audit
     from symbackprop.errors import SymbackpropError
 
 __version__ = "0.1.0"
 __all__ = [
     "SymbackpropError",
     "__version__",
+    "audit",
     "check",
     "derive",
     "generate",
@@ -34,6 +36,7 @@ __all__ = [
 
 _HOMES = {
     "SymbackpropError": "errors",
+    "audit": "audit.calling",
     "check": "api",
     "derive": "api",
     "generate": "api",

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Literal, NoReturn
 import click
 
 from symbackprop import __version__
+from symbackprop.audit.outcome import FAILING
+from symbackprop.audit.report import FORMATS
 from symbackprop.errors import SymbackpropError
 
 if TYPE_CHECKING:
@@ -205,6 +207,65 @@ def catalog(name: str | None) -> None:
     from symbackprop.catalog import CATALOG
 
     click.echo(printer.catalog_text(CATALOG, name), nl=False)
+
+
+@command.command(short_help="Audit the gradients in documents: which are right, which are wrong.")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH…")
+@click.option("--arch", metavar="ARCH", help="Architecture that supplies definitions.")
+@click.option("--given", metavar="FORMULA", multiple=True, help="A definition; may be repeated.")
+@click.option("--format", "form", type=click.Choice(list(FORMATS)), default="text")
+@click.option("--fail-on", type=click.Choice(list(FAILING)), help="Default undecided.")
+@click.option("--baseline", type=click.Path(path_type=Path), help="File of accepted findings.")
+@click.option("--update-baseline", is_flag=True, help="Accept what this run finds.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="File; default stdout.")
+def audit(
+    paths: tuple[str, ...],
+    arch: str | None,
+    given: tuple[str, ...],
+    form: str,
+    fail_on: str | None,
+    baseline: Path | None,
+    update_baseline: bool,
+    output: Path | None,
+) -> None:
+    """Audit the formulas in documents: what a formula differentiates must follow from the others.
+
+    PATH is a .md, .tex, .ipynb or .claims.toml file, a folder, or - for standard input.
+    """
+    from symbackprop import writing
+    from symbackprop.audit.baseline import baseline_text, read_baseline
+    from symbackprop.audit.calling import audit_files
+    from symbackprop.audit.settings import find_settings
+    from symbackprop.progress import Progress
+
+    settings = find_settings(Path.cwd())
+    kept = baseline or settings.baseline
+    if update_baseline and kept is None:
+        raise SymbackpropError("--update-baseline: --baseline FILE is missing")
+    target = writing.Target(output) if output and str(output) != "-" else None
+    accepted = read_baseline(kept) if kept and not update_baseline else frozenset()
+    with Progress() as progress:
+        outcome = audit_files(
+            paths,
+            given=given,
+            arch=arch or settings.arch,
+            exclude=settings.exclude,
+            accepted=accepted,
+            progress=progress,
+        )
+    for failure in outcome.failures:
+        _fail(failure.message)
+    if not outcome.entries and not outcome.failures:
+        click.echo("no claim found", err=True)
+    report = FORMATS[form](outcome)
+    if target is None:
+        click.echo(report, nl=False, color=False if os.environ.get("NO_COLOR") else None)
+    else:
+        target.write(click.unstyle(report))
+    if update_baseline and kept:
+        writing.Target(kept).write(baseline_text(outcome))
+        raise SystemExit(BAD_INPUT if outcome.failures else 0)
+    raise SystemExit(outcome.exit_code(fail_on or settings.fail_on))
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -9,8 +9,8 @@ from fractions import Fraction
 import pytest
 from audit_algebra import claim, formula, paper
 
-from symbackprop.audit.auditing import audit_formula
 from symbackprop.audit import formula_tree as t
+from symbackprop.audit.auditing import audit_formula
 from symbackprop.audit.binding import Claim, Paper, Reading
 from symbackprop.audit.decide import judge
 

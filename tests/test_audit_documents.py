@@ -11,10 +11,11 @@ import pytest
 from sketch import sketch
 
 from symbackprop.audit.binding import Paper, candidates
-from symbackprop.audit.documents import MAX_BYTES, read_document, read_formula
+from symbackprop.audit.documents import read_formula
 from symbackprop.audit.formula_tree import Access, Label
 from symbackprop.audit.reading.bind import bind
 from symbackprop.audit.reading.printing import read_as
+from symbackprop.audit.sheets import MAX_CHARACTERS, read_document
 from symbackprop.errors import SymbackpropError
 
 TUTORIAL = Path(__file__).parent / "data" / "tutorial.md"
@@ -138,9 +139,9 @@ def test_claims_file() -> None:
         ("n.ipynb", "[]", "not a notebook"),
         ("c.claims.toml", "[[claim]", "c.claims.toml"),
         ("c.claims.toml", "[[claim]]\nformula = 3", "must be text"),
-        ("c.claims.toml", "[[claim]]\nformla = 'a'", "'formla' found"),
+        ("c.claims.toml", "[[claim]]\nformla = 'a'", "did you mean 'formula'"),
         ("c.claims.toml", "claim = 3", "expected tables"),
-        ("a.md", "x" * (MAX_BYTES + 1), "allowed are"),
+        ("a.md", "x" * (MAX_CHARACTERS + 1), "allowed are"),
     ],
 )
 def test_malformed_files(path: str, text: str, message: str) -> None:

@@ -56,6 +56,7 @@ progress
 small
 fitting
 api
+pytest_plugin
 cli
 __main__
 """

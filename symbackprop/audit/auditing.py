@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from symbackprop.audit.binding import Paper, Unread
+from symbackprop.audit.binding import Unread
 from symbackprop.audit.decide import judge
-from symbackprop.audit.documents import read_document, read_formula
+from symbackprop.audit.documents import Sheet, Source, read_formula
 from symbackprop.audit.finding import Finding
 from symbackprop.audit.reading.bind import bind
+from symbackprop.audit.sheets import read_document
 
 
 def audit_text(text: str, path: str = "-", given: Sequence[str] = ()) -> list[Finding]:
@@ -29,31 +30,41 @@ def audit_text(text: str, path: str = "-", given: Sequence[str] = ()) -> list[Fi
     extra = read_formula("", "\n".join(given), path).sources if given else ()
     found = []
     for sheet in read_document(path, text):
-        found += audit_paper(bind(replace(sheet, sources=(*extra, *sheet.sources))))
+        found += audit_sheet(replace(sheet, sources=(*extra, *sheet.sources)))
     return found
 
 
 def audit_formula(text: str, given: str = "", path: str = "-") -> list[Finding]:
     """Audit one formula, or several rows of them, with the definitions that are given."""
-    return audit_paper(bind(read_formula(text, given, path)))
+    return audit_sheet(read_formula(text, given, path))
 
 
-def audit_paper(paper: Paper) -> list[Finding]:
-    """Audit the claims of a document that has been read."""
-    found = [judge(claim, paper) for claim in paper.claims]
+def audit_sheet(sheet: Sheet) -> list[Finding]:
+    """Audit the formulas that are read together; what is given as a claim is never passed over."""
+    paper = bind(sheet)
+    found = [replace(judge(claim, paper), expect=claim.source.expect) for claim in paper.claims]
     found += [_unread(unread) for unread in paper.unread if unread.is_claim]
+    asked = next((source for source in sheet.sources if source.kind == "claim"), None)
+    if asked is not None and not found:
+        found = [_undecided(asked, asked.column, "no derivative is claimed")]
     return sorted(found, key=lambda finding: (finding.cell or 0, finding.line, finding.column))
 
 
 def _unread(unread: Unread) -> Finding:
     source = unread.source
+    column = unread.column if unread.line == source.line else source.column
+    return _undecided(source, column, unread.reason)
+
+
+def _undecided(source: Source, column: int, reason: str) -> Finding:
     return Finding(
         path=source.path,
         line=source.line,
-        column=unread.column,
+        column=column,
         cell=source.cell,
         claim=source.text,
         read_as="",
         verdict="undecided",
-        reason=unread.reason,
+        reason=reason,
+        expect=source.expect,
     )

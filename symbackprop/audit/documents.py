@@ -1,20 +1,14 @@
-"""Where formulas stand in a document: Markdown, LaTeX, notebooks, claims files, plain text."""
+"""Where formulas stand in a text: Markdown, LaTeX, cells of a notebook, plain text."""
 
 from __future__ import annotations
 
-import json
 import re
-import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import PurePath
-from typing import Any
 
 from symbackprop.audit.reading.tokens import Macro, macros_of
 from symbackprop.audit.reading.words import CASES, MATRICES, ROWED
-from symbackprop.errors import SymbackpropError
 
-MAX_BYTES = 4_000_000
 MAX_FORMULAS = 4_000
 MAX_INLINE = 1_000
 WORDS_AROUND = 240
@@ -62,28 +56,26 @@ class Sheet:
     path: str
     sources: tuple[Source, ...]
     macros: Mapping[str, Macro]
+    name: str = ""
 
 
-def read_document(path: str, text: str) -> tuple[Sheet, ...]:
-    """Find the formulas of a document by its name's ending.
+def read_text(path: str, text: str) -> Sheet:
+    """Find the formulas of Markdown or plain text."""
+    return Sheet(path, tuple(_Finder(path, text)), macros_of(text))
 
-    ``.tex``, ``.ipynb`` and ``.claims.toml`` have readers of their own; all else is Markdown.
 
-    Raises:
-        SymbackpropError: For a file too large, or a notebook or claims file that is malformed.
-    """
-    if len(text) > MAX_BYTES:
-        raise SymbackpropError(f"{path}: {len(text)} characters, allowed are {MAX_BYTES}")
-    name = PurePath(path).name
-    if name.endswith(".claims.toml"):
-        return _claims(path, text)
-    if name.endswith(".ipynb"):
-        return (_notebook(path, text),)
-    if name.endswith((".tex", ".latex", ".ltx")):
-        return (
-            Sheet(path, tuple(_Finder(path, _without_comments(text), tex=True)), macros_of(text)),
-        )
-    return (Sheet(path, tuple(_Finder(path, text)), macros_of(text)),)
+def read_tex(path: str, text: str) -> Sheet:
+    """Find the formulas of a LaTeX file."""
+    return Sheet(path, tuple(_Finder(path, _without_comments(text), tex=True)), macros_of(text))
+
+
+def read_cells(path: str, cells: Sequence[tuple[int, str]]) -> Sheet:
+    """Find the formulas of a notebook's cells of text, each with its number."""
+    sources: list[Source] = []
+    for number, content in cells:
+        first = sources[-1].display + 1 if sources else 0
+        sources += [replace(s, cell=number) for s in _Finder(path, content, first=first)]
+    return Sheet(path, tuple(sources), macros_of("\n".join(content for _, content in cells)))
 
 
 def read_formula(text: str, given: str = "", path: str = "-") -> Sheet:
@@ -109,58 +101,6 @@ def _bare(path: str, text: str, kind: str, display: int) -> Iterator[Source]:
                     path, line + row_line - 1, column, None, block[start:end], kind, display
                 )
         line += 1
-
-
-def _claims(path: str, text: str) -> tuple[Sheet, ...]:
-    try:
-        entries = tomllib.loads(text).get("claim", [])
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise SymbackpropError(f"{path}: {error}") from None
-    if not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
-        raise SymbackpropError(f"{path}: claim: expected tables [[claim]]")
-    lines = [k for k, row in enumerate(text.split("\n"), 1) if row.strip().startswith("[[claim]]")]
-    return tuple(
-        _claim(path, entry, number, line)
-        for number, (entry, line) in enumerate(zip(entries, lines, strict=False), 1)
-    )
-
-
-def _claim(path: str, entry: dict[str, Any], number: int, line: int) -> Sheet:
-    place = f"{path}: claim {number}"
-    for name in entry:
-        if name not in ("formula", "given", "expect", "name"):
-            raise SymbackpropError(
-                f"{place}: {name!r} found, allowed: expect, formula, given, name"
-            )
-    formula, given = entry.get("formula"), entry.get("given", "")
-    if isinstance(given, list):
-        given = "\n".join(str(part) for part in given)
-    if not isinstance(formula, str) or not isinstance(given, str):
-        raise SymbackpropError(f"{place}: formula and given must be text")
-    expect = entry.get("expect")
-    sheet = read_formula(formula, given, path)
-    sources = tuple(
-        replace(s, line=line, column=1, expect=expect if s.kind == "claim" else None)
-        for s in sheet.sources
-    )
-    return replace(sheet, sources=sources)
-
-
-def _notebook(path: str, text: str) -> Sheet:
-    try:
-        cells = json.loads(text)["cells"]
-        written = [
-            (k, "".join(cell["source"]))
-            for k, cell in enumerate(cells)
-            if cell.get("cell_type") in ("markdown", "raw")
-        ]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise SymbackpropError(f"{path}: not a notebook ({type(error).__name__})") from None
-    sources: list[Source] = []
-    for number, content in written:
-        first = sources[-1].display + 1 if sources else 0
-        sources += [replace(s, cell=number) for s in _Finder(path, content, first=first)]
-    return Sheet(path, tuple(sources), macros_of("\n".join(content for _, content in written)))
 
 
 def _without_comments(text: str) -> str:

@@ -7,29 +7,30 @@ from dataclasses import asdict, dataclass, field, replace
 # From best to worst: a claim with several readings takes the best of their verdicts.
 VERDICTS = ("proved", "agrees", "convention", "undecided", "refuted")
 
-KINDS = (
-    "sign",
-    "factor",
-    "missing_factor",
-    "missing_term",
-    "transpose",
-    "layer_index",
-    "subscript",
-    "wrong_variable",
-    "reduction",
-    "diagonal_only",
-    "argument",
-    "accumulation",
-    "precedence",
-    "shape",
-    "norm",
-    "special_case",
-    "branch",
-    "constant",
-    "variant",
-    "raises",
-    "other",
-)
+# Every kind of mistake that a diagnosis can name, in words.
+DIAGNOSES = {
+    "sign": "A sign is wrong.",
+    "factor": "A constant factor is wrong.",
+    "missing_factor": "A factor of the chain rule is missing.",
+    "missing_term": "A term is missing.",
+    "transpose": "A transpose or the order of a product is wrong.",
+    "layer_index": "A layer's index is wrong.",
+    "subscript": "A subscript is wrong.",
+    "wrong_variable": "One variable stands for another.",
+    "reduction": "A sum or mean is missing, or runs over the wrong count.",
+    "diagonal_only": "Only the diagonal of a full Jacobian is given.",
+    "argument": "A function is taken at the wrong argument.",
+    "accumulation": "A contribution replaces the others instead of being added to them.",
+    "precedence": "Parentheses are missing or misplaced.",
+    "shape": "The sides differ in shape.",
+    "norm": "The derivative is that of another norm.",
+    "special_case": "The claim holds only for special values of a parameter.",
+    "branch": "A mask or condition is wrong.",
+    "constant": "A constant is wrong.",
+    "variant": "Function and derivative are different variants.",
+    "raises": "The derivative cannot be computed where the function can.",
+    "other": "The claim is wrong.",
+}
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Diagnosis:
     factor: float | None = None
 
     def __post_init__(self) -> None:
-        unknown = [kind for kind in (self.kind, *self.kinds) if kind not in KINDS]
+        unknown = [kind for kind in (self.kind, *self.kinds) if kind not in DIAGNOSES]
         assert not unknown, unknown
 
 
@@ -56,7 +57,12 @@ class Finding:
 
     `line` and `column` count from 1, within `cell` (from 0) in a notebook. `evidence` is
     `symbolic`, `exact` (then `sizes` says where) or `numeric`; `reason` says why a claim is
-    undecided. `derived` is the right formula, `marked` the same with the difference marked.
+    undecided. `derived` is the right formula, `marked` the same with the difference marked, what
+    it drops as [-…-] and what it adds as {+…+}.
+
+    In an audit of code `claim` is the name of the derivative, `function` that of the function and
+    `wrt` the variable, `assuming` the settings for which the verdict holds, and `patch` a diff.
+    `expect` is the verdict that a claims file states.
     """
 
     path: str
@@ -77,6 +83,9 @@ class Finding:
     counterexample: dict[str, object] | None = None
     patch: str | None = None
     reason: str | None = None
+    function: str | None = None
+    wrt: str | None = None
+    expect: str | None = None
 
     def __post_init__(self) -> None:
         assert self.verdict in VERDICTS, self.verdict

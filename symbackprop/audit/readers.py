@@ -1,0 +1,50 @@
+"""Which files are audited, and by what: one entry for each kind of content."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from symbackprop.audit.auditing import audit_text
+from symbackprop.audit.finding import Finding
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a user asks of an audit besides the files.
+
+    Attributes:
+        given: Further definitions, as the content of the files writes them.
+    """
+
+    given: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Finds claims of one kind in files and judges them.
+
+    Attributes:
+        suffixes: Endings of the names of its files. A file may have several readers.
+        audit: From a path, the file's text and the request to findings in the file's order. It
+            raises a SymbackpropError, which names the path, where the file is malformed.
+    """
+
+    suffixes: tuple[str, ...]
+    audit: Callable[[str, str, Request], list[Finding]]
+
+    def takes(self, name: str) -> bool:
+        """Whether a file of this name is read; one without an ending is read as Markdown."""
+        return name.lower().endswith(self.suffixes) or ("." not in name and ".md" in self.suffixes)
+
+
+def _formulas(path: str, text: str, request: Request) -> list[Finding]:
+    return audit_text(text, path, request.given)
+
+
+READERS = (
+    Reader(
+        (".md", ".markdown", ".txt", ".tex", ".latex", ".ltx", ".ipynb", ".claims.toml"),
+        _formulas,
+    ),
+)
