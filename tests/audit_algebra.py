@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Callable
 from fractions import Fraction
 
 from symbackprop.audit import formula_tree as t
 from symbackprop.audit.binding import Claim, Definition, Paper, Reading
 from symbackprop.audit.documents import Source
 
-_NAME = re.compile(r"(?P<name>[A-Za-z]+?)(?P<hat>hat)?(?:__(?P<label>[a-z]?)(?P<shift>[mp]?\d+)?)?$")
+_NAME = re.compile(
+    r"(?P<name>[A-Za-z]+?)(?P<hat>hat)?(?:__(?P<label>[a-z]?)(?P<shift>[mp]?\d+)?)?$"
+)
 
 
 def formula(text: str) -> t.Node:
@@ -34,28 +37,25 @@ def _access(text: str, indices: tuple[t.Node, ...] = ()) -> t.Access:
 
 
 def _node(node: ast.expr) -> t.Node:
-    if isinstance(node, ast.Constant):
-        return t.Number(Fraction(str(node.value)), str(node.value))
-    if isinstance(node, ast.Name):
-        return t.Constant("e") if node.id == "e" else _access(node.id)
-    if isinstance(node, ast.UnaryOp):
-        return t.Negate(_node(node.operand))
-    if isinstance(node, ast.Subscript):
-        inner = node.slice
-        parts = inner.elts if isinstance(inner, ast.Tuple) else [inner]
-        indices = tuple(_node(part) for part in parts)
-        if isinstance(node.value, ast.Name):
-            return _access(node.value.id, indices)
-        return t.Element(_node(node.value), indices)
-    if isinstance(node, ast.Compare):
-        signs = {ast.Eq: "=", ast.Gt: ">", ast.Lt: "<", ast.GtE: ">=", ast.NotEq: "!="}
-        sign = signs[type(node.ops[0])]
-        return t.Comparison(sign, _node(node.left), _node(node.comparators[0]))
-    if isinstance(node, ast.BinOp):
-        return _binary(node)
-    assert isinstance(node, ast.Call), ast.dump(node)
-    assert isinstance(node.func, ast.Name)
-    return _call(node.func.id, node.args)
+    return _READERS[type(node)](node)
+
+
+def _name(node: ast.Name) -> t.Node:
+    return t.Constant("e") if node.id == "e" else _access(node.id)
+
+
+def _subscript(node: ast.Subscript) -> t.Node:
+    inner = node.slice
+    parts = inner.elts if isinstance(inner, ast.Tuple) else [inner]
+    indices = tuple(_node(part) for part in parts)
+    if isinstance(node.value, ast.Name):
+        return _access(node.value.id, indices)
+    return t.Element(_node(node.value), indices)
+
+
+def _comparison(node: ast.Compare) -> t.Node:
+    signs = {ast.Eq: "=", ast.Gt: ">", ast.Lt: "<", ast.GtE: ">=", ast.NotEq: "!="}
+    return t.Comparison(signs[type(node.ops[0])], _node(node.left), _node(node.comparators[0]))
 
 
 def _binary(node: ast.BinOp) -> t.Node:
@@ -74,32 +74,45 @@ def _binary(node: ast.BinOp) -> t.Node:
     return t.Power(left, right)
 
 
-def _call(name: str, arguments: list[ast.expr]) -> t.Node:
-    if name == "total":
-        index = _node(arguments[0])
-        assert isinstance(index, t.Access)
-        upper = _node(arguments[1]) if len(arguments) == 3 else None
-        lower = t.Number(Fraction(1), "1") if upper else None
-        return t.Big("sum", (t.Bound(index, lower, upper),), _node(arguments[-1]))
-    parts = [_node(argument) for argument in arguments]
-    if name == "d":
-        return t.Derivative(parts[0], tuple(parts[1:]))
-    if name == "T":
-        return t.Transpose(parts[0])
-    if name == "had":
-        return t.Product(tuple(parts), (t.HADAMARD,) * (len(parts) - 1))
-    if name == "norm":
-        return t.Norm(parts[0])
-    if name == "delta":
-        return t.Delta(parts[0], parts[1])
-    if name == "one":
-        return t.Indicator(parts[0])
-    if name == "when":
-        return t.Cases((t.Branch(parts[1], parts[0]), t.Branch(parts[2], None)))
-    if name == "prime":
-        assert isinstance(parts[0], t.Access)
-        return t.Apply(parts[0], tuple(parts[1:]), 1)
-    return t.Apply(_access(name), tuple(parts))
+def _call(node: ast.Call) -> t.Node:
+    assert isinstance(node.func, ast.Name)
+    name = node.func.id
+    parts = [_node(argument) for argument in node.args]
+    return _CALLS[name](*parts) if name in _CALLS else t.Apply(_access(name), tuple(parts))
+
+
+def _total(index: t.Node, *rest: t.Node) -> t.Node:
+    assert isinstance(index, t.Access)
+    upper = rest[0] if len(rest) == 2 else None
+    lower = t.Number(Fraction(1), "1") if upper else None
+    return t.Big("sum", (t.Bound(index, lower, upper),), rest[-1])
+
+
+def _prime(function: t.Node, *arguments: t.Node) -> t.Node:
+    assert isinstance(function, t.Access)
+    return t.Apply(function, arguments, 1)
+
+
+_READERS: dict[type[ast.expr], Callable[..., t.Node]] = {
+    ast.Constant: lambda node: t.Number(Fraction(str(node.value)), str(node.value)),
+    ast.Name: _name,
+    ast.UnaryOp: lambda node: t.Negate(_node(node.operand)),
+    ast.Subscript: _subscript,
+    ast.Compare: _comparison,
+    ast.BinOp: _binary,
+    ast.Call: _call,
+}
+_CALLS: dict[str, Callable[..., t.Node]] = {
+    "total": _total,
+    "d": lambda top, *by: t.Derivative(top, by),
+    "T": t.Transpose,
+    "had": lambda *factors: t.Product(factors, (t.HADAMARD,) * (len(factors) - 1)),
+    "norm": t.Norm,
+    "delta": t.Delta,
+    "one": t.Indicator,
+    "when": lambda condition, a, b: t.Cases((t.Branch(a, condition), t.Branch(b, None))),
+    "prime": _prime,
+}
 
 
 def _source(text: str) -> Source:
@@ -119,9 +132,7 @@ def paper(*statements: str, layers: tuple[str, ...] = ()) -> Paper:
         letters = tuple(label.base for label in target.labels if label.base)
         values = tuple(formula(value) for value in right.split(" = "))
         definitions.append(
-            Definition(
-                target, formals, values, order, order, (), (), _source(statement), letters
-            )
+            Definition(target, formals, values, order, order, (), (), _source(statement), letters)
         )
     return Paper(tuple(definitions), (), (), (), layers)
 
