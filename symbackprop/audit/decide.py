@@ -38,9 +38,10 @@ def judge(claim: Claim, paper: Paper) -> Finding:
         cases.append(case)
         if case.judged and case.tied:
             return _by_convention(cases[0]) or _against(case)
-    if any(case.judged for case in cases):
-        return _by_convention(cases[0]) or _against(cases[0])
-    return _misshapen(cases)
+    tried = next((case for case in cases if case.judged), None)
+    if tried is None:
+        return _misshapen(cases)
+    return _by_convention(tried) or _against(tried)
 
 
 def _spent(case: Case) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from symbackprop.audit.cases import Case, Judged
 from symbackprop.audit.conventions import undefined_functions
 from symbackprop.audit.formula_tree import (
-    Access,
     Cases,
     Delta,
     Indicator,
@@ -13,7 +12,6 @@ from symbackprop.audit.formula_tree import (
     Number,
     walk,
 )
-from symbackprop.audit.kinds import bare
 from symbackprop.audit.trial import Trial
 
 
@@ -26,7 +24,7 @@ def gate(case: Case, refuting: Judged | None) -> str:
         return "nothing ties the sides to each other"
     trial = refuting.trial
     strange = sorted(trial.free[1] - trial.free[0])
-    mixed = _mixed(refuting)
+    mixed = [] if refuting.typed.layout.kinds else sorted(trial.mixed)
     coincident = all(point.coincident for point in trial.failed)
     gates = (
         (case.claim.rounded or _worked(refuting), "numbers may be rounded"),
@@ -39,7 +37,7 @@ def gate(case: Case, refuting: Judged | None) -> str:
             "another reading could not be told",
         ),
         (bool(strange), f"nothing ties {strange[0][0] if strange else ''} to the left side"),
-        (bool(mixed), f"{mixed} stands both with and without an index"),
+        (bool(mixed), f"{mixed[0] if mixed else ''} stands both with and without an index"),
         (
             coincident
             and any(not point.coincident for point in trial.passed)
@@ -62,17 +60,6 @@ def _worked(judged: Judged) -> bool:
 def _tells_cases(node: Node) -> bool:
     """Whether a formula itself says what holds where indices are equal."""
     return any(isinstance(here, Delta | Indicator | Cases) for _, here in walk(node))
-
-
-def _mixed(judged: Judged) -> str:
-    """A name that stands with and without an index in a reading of one unit."""
-    if judged.typed.layout.kinds:
-        return ""
-    nodes = [judged.reading.left, judged.reading.right, *(r.body for r in judged.model.rules)]
-    indexed = {
-        a.symbol for node in nodes for _, a in walk(node) if isinstance(a, Access) and a.indices
-    }
-    return next((a.name for node in nodes for a in bare(node) if a.symbol in indexed), "")
 
 
 def on_diagonal(trial: Trial) -> bool:

@@ -77,6 +77,7 @@ class Trial:
         named: Whether derivatives counted as quotients of differentials.
         arbitrary: Whether an undetermined loss stood in for one that is not defined.
         free: Undefined names that the left and the right side read.
+        mixed: Names that were read with an index and without one.
         sizes: Extents of the letters.
     """
 
@@ -92,6 +93,7 @@ class Trial:
         frozenset(),
         frozenset(),
     )
+    mixed: set[str] = field(default_factory=set)
     sizes: dict[str, int] = field(default_factory=dict)
     steps: int = 0
 
@@ -217,7 +219,7 @@ def _record(
     point = Point(values, s.primal(left).x, s.primal(right).x)
     if s.same(left, right):
         trial.passed.append(point)
-        trial.exact = trial.exact and s.exact(left) and s.exact(right)
+        trial.exact = trial.exact and s.exact(left, right)
     elif s.differ(left, right):
         trial.failed.append(point)
     else:
@@ -230,6 +232,8 @@ def _conclude(trial: Trial, evaluators: list[Evaluator]) -> None:
         trial.free[0] | frozenset(traces[0].free),
         trial.free[1] | frozenset(traces[1].free),
     )
+    met = {part for trace in traces for part in trace.met}
+    trial.mixed |= {part[0][0] for part in met if (*part[:2], not part[2]) in met}
     trial.named = trial.named or any(trace.named for trace in traces)
     trial.arbitrary = trial.arbitrary or any(trace.arbitrary for trace in traces)
     trial.tied = trial.tied and all(all(trace.touched.values()) for trace in traces)

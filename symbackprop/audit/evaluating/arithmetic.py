@@ -34,7 +34,7 @@ def constant(run: Evaluator, node: Constant, env: Env) -> s.Scalar:
     if node.name == "e":
         return s.exp(s.ONE)
     if node.name == "pi":
-        return s.constant(math.pi)
+        return s.constant("pi", math.pi)
     raise NotUnderstoodError(node.name)
 
 

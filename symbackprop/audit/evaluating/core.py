@@ -61,9 +61,18 @@ class Env:
 
 @dataclass
 class Trace:
-    """What an evaluation met: free names, and derivatives by whether their variable was read."""
+    """What an evaluation met.
+
+    Attributes:
+        free: Names that nothing defines.
+        met: Quantities by name and labels, with and without indices.
+        touched: For each derivative, whether its variable was ever read.
+        named: Whether a derivative counted as a quotient of differentials.
+        arbitrary: Whether an undetermined loss stood in for one that is not defined.
+    """
 
     free: set[tuple[str, ...]] = field(default_factory=set)
+    met: set[tuple[Symbol, Labels, bool]] = field(default_factory=set)
     touched: dict[int, bool] = field(default_factory=dict)
     named: bool = False
     arbitrary: bool = False
@@ -179,6 +188,7 @@ class Evaluator:
         memo = (key, seeds, tuple(self._global.items()), id(self.argument))
         found = self._memo.get(memo)
         if found is None:
+            self.trace.met.add((key[0], key[1], bool(key[2])))
             found = self._memo[memo] = self._seeded(key, replace(env, seeds=seeds))
         return found
 

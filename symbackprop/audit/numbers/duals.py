@@ -88,7 +88,7 @@ def _compiled(expression: Expression) -> Function:
         known = next((known for known in (ZERO, ONE) if known == literal), literal)
         return lambda values: known
     if isinstance(expression, Named):
-        named = constant({"pi": math.pi}[expression.name])
+        named = constant(expression.name, {"pi": math.pi}[expression.name])
         return lambda values: named
     inner = [_compiled(argument) for argument in expression.arguments]
     if expression.function in ("add", "multiply"):

@@ -3,8 +3,9 @@
 A `Number` has three faces: a float shadow, for order and for counterexamples, and residues modulo
 two primes P and Q, where Q divides P − 1. With g of order Q, exp(u) = g^(u mod Q) mod P turns sums
 into products as the exponential does, so that equal formulas have equal residues, and unequal ones
-differ but by a chance of about 1e-15. A face is None where it cannot be computed; what is equal is
-then decided by the shadow alone.
+differ but by a chance of about 1e-15. Functions without such a rule (a logarithm, a root) are
+hashes of what they are read at: residues that are equal still prove, but those that differ need
+not refute. A face is None where it cannot be computed.
 """
 
 from __future__ import annotations
@@ -33,11 +34,15 @@ class OutOfDomainError(ArithmeticError):
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """One value by its three faces; `p` and `q` are None where they are not known."""
+    """One value by its three faces; `p` and `q` are None where they are not known.
+
+    `opaque` says that `p` was made with functions of which nothing but the arguments counts.
+    """
 
     x: float
     p: int | None
     q: int | None
+    opaque: bool = False
 
 
 def number(value: Fraction | int) -> Number:
@@ -79,9 +84,17 @@ def unit(key: str) -> float:
     return hashed(key + "|x", 2**53) / 2**53
 
 
-def constant(value: float) -> Number:
-    """Return a constant such as π, by its shadow alone."""
-    return Number(value, None, None)
+def opaque(name: str, value: float, *at: Number) -> Number:
+    """Return a value of a function of which no identity is known: a hash of its arguments."""
+    if any(argument.p is None for argument in at):
+        return Number(value, None, None)
+    key = f"{name}|{[argument.p for argument in at]}"
+    return Number(value, hashed(key, P), None, True)
+
+
+def constant(name: str, value: float) -> Number:
+    """Return a constant such as π: a function of nothing."""
+    return opaque(name, value)
 
 
 def plus(a: Number, b: Number) -> Number:
@@ -90,6 +103,7 @@ def plus(a: Number, b: Number) -> Number:
         a.x + b.x,
         None if a.p is None or b.p is None else (a.p + b.p) % P,
         None if a.q is None or b.q is None else (a.q + b.q) % Q,
+        a.opaque or b.opaque,
     )
 
 
@@ -99,6 +113,7 @@ def times(a: Number, b: Number) -> Number:
         a.x * b.x,
         0 if a.p == 0 or b.p == 0 else None if a.p is None or b.p is None else a.p * b.p % P,
         0 if a.q == 0 or b.q == 0 else None if a.q is None or b.q is None else a.q * b.q % Q,
+        a.opaque or b.opaque,
     )
 
 
@@ -119,6 +134,7 @@ def over(a: Number, b: Number) -> Number:
         1 / b.x,
         pow(b.p, -1, P) if b.p else None,
         pow(b.q, -1, Q) if b.q else None,
+        b.opaque,
     )
     return below if a is ONE else times(a, below)
 
@@ -146,24 +162,25 @@ def exp(a: Number) -> Number:
     """Return the exponential of a."""
     if a.x > 600:
         raise OutOfDomainError("an exponential overflows")
-    return Number(math.exp(a.x), None if a.q is None else pow(GENERATOR, a.q, P), None)
+    value = math.exp(a.x)
+    return opaque("exp", value, a) if a.q is None else Number(value, pow(GENERATOR, a.q, P), None)
 
 
 def log(a: Number) -> Number:
-    """Return the natural logarithm of a: by the shadow alone."""
+    """Return the natural logarithm of a."""
     if a.x <= 0:
         raise OutOfDomainError("logarithm of a number that is not positive")
-    return ZERO if a == ONE else Number(math.log(a.x), None, None)
+    return ZERO if a == ONE else opaque("log", math.log(a.x), a)
 
 
 def sqrt(a: Number) -> Number:
-    """Return the square root of a: by the shadow alone, but of small squares."""
+    """Return the square root of a."""
     if a.x < 0:
         raise OutOfDomainError("square root of a negative number")
     whole = integer(a)
     if whole is not None and math.isqrt(whole) ** 2 == whole:
         return number(math.isqrt(whole))
-    return Number(math.sqrt(a.x), None, None)
+    return opaque("sqrt", math.sqrt(a.x), a)
 
 
 def cos(a: Number) -> Number:
@@ -179,7 +196,7 @@ def sin(a: Number) -> Number:
 def _circle(a: Number) -> tuple[Number, Number]:
     shadow = cmath.exp(1j * a.x)
     if a.q is None:
-        return Number(shadow.real, None, None), Number(shadow.imag, None, None)
+        return opaque("cos", shadow.real, a), opaque("sin", shadow.imag, a)
     right = pow(GENERATOR, ROOT_Q * a.q % Q, P)
     left, half = pow(right, -1, P), pow(2, -1, P)
     cosine = (right + left) * half % P
@@ -188,8 +205,8 @@ def _circle(a: Number) -> tuple[Number, Number]:
 
 
 def erf(a: Number) -> Number:
-    """Return the error function of a: by the shadow alone."""
-    return Number(math.erf(a.x), None, None)
+    """Return the error function of a."""
+    return opaque("erf", math.erf(a.x), a)
 
 
 def sign(a: Number) -> int:

@@ -126,9 +126,10 @@ def smaller(a: Scalar, b: Scalar) -> Scalar:
 
 
 def same(a: Scalar, b: Scalar) -> bool:
-    """Whether two values agree in every face that both have."""
+    """Whether two values agree in every face that tells."""
     u, v = primal(a), primal(b)
-    if not _finite(u, v) or (u.p is not None and v.p is not None and u.p != v.p):
+    told = not (u.p is None or v.p is None or u.opaque or v.opaque)
+    if not _finite(u, v) or (told and u.p != v.p):
         return False
     return abs(u.x - v.x) <= TOLERANCE * max(1e-3, abs(u.x), abs(v.x))
 
@@ -143,6 +144,6 @@ def _finite(u: Number, v: Number) -> bool:
     return math.isfinite(u.x) and math.isfinite(v.x)
 
 
-def exact(a: Scalar) -> bool:
-    """Whether a value is known by its residue too, not by the shadow alone."""
-    return primal(a).p is not None
+def exact(a: Scalar, b: Scalar) -> bool:
+    """Whether the residues of two values are known and equal, not their shadows alone."""
+    return primal(a).p is not None and primal(a).p == primal(b).p

@@ -54,4 +54,4 @@ def _value(name: str, orders: tuple[int, ...], at: list[Number]) -> Number:
     if any(value.p is None for value in at):
         return Number(shadow, None, None)
     key = f"{name}|{orders}|{[value.p for value in at]}"
-    return Number(shadow, hashed(key, P), hashed(key + "|q", Q))
+    return Number(shadow, hashed(key, P), hashed(key + "|q", Q), any(v.opaque for v in at))
