@@ -173,7 +173,7 @@ def test_malformed_files(path: str, text: str, message: str) -> None:
         ("$\\delta = \\frac{dL}{dz}$, $\\delta = a$", ["δ = dL/dz"], ["δ = a"]),
         ("$p' = p + \\frac{dE}{dp} = p + 2e$", [], ["p + dE/dp = p + 2 e"]),
         ("$z = wx \\Rightarrow \\frac{dz}{dw} = x$", ["z = w x"], ["dz/dw = x"]),
-        ("$f(t) = f(t(x))$", ["t = t(x)"], []),
+        ("$f(t) = f(t(x))$", ["f = f(t)", "t = t(x)"], []),
         ("$y = a, \\quad z = b$", ["y = a", "z = b"], []),
         ("$R \\approx PQ = S$", [], []),
     ],
