@@ -10,7 +10,7 @@ from symbackprop.building.layers import build_layer
 from symbackprop.building.settings import size
 from symbackprop.catalog import CATALOG, Catalog
 from symbackprop.definition import index_letters
-from symbackprop.equations import Equation, Index, Role, Variable
+from symbackprop.equations import Index, Role, Variable
 from symbackprop.errors import SymbackpropError
 from symbackprop.network import BATCH, Head, Layer, Network
 from symbackprop.wiring import wiring
@@ -130,9 +130,8 @@ def _check_names(layers: tuple[Layer, ...]) -> None:
     """Refuse two variables of one name, such as s1 of layer 2 and s of layer 12."""
     seen: dict[str, Variable] = {}
     for layer in layers:
-        learned = [array.variable for array in layer.parameters]
-        equations: tuple[Equation, ...] = layer.equations + layer.activation
-        for variable in (*learned, *(equation.target.variable for equation in equations)):
+        defined = [equation.target.variable for equation in layer.all_equations]
+        for variable in (*layer.given, *defined):
             if variable.name in seen:
                 raise SymbackpropError(
                     f"{layer.place}: the name {variable.name} stands for two variables; "

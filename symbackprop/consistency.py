@@ -35,6 +35,7 @@ def check_definition(definition: Definition, functions: Collection[str]) -> None
             _check_extents("output", definition.output, numbers)
             _check_extents("ranges", definition.ranges.values(), numbers)
             _check(definition, list(definition.inputs), numbers, functions)
+            _check_modes(definition, numbers, functions)
     except SymbackpropError as error:
         kind = type(definition).__name__.lower()
         raise error.at(f"{kind} {definition.name!r}") from None
@@ -49,9 +50,40 @@ def _check(
     for name, parameter in definition.parameters.items():
         _check_extents(f"parameter {name!r}", parameter.extents, numbers)
     given = [*inputs, *numbers, *definition.parameters]
+    if isinstance(definition, Layer):
+        given += [*definition.draws, *definition.state]
     read = _check_names(definition.equations, given, functions)
     _check_reads("input", inputs, read)
     _check_reads("parameter", definition.parameters, read)
+
+
+def _check_modes(layer: Layer, numbers: Sequence[str], functions: Collection[str]) -> None:
+    """Refuse draws in evaluation, updates of what is no statistic, and what stands for nothing."""
+    for name, state in layer.state.items():
+        _check_extents(f"state {name!r}", state.extents, numbers)
+    given = [*layer.inputs, *numbers, *layer.parameters, *layer.draws, *layer.state]
+    targets = [_target(text, functions) for text in layer.equations]
+    for text in layer.evaluation:
+        if (target := _target(text, functions)) not in targets:
+            raise SymbackpropError(f"evaluation {text!r}: {allowed(target, targets)}")
+    for text in layer.updates:
+        if (target := _target(text, functions)) not in layer.state:
+            raise SymbackpropError(f"update {text!r}: {allowed(target, layer.state)}")
+    if not (layer.draws or layer.state or layer.evaluation):
+        return
+    others = {_target(text, functions): text for text in layer.evaluation}
+    evaluation = [
+        others.get(name, text) for name, text in zip(targets, layer.equations, strict=True)
+    ]
+    _check_reads("draw", layer.draws, _check_names(layer.equations, given, functions))
+    read = _check_names(evaluation, given, functions)
+    for name in layer.draws:
+        if name in read:
+            raise SymbackpropError(f"draw {name!r} is read in evaluation, too")
+
+
+def _target(text: str, functions: Collection[str]) -> str:
+    return read_equation(text, functions).target.name
 
 
 def _check_reads(kind: str, names: Iterable[str], read: Collection[str]) -> None:

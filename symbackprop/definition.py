@@ -39,12 +39,25 @@ class Parameter:
         extents: one extent per axis: a size by name, or an expression of sizes.
         initial: ``"weight"`` (He or Glorot, by the activation that follows) or a number.
         option: the boolean field that turns it off (``"bias"``), or None. Where it is off,
-            the parameter reads as 0.
+            the parameter stays at the number that it starts from.
     """
 
     extents: tuple[str, ...]
     initial: Literal["weight"] | float = "weight"
     option: str | None = None
+
+
+@dataclass(frozen=True)
+class State:
+    """A running statistic: an array that training updates and no gradient reaches.
+
+    Attributes:
+        extents: as for a parameter.
+        initial: the number that it starts from.
+    """
+
+    extents: tuple[str, ...]
+    initial: float
 
 
 @dataclass(frozen=True)
@@ -196,11 +209,15 @@ class Body:
     output: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()
     ranges: Mapping[str, str] = field(default_factory=dict)
+    updates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Layer(Definition):
     """The output (the last equation's target) from inputs and parameters.
+
+    An input whose first extent is ``"N"`` is written with its batch axis, over which the
+    equations may then reduce.
 
     Attributes:
         inputs: by name, the extents of each value that it reads, in the order of ``from``.
@@ -214,6 +231,11 @@ class Layer(Definition):
         ranges: the extents of further indices, by letter, where they do not follow.
         written: writes the equations where they depend on the ranks or fields of a use. Those
             of the entry are then of ``example``, a use that is allowed.
+        draws: the extents, by name, of numbers drawn anew for every sample in every step of
+            training, uniform in [0, 1).
+        state: running statistics, by name.
+        updates: equations that a step of training ends with: a statistic's new value.
+        evaluation: equations that stand, outside training, for those of the same names.
     """
 
     inputs: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: {"x": ("features",)})
@@ -224,6 +246,10 @@ class Layer(Definition):
     output: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()
     ranges: Mapping[str, str] = field(default_factory=dict)
+    draws: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    state: Mapping[str, State] = field(default_factory=dict)
+    updates: tuple[str, ...] = ()
+    evaluation: tuple[str, ...] = ()
     written: Callable[[Reading], Body] | None = None
     example: Reading | None = None
 

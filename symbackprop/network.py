@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from symbackprop import scalar
@@ -27,6 +27,19 @@ class LearnedArray:
 
 
 @dataclass(frozen=True)
+class Statistic:
+    """A running statistic: its variable (axes without batch), its start, and its new value.
+
+    ``updated`` is the variable of the layer's ``updates`` that replaces it after a step of
+    training; None leaves it as it is.
+    """
+
+    variable: Variable
+    initial: float
+    updated: Variable | None = None
+
+
+@dataclass(frozen=True)
 class Layer:
     """One layer, instantiated with its sizes.
 
@@ -41,6 +54,10 @@ class Layer:
         place: for errors.
         inputs: what it reads, in order.
         share: the owner of the parameters that it shares, or "".
+        draws: variables drawn anew in training, uniform in [0, 1).
+        state: running statistics.
+        updates: equations that only their new values need.
+        evaluation: what stands for ``equations`` outside training; None where that is the same.
     """
 
     position: int
@@ -55,6 +72,10 @@ class Layer:
     place: str
     share: str = ""
     texts: tuple[str, ...] = ()
+    draws: tuple[Variable, ...] = ()
+    state: tuple[Statistic, ...] = ()
+    updates: tuple[Equation, ...] = ()
+    evaluation: tuple[Equation, ...] | None = None
 
     @property
     def form(self) -> Hashable:
@@ -65,6 +86,25 @@ class Layer:
     def input(self) -> Variable:
         """The first value that it reads, of most layers the only one."""
         return self.inputs[0]
+
+    @property
+    def all_equations(self) -> tuple[Equation, ...]:
+        """Every equation, in an order in which each reads only what stands before it."""
+        return (*self.equations, *self.updates, *self.activation)
+
+    @property
+    def given(self) -> tuple[Variable, ...]:
+        """What no equation defines but the input: parameters, statistics, draws."""
+        learned = (array.variable for array in self.parameters)
+        return (*learned, *(statistic.variable for statistic in self.state), *self.draws)
+
+    def evaluated(self) -> Layer:
+        """Return the layer as it is outside training: it draws and updates nothing."""
+        equations = self.equations if self.evaluation is None else self.evaluation
+        state = tuple(replace(statistic, updated=None) for statistic in self.state)
+        return replace(
+            self, equations=equations, draws=(), state=state, updates=(), evaluation=None
+        )
 
 
 @dataclass(frozen=True)
@@ -149,9 +189,28 @@ class Network:
         return tuple(array for layer in self.layers for array in layer.parameters)
 
     @property
+    def state(self) -> tuple[Statistic, ...]:
+        """All running statistics, in layer order."""
+        return tuple(statistic for layer in self.layers for statistic in layer.state)
+
+    @property
+    def draws(self) -> tuple[Variable, ...]:
+        """What is drawn in a step of training, in the order of drawing."""
+        return tuple(variable for layer in self.layers for variable in layer.draws)
+
+    @property
+    def varies(self) -> bool:
+        """Whether training and evaluation differ."""
+        return any(layer.evaluation is not None for layer in self.layers)
+
+    def evaluated(self) -> Network:
+        """Return the network as it is outside training."""
+        return replace(self, layers=tuple(layer.evaluated() for layer in self.layers))
+
+    @property
     def constants(self) -> tuple[Variable, ...]:
         """The arrays of constant numbers that its equations read, by name."""
-        equations = [e for layer in self.layers for e in (*layer.equations, *layer.activation)]
+        equations = [e for layer in self.layers for e in layer.all_equations]
         equations += [e for head in self.heads for e in head.equations]
         read = (a.variable for e in equations for o in e.operands for a in accesses_of(o))
         found = {v.name: v for v in read if v.values is not None}
@@ -160,7 +219,7 @@ class Network:
     @property
     def undetermined(self) -> tuple[str, ...]:
         """The functions left open (``f_1``), sorted: such a network is derived, not generated."""
-        equations = (e for layer in self.layers for e in (*layer.equations, *layer.activation))
+        equations = (e for layer in self.layers for e in layer.all_equations)
         nodes = (node for equation in equations for node in scalar.walk(equation.function))
         applied = {node.function for node in nodes if isinstance(node, scalar.Apply)}
         return tuple(sorted(applied - scalar.ARITY.keys()))

@@ -336,6 +336,7 @@ def _range(printer: NumpyPrinter, value: Value) -> Text:
 
 _SPECIAL: Mapping[str, Callable[[NumpyPrinter, Value], Text]] = {
     "literal": _literal,
+    "alias": lambda printer, value: printer.operand(value, 0),
     "where": _where,
     "number": _number,
     "contract": contracted,

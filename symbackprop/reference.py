@@ -160,7 +160,7 @@ def work(equations: Iterable[Equation], sizes: Mapping[str, int]) -> int:
 
 def forward_equations(network: Network, head: Head | None = None) -> tuple[Equation, ...]:
     """Return the network's equations in order, those of one of its losses and penalties last."""
-    layers = [e for layer in network.layers for e in (*layer.equations, *layer.activation)]
+    layers = [e for layer in network.layers for e in layer.all_equations]
     if head is None:
         return tuple(layers)
     return (*layers, *head.equations, *itertools.chain.from_iterable(network.penalties))

@@ -14,6 +14,8 @@ from symbackprop.network import Layer as NetworkLayer
 from symbackprop.network import Network
 from symbackprop.unicode_printer import equation_lines, scalar_text
 
+_AFTER_TRAINING, _OUTSIDE_TRAINING = "after a step of training", "outside training"
+
 
 def network_text(network: Network) -> str:
     """Return shapes, parameter counts and equations; equal layers share a line."""
@@ -72,7 +74,15 @@ def _layer_equations(layers: Sequence[NetworkLayer]) -> Iterator[str]:
         title = f"layer {first.owner} ({first.kind})"
         if len(alike) > 1:
             title += f", and likewise {_ranges([layer.position for layer in alike[1:]])}"
-        yield _block(title, (*first.equations, *first.activation))
+        yield "\n".join([_block(title, (*first.equations, *first.activation)), *_modes(first)])
+
+
+def _modes(layer: NetworkLayer) -> Iterator[str]:
+    """Yield what a step of training renews, and which equations others replace in evaluation."""
+    if layer.updates:
+        yield _block(f"  {_AFTER_TRAINING}", layer.updates, "    ")
+    if layer.evaluation is not None:
+        yield _block(f"  {_OUTSIDE_TRAINING}", layer.evaluation, "    ")
 
 
 def _ranges(positions: Sequence[int]) -> str:
@@ -83,8 +93,8 @@ def _ranges(positions: Sequence[int]) -> str:
     return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}–{run[-1]}" for run in runs)
 
 
-def _block(title: str, equations: Sequence[Equation]) -> str:
-    return "\n".join([title, *(f"  {line}" for line in equation_lines(equations))])
+def _block(title: str, equations: Sequence[Equation], indent: str = "  ") -> str:
+    return "\n".join([title, *(f"{indent}{line}" for line in equation_lines(equations))])
 
 
 def _shape(variable: Variable) -> str:
@@ -142,11 +152,21 @@ def _entry(entry: Definition) -> str:
     lines = [f"  {entry.name}", *(f"      {equation}" for equation in entry.equations)]
     if isinstance(entry, Layer) and entry.example:
         lines.append(f"      for {_example(entry.example)}; others follow their shapes and fields")
-    if isinstance(entry, Loss) and entry.indices:
-        lines.append("      for class indices y:")
-        lines.extend(f"        {equation}" for equation in entry.indices)
+    further: dict[str, Sequence[str]] = {}
+    if isinstance(entry, Loss):
+        further = {"for class indices y": entry.indices}
+    elif isinstance(entry, Layer):
+        further = {_AFTER_TRAINING: entry.updates, _OUTSIDE_TRAINING: entry.evaluation}
+    for title, equations in further.items():
+        if equations:
+            lines.append(f"      {title}:")
+            lines.extend(f"        {equation}" for equation in equations)
     lines.extend(f"    {fact}" for fact in _facts(entry))
     return "\n".join(lines)
+
+
+def _extents_of(layer: Layer) -> Mapping[str, tuple[str, ...]]:
+    return {name: state.extents for name, state in layer.state.items()}
 
 
 def _example(example: Reading) -> str:
@@ -160,6 +180,11 @@ def _facts(entry: Definition) -> Iterator[str]:
     if isinstance(entry, Activation | Layer) and entry.parameters:
         shapes = (f"{key} ({', '.join(p.extents)})" for key, p in entry.parameters.items())
         yield f"parameters: {', '.join(shapes)}"
+    if isinstance(entry, Layer):
+        for title, arrays in (("draws", entry.draws), ("state", _extents_of(entry))):
+            if arrays:
+                shown = (f"{key} ({', '.join(extents)})" for key, extents in arrays.items())
+                yield f"{title}: {', '.join(shown)}"
     if isinstance(entry, Layer) and entry.sizes:
         yield f"sizes: {', '.join(entry.sizes)}"
     settings: dict[str, object] = dict(entry.constants)

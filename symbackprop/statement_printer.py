@@ -8,7 +8,7 @@ Python scalar or ``np.dot``'s dispatch costs as much as the arithmetic.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -369,11 +369,11 @@ def section_printer(
     section: str,
     inputs: Mapping[int, str],
     bound: dict[str, str],
-    given: frozenset[str],
+    given: Iterable[str],
 ) -> StatementPrinter:
     """Return a printer that knows the names of the section's values and of the forward ones.
 
-    ``given`` has the names of the network's inputs and of the target.
+    ``given`` has the names of what a step gets anew: inputs, target, draws, running statistics.
     """
     names = dict(inputs)
     for part in visible_from(section):
@@ -383,7 +383,7 @@ def section_printer(
         names,
         bound=bound,
         with_ones=frozenset(buffer.name for buffer in program.buffers if buffer.ones),
-        given=given,
+        given=frozenset(given),
         reserved=_reserved({*program.names.values(), *inputs.values()}),
         batch_last=program.layout.batch_last,
     )

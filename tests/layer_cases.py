@@ -12,6 +12,7 @@ import warnings
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pytest
 from oracles import torch_or_skip
 
 from symbackprop import calculus
@@ -19,6 +20,7 @@ from symbackprop.architecture import Architecture, LayerUse, Use
 from symbackprop.build import build_network
 from symbackprop.catalog import CATALOG
 from symbackprop.emit import generate
+from symbackprop.emit.modes import fewest_samples
 from symbackprop.errors import SymbackpropError
 from symbackprop.reference import accumulate, evaluate, forward_equations
 
@@ -27,7 +29,8 @@ FLOOR = 1e-2  # of the largest number of all tensors: below it, those tensors' r
 BATCHES = (3, 1)
 
 # The layer by PyTorch: p its parameters by symbol, x its input (a tuple where it reads several),
-# f its fields, defaults included.
+# f its fields, defaults included, "training", its draws and its running statistics, which are
+# updated in place.
 TORCH = {
     "dense": lambda p, x, f: x @ p["W"] + p.get("b", 0),
     "layer_norm": lambda p, x, f: functional().layer_norm(
@@ -60,6 +63,19 @@ TORCH = {
     "add": lambda p, x, f: sum(x),
     "multiply": lambda p, x, f: math.prod(x),
     "transpose": lambda p, x, f: x.permute(f["axes"]),
+    "dropout": lambda p, x, f: (
+        x * ((f["u"] >= f["p"]).double() / (1 - f["p"])) if f["training"] else x
+    ),
+    "batch_norm": lambda p, x, f: functional().batch_norm(
+        x,
+        f["running_mean"],
+        f["running_var"],
+        p.get("gamma"),
+        p.get("beta"),
+        f["training"],
+        f["momentum"],
+        f["eps"],
+    ),
 }
 
 
@@ -238,14 +254,18 @@ def disagreements(case, text, batches=BATCHES):
     """Return what the module computes otherwise than loops or PyTorch: (oracle, tensor, error)."""
     network, module = network_of(case), module_of(text)
     found = []
-    for seed, batch in enumerate(batches):
-        point = _point(network, module, batch, seed)
+    for (seed, batch), training in itertools.product(enumerate(batches), modes(network)):
+        point = _point(network, module, batch, seed, training)
+        if training and batch < fewest_samples(network):
+            with pytest.raises(ValueError, match="in training it must have 2 or more"):
+                module.forward(point.params, point.x, **point.held())
+            continue
         results = _computed(module, point)
         oracles = {"loops": _loops(network, point)}
         if case.layer in TORCH:
             oracles["PyTorch"] = _torch(case, network, point)
         for oracle, expected in oracles.items():
-            overall = max(np.abs(value).max(initial=0) for value in expected.values())
+            overall = max((np.abs(value).max(initial=0) for value in expected.values()), default=0)
             for name, value in expected.items():
                 error = _error(results[name], value, overall)
                 if not error <= TOLERANCE:
@@ -254,15 +274,28 @@ def disagreements(case, text, batches=BATCHES):
     return found
 
 
+def modes(network):
+    """Return the values of ``training`` that make a difference."""
+    return (True, False) if network.varies else (True,)
+
+
 @dataclass
 class Point:
     params: dict
     x: np.ndarray
     y: np.ndarray
     cotangent: np.ndarray
+    state: dict
+    draws: dict
+    training: bool
+
+    def held(self):
+        """Return the keywords of a call: always the same draws and running statistics."""
+        state = {name: value.copy() for name, value in self.state.items()}
+        return {"state": state, "training": self.training, "rng": np.random.default_rng(0)}
 
 
-def _point(network, module, batch, seed):
+def _point(network, module, batch, seed, training):
     rng = np.random.default_rng(seed)
     params = module.initialize(seed, scale=0.7)
     for value in params.values():
@@ -270,13 +303,20 @@ def _point(network, module, batch, seed):
     shape = (batch, *(axis.extent for axis in network.input.axes[1:]))
     x = rng.standard_normal(shape)
     output = (batch, *(axis.extent for axis in network.output.axes[1:]))
-    return Point(params, x, rng.standard_normal(output), rng.standard_normal(output))
+    y, cotangent = rng.standard_normal(output), rng.standard_normal(output)
+    initial = module.initial_state() if network.state else {}
+    state = {name: value + rng.random(value.shape) for name, value in initial.items()}
+    drawn = np.random.default_rng(0)
+    shapes = {v.name: [axis.extent for axis in v.axes[1:]] for v in network.draws}
+    draws = {name: drawn.random((batch, *shape)) for name, shape in shapes.items()}
+    return Point(params, x, y, cotangent, state, draws, training)
 
 
 def _computed(module, point):
     kept = {name: value.copy() for name, value in point.params.items()}
-    output, cache = module.forward(point.params, point.x)
-    results = {"output": output}
+    held = point.held()
+    output, cache = module.forward(point.params, point.x, **held)
+    results = {"output": output, **held["state"]}
     results |= {
         f"d{k}": v for k, v in module.backward(point.params, cache, point.cotangent).items()
     }
@@ -287,14 +327,16 @@ def _computed(module, point):
 def _loops(network, point):
     """Run equations and adjoints by plain loops."""
     sizes = {"N": len(point.x)}
+    network = network if point.training else network.evaluated()
     derivation = calculus.derive_layers(network)
-    given = {**point.params, network.input.name: point.x}
+    given = {**point.params, **point.draws, **point.state, network.input.name: point.x}
     run = evaluate(forward_equations(network), given, sizes)
     run |= evaluate(derivation.equations, {**given, **run}, sizes)  # places of maxima, too
     seeds = {network.output.name: point.cotangent}
     adjoints = accumulate(derivation.adjoints, run, seeds, sizes)
     names = [network.input.name, *(p.variable.name for p in network.parameters)]
     found = {"output": run[network.output.name]}
+    found |= {s.variable.name: run[(s.updated or s.variable).name] for s in network.state}
     found |= {f"d{name}": adjoints[name] for name in names if name in adjoints}
     return {name: value.astype(np.float64) for name, value in found.items()}
 
@@ -310,10 +352,19 @@ def _torch(case, network, point):
     value = (value, *[x] * (count - 1)) if count > 1 else value
     owner = network.layers[-1].owner
     own = {k.removesuffix(owner): v for k, v in leaves.items() if k.endswith(owner)}
-    fields = {**CATALOG.layers[case.layer].defaults, **dict(case.fields)}
-    output = TORCH[case.layer](own, value, fields)
+    state = {name: torch.tensor(value) for name, value in point.state.items()}
+    given = {**state, **{name: torch.tensor(value) for name, value in point.draws.items()}}
+    given = {name.removesuffix(owner): value for name, value in given.items()}
+    given |= {"training": point.training} if network.varies else {}
+    fields = {**CATALOG.layers[case.layer].defaults, **dict(case.fields), **given}
+    try:
+        output = TORCH[case.layer](own, value, fields)
+    except ValueError:
+        assert len(point.x) == 1  # which PyTorch's batch_norm never takes in training
+        return {}
     (output * torch.tensor(point.cotangent)).sum().backward()
     found = {"output": output.detach().numpy()}
+    found |= {name: value.numpy() for name, value in state.items()}
     leaves |= {} if network.input.integer else {"x": x}
     for name, leaf in leaves.items():
         gradient = torch.zeros_like(leaf) if leaf.grad is None else leaf.grad
@@ -323,17 +374,20 @@ def _torch(case, network, point):
 
 def _training(module, point, results):
     """Compare the training path with the plain one, twice over one workspace."""
-    output, cache = module.forward(point.params, point.x)
+    output, cache = module.forward(point.params, point.x, **point.held())
     cotangent = module.loss_gradient(output, point.y)
     plain = module.backward(point.params, cache, cotangent)
-    expected = {"loss": np.asarray(module.loss(output, point.y)), **plain}
+    renewed = {name: results[name] for name in point.state}
+    expected = {"loss": np.asarray(module.loss(output, point.y)), **plain, **renewed}
     overall = max(np.abs(value).max(initial=0) for value in (cotangent, *plain.values()))
     work = module.Workspace(len(point.x) + 1)
     found = []
     for workspace in (None, work, work):
+        held = point.held()
         value, gradients = module.loss_and_gradients(
-            point.params, point.x, point.y, workspace=workspace, input_gradient=True
+            point.params, point.x, point.y, **held, workspace=workspace, input_gradient=True
         )
+        gradients = {**gradients, **held["state"]}
         for name, array in {"loss": np.asarray(value), **gradients}.items():
             error = _error(array, expected[name], overall)
             if not error <= TOLERANCE:

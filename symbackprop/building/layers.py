@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any
 
 from symbackprop import definition as kinds
 from symbackprop import scalar
 from symbackprop.architecture import LayerUse, Use
+from symbackprop.building.modes import Modes, instantiate_modes, with_draws_and_state
 from symbackprop.building.reading import as_used, parameter_variables, scope_of
 from symbackprop.building.settings import check_fields, settled, written_rank
 from symbackprop.catalog import Catalog, look_up
@@ -37,9 +38,14 @@ Numbers = Mapping[str, Expression | None]
 class _Part:
     """The equations of a layer's own part, or of its activation, and what they learn."""
 
-    equations: tuple[Equation, ...] = ()
+    modes: Modes = field(default_factory=lambda: Modes(()))
     parameters: tuple[LearnedArray, ...] = ()
     texts: tuple[str, ...] = ()
+
+    @property
+    def equations(self) -> tuple[Equation, ...]:
+        """The equations in training."""
+        return self.modes.equations
 
 
 @dataclass(frozen=True)
@@ -125,6 +131,10 @@ def _layer(
         place=use.place,
         share=shared.owner if shared else "",
         texts=own.texts,
+        draws=own.modes.draws,
+        state=own.modes.state,
+        updates=own.modes.updates,
+        evaluation=own.modes.evaluation,
     )
 
 
@@ -158,13 +168,15 @@ def _own_part(
     names, functions = setting.names, setting.catalog.activations
     entry = look_up(setting.catalog.layers, use.type, "layer", ["activation"])
     definition = as_used(entry, use.fields, sources)
-    for symbol in definition.parameters:
+    for symbol in (*definition.parameters, *definition.draws, *definition.state):
         names.claim(symbol)
     scope = scope_of(definition, use.fields, sources, names.owner, setting.shared)
+    scope = with_draws_and_state(definition, scope, sources)
     scope = replace(scope, result=result, functions=functions)
-    equations = instantiate(definition.equations, scope, names)
-    learned = _learned(definition.parameters, scope, equations, relu_like)
-    return _Part(equations, learned, definition.equations)
+    modes = instantiate_modes(definition, scope, names)
+    learned = _learned(definition.parameters, scope, modes.equations, relu_like)
+    texts = (*definition.equations, *definition.updates, *definition.evaluation)
+    return _Part(modes, learned, texts)
 
 
 def _learned(
@@ -217,7 +229,7 @@ def _count(extents: list[Extent]) -> int:
 
 def _activate(use: Use, source: Variable, setting: _Setting) -> _Part:
     if use.undetermined:
-        return _Part((_undetermined(use.name, source, setting.names.owner),))
+        return _Part(Modes((_undetermined(use.name, source, setting.names.owner),)))
     definition = look_up(setting.catalog.activations, use.name, "activation")
     try:
         return _activated(definition, use.constants, source, setting)
@@ -259,7 +271,7 @@ def _activated(
         calling=(definition.name,),
     )
     equations = instantiate(definition.equations, scope, names)
-    return _Part(equations, _learned(definition.parameters, scope, equations, False))
+    return _Part(Modes(equations), _learned(definition.parameters, scope, equations, False))
 
 
 def _check_channels(parameters: Mapping[str, Variable], source: Variable) -> None:

@@ -12,7 +12,8 @@ from symbackprop.errors import SymbackpropError
 from symbackprop.instantiate import Scope, extent_of
 from symbackprop.instantiate.polynomials import same_extent
 from symbackprop.instantiate.scope import constant_numbers, extent_text, shape_text
-from symbackprop.scalar import Expression
+from symbackprop.network import BATCH
+from symbackprop.scalar import Expression, number
 
 Numbers = Mapping[str, Expression | None]
 
@@ -89,7 +90,9 @@ def scope_of(
     }
     parameters = parameter_variables(definition.parameters, owner, numbers, shared)
     off = {
-        n for n, p in definition.parameters.items() if p.option is not None and not fields[p.option]
+        name: number(0 if isinstance(parameter.initial, str) else parameter.initial)
+        for name, parameter in definition.parameters.items()
+        if parameter.option is not None and not fields[parameter.option]
     }
     return Scope(
         owner=owner,
@@ -97,7 +100,7 @@ def scope_of(
         batched=frozenset(definition.inputs),
         leading=leading,
         numbers=numbers,
-        off=frozenset(off),
+        off=off,
         output=tuple(extent_of(text, numbers) for text in definition.output),
         ranges={name: extent_of(text, numbers) for name, text in definition.ranges.items()},
         roles=tuple(map(Role, definition.roles)),
@@ -119,7 +122,7 @@ def _extents(
     leading: tuple[Index, ...] | None = None
     for (name, declared), source in zip(definition.inputs.items(), sources, strict=True):
         count = len(source.axes) - len(declared)
-        if count < 1:
+        if count != 0 if declared[0] == BATCH.name else count < 1:
             raise SymbackpropError(
                 f"{definition.name} reads {name}[{', '.join(declared)}], "
                 f"its input has the shape {shape_text(source.axes)}"
@@ -168,18 +171,21 @@ def parameter_variables(
     for symbol, parameter in parameters.items():
         if not (symbol.isascii() and symbol.isalpha()):
             raise SymbackpropError(f"parameter {symbol!r}: its name is made of letters only")
-        extents = [extent_of(text, numbers) for text in parameter.extents]
-        if len(extents) > len(PARAMETER_LETTERS):
-            raise SymbackpropError(
-                f"parameter {symbol!r} has more than {len(PARAMETER_LETTERS)} axes"
-            )
-        axes = tuple(Index(*pair) for pair in zip(PARAMETER_LETTERS, extents, strict=False))
-        found[symbol] = Variable(symbol, owner, axes)
+        found[symbol] = array_variable(symbol, parameter.extents, owner, numbers)
         if symbol in shared:
-            if not _alike(axes, shared[symbol].axes):
+            if not _alike(found[symbol].axes, shared[symbol].axes):
                 raise SymbackpropError(
                     f"share: {shared[symbol].name} is {shape_text(shared[symbol].axes)}, "
-                    f"this layer needs {shape_text(axes)}"
+                    f"this layer needs {shape_text(found[symbol].axes)}"
                 )
             found[symbol] = shared[symbol]
     return found
+
+
+def array_variable(symbol: str, extents: Sequence[str], owner: str, numbers: Numbers) -> Variable:
+    """Return the variable of an array without samples, its extents bound."""
+    if len(extents) > len(PARAMETER_LETTERS):
+        raise SymbackpropError(f"parameter {symbol!r} has more than {len(PARAMETER_LETTERS)} axes")
+    bound = [extent_of(text, numbers) for text in extents]
+    axes = tuple(Index(*pair) for pair in zip(PARAMETER_LETTERS, bound, strict=False))
+    return Variable(symbol, owner, axes)

@@ -52,7 +52,7 @@ def derive_network(network: Network) -> NetworkDerivation:
 
 def derive_layers(network: Network) -> Derivation:
     """Derive the plain path: from a given cotangent of the output to input and parameters."""
-    equations = [e for layer in network.layers for e in (*layer.equations, *layer.activation)]
+    equations = [e for layer in network.layers for e in layer.all_equations]
     return _derived(equations, network.output, network.varied, ())
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from symbackprop.checking.report import Finding
 from symbackprop.checking.samples import DEAD
+from symbackprop.checking.subject import draws, moved
 from symbackprop.equations import Equation, Variable
 from symbackprop.errors import SymbackpropError
 from symbackprop.network import Head, Network
@@ -108,10 +109,23 @@ def _compared(network: Network, equations: Sequence[Equation], arrays: Arrays) -
 
 
 def _values(network: Network, arrays: Arrays) -> dict[str, np.ndarray[Any, Any]]:
-    """Return parameters and input by the names that the equations use."""
+    """Return parameters, input, statistics and draws by the names that the equations use."""
     names = {f"param {p.variable.name}": p.variable.name for p in network.parameters}
     names |= {_saved(variable): variable.name for variable in network.inputs}
-    return {name: arrays[key] for key, name in names.items() if key in arrays}
+    values = {name: arrays[key] for key, name in names.items() if key in arrays}
+    state = {
+        s.variable.name: np.full([a.extent for a in s.variable.axes], s.initial)  # type: ignore[misc]
+        for s in network.state
+    }
+    samples = len(arrays[_saved(network.inputs[0])])
+    return {**values, **moved(state), **_drawn(network, samples)}
+
+
+def _drawn(network: Network, samples: int) -> dict[str, np.ndarray[Any, Any]]:
+    """Return what the module drew: layer by layer, samples first."""
+    rng = draws()
+    shapes = {v.name: [a.extent for a in v.axes[1:]] for v in network.draws}
+    return {name: rng.random((samples, *shape)) for name, shape in shapes.items()}  # type: ignore[arg-type]
 
 
 def _saved(variable: Variable) -> str:

@@ -227,34 +227,42 @@ def _comparisons(
 ) -> Mapping[str, Callable[[], dict[str, Outcome]]]:
     """Return by path what compares it at this point."""
     point = subject, {**params, **_named(sample.x)}, sample
-    found = {"backward": partial(_compare_plain, *point)}
+    found = {}
+    for training in subject.modes:
+        mode = "" if training else " in evaluation"
+        found[f"backward{mode}"] = partial(_compare_plain, *point, training=training)
+        for number, y in enumerate(sample.targets):
+            found[f"step {number}{mode}"] = partial(_compare_step, *point, y, training=training)
     for number, y in enumerate(sample.targets):
         found[f"{HEAD} {number}"] = partial(_compare_loss, *point, y)
-        found[f"training {number}"] = partial(_compare_training, *point, y)
     return found
 
 
-def _compare_plain(subject: Subject, arrays: Arrays, sample: Sample) -> dict[str, Outcome]:
+def _compare_plain(
+    subject: Subject, arrays: Arrays, sample: Sample, *, training: bool
+) -> dict[str, Outcome]:
     params, x = _split(arrays)
-    _, cache = subject.forward(params, x)
+    _, cache = subject.forward(params, x, training)
     gradient = _flat(subject.call("backward", params, cache, sample.cotangent))
 
     def outputs(moved: Arrays) -> Array:
-        return subject.forward(*_split(moved))[0]
+        return subject.forward(*_split(moved), training)[0]
 
     moves = _moves(arrays, gradient, sample.size)
     return compare(outputs, sample.cotangent, arrays, gradient, moves)
 
 
-def _compare_training(
-    subject: Subject, arrays: Arrays, sample: Sample, y: Array
+def _compare_step(
+    subject: Subject, arrays: Arrays, sample: Sample, y: Array, *, training: bool
 ) -> dict[str, Outcome]:
-    _, trained = subject.train(*_split(arrays), y, input_gradient=True)
+    _, trained = subject.train(*_split(arrays), y, training=training, input_gradient=True)
     gradient = {name: np.array(value) for name, value in _flat(trained).items()}
     workspace = subject.call("Workspace", sample.size)
 
     def outputs(moved: Arrays) -> Array:
-        return np.asarray(subject.train(*_split(moved), y, workspace=workspace)[0])
+        return np.asarray(
+            subject.train(*_split(moved), y, training=training, workspace=workspace)[0]
+        )
 
     moves = _moves(arrays, gradient, sample.size)
     return compare(outputs, np.ones(()), arrays, gradient, moves)

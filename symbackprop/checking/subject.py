@@ -20,6 +20,17 @@ _ALWAYS = ("PARAMETER_SHAPES", "initialize", "forward", "backward")
 _WITH_LOSS = ("loss_gradient", "loss_and_gradients", "update", "Workspace")
 
 
+def draws() -> np.random.Generator:
+    """Return the generator that all calls draw from: the same numbers in each."""
+    return np.random.default_rng(0)
+
+
+def moved(state: Mapping[str, Array]) -> dict[str, Array]:
+    """Return running statistics away from where they start, in the same way at every call."""
+    rng = np.random.default_rng(1)
+    return {name: value + rng.random(value.shape) for name, value in state.items()}
+
+
 class Captured(BaseException):
     """Carries the input that a module's own check gave to its ``forward``."""
 
@@ -77,35 +88,52 @@ class Subject:
     @cached_property
     def draws(self) -> bool:
         """Whether training needs a random generator."""
+        x = self.inputs(np.random.default_rng(0), 2)
+        held = {**self.held(), "rng": None}
         try:
-            self.forward(self.parameters(0), self.inputs(np.random.default_rng(0), 2), draw=False)
+            self.call("forward", self.parameters(0), x, **held)
         except SymbackpropError:
             return True
         return False
 
-    def held(self, draw: bool | None = None) -> dict[str, Any]:
+    @property
+    def keeps_state(self) -> bool:
+        """Whether it has running statistics."""
+        return hasattr(self.module, "initial_state")
+
+    @property
+    def modes(self) -> tuple[bool, ...]:
+        """The values of ``training`` that make a difference."""
+        return (True, False) if self.keeps_state or self.draws else (True,)
+
+    def held(self, training: bool = True) -> dict[str, Any]:
         """Return the keywords that hold draws and state fixed, made afresh for every call."""
-        fixed: dict[str, Any] = {"training": True}
-        if self.draws if draw is None else draw:
-            fixed["rng"] = np.random.default_rng(0)
-        if hasattr(self.module, "initial_state"):
-            fixed["state"] = self.call("initial_state")
+        fixed: dict[str, Any] = {"training": training, "rng": draws()}
+        if self.keeps_state:
+            fixed["state"] = moved(self.call("initial_state"))
         return fixed
 
     def forward(
-        self, params: Mapping[str, Array], x: Inputs, draw: bool | None = None
+        self, params: Mapping[str, Array], x: Inputs, training: bool = True
     ) -> tuple[Array, Any]:
         """Return the output and the cache of the plain path."""
-        result = self.call("forward", params, x, **self.held(draw))
+        result = self.call("forward", params, x, **self.held(training))
         if not isinstance(result, tuple) or len(result) != 2:
             raise SymbackpropError("forward did not return (output, cache)")
         return np.asarray(result[0]), result[1]
 
     def train(
-        self, params: Mapping[str, Array], x: Inputs, y: Array, **keywords: Any
+        self,
+        params: Mapping[str, Array],
+        x: Inputs,
+        y: Array,
+        *,
+        training: bool = True,
+        **keywords: Any,
     ) -> tuple[float, dict[str, Array]]:
         """Return the value and the gradients of the training path."""
-        result = self.call("loss_and_gradients", params, x, y, **self.held(), **keywords)
+        held = {**self.held(training), **keywords}
+        result = self.call("loss_and_gradients", params, x, y, **held)
         if not isinstance(result, tuple) or len(result) != 2 or not isinstance(result[1], dict):
             raise SymbackpropError("loss_and_gradients did not return (value, gradients)")
         return float(result[0]), result[1]

@@ -36,7 +36,7 @@ def variants(
     Returns:
         Findings by name: arguments unchanged, float32, and, for a module with a loss: both paths
         agree, other arrays than the module's own, a workspace, results that last, and a step of
-        ``update``.
+        ``update``; for one with running statistics: both paths update them alike.
     """
     before = _arguments(params, samples)
     found: dict[str, float] = {}
@@ -53,6 +53,8 @@ def variants(
         found["workspace"] = _workspace(subject, params, tries, plain)
         found["results last"] = _lasting(subject, params, tries)
         found["update"] = _update(subject, params, plain[0][1])
+    if subject.keeps_state:
+        found["state"] = _state(subject, params, samples)
     found["arguments unchanged"] = _difference(_arguments(params, samples), before)
     checks = {name: Finding(error, ROUNDING) for name, error in found.items()}
     return {**checks, "float32": Finding(_single(subject, params, samples), SINGLE)}
@@ -159,6 +161,23 @@ def _update(subject: Subject, params: Mapping[str, Array], gradient: dict[str, A
     idle = [np.array_equal(params[k] - RATE * np.asarray(gradient[k]), params[k]) for k in params]
     descends = all(s < 0 or still for s, still in zip(slopes, idle, strict=True))
     return worst if descends else np.inf
+
+
+def _state(subject: Subject, params: Mapping[str, Array], samples: Sequence[Sample]) -> float:
+    """Return how far both paths' new running statistics differ, and what evaluation changes."""
+    worst = 0.0
+    for sample in samples:
+        calls: list[tuple[str, tuple[Any, ...]]] = [("forward", (params, sample.x))]
+        calls += [("loss_and_gradients", (params, sample.x, y)) for y in sample.targets]
+        for training in subject.modes:
+            found = []
+            for function, arguments in calls:
+                held = subject.held(training)
+                subject.call(function, *arguments, **held)
+                found.append(held["state"])
+            expected = found[0] if training else subject.held()["state"]
+            worst = _worst(worst, *(_difference(state, expected) for state in found))
+    return worst
 
 
 def _has_moments(subject: Subject) -> bool:

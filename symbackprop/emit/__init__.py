@@ -22,6 +22,7 @@ from symbackprop.emit.header import (
     fans,
     preamble,
     shape,
+    state_table,
     tables,
     target_forms,
     value_target,
@@ -33,15 +34,17 @@ from symbackprop.emit.layers import (
     begin_with_constants,
     forward_body,
     head_bodies,
+    penalty_body,
     reads,
 )
+from symbackprop.emit.modes import Mode, fewest_samples, training_words
 from symbackprop.emit.optimizer import OptimizerSource, optimizer_source
 from symbackprop.emit.step import StepSource, StepWriter
 from symbackprop.equations import Derivation, Equation, Variable, accesses_of
 from symbackprop.errors import SymbackpropError
 from symbackprop.lowering.checker import check_program
 from symbackprop.lowering.masks import join_masks
-from symbackprop.lowering.plain import head_program, plain_program
+from symbackprop.lowering.plain import head_program, penalty_program, plain_program
 from symbackprop.lowering.runs import SHORTEST_RUN, equal_layers
 from symbackprop.lowering.storage import plan_storage
 from symbackprop.lowering.training import training_values
@@ -109,38 +112,55 @@ class _Writer:
         self.equal = equal_layers(network, shortest_run)
         self.shared = Shared({}, set(), set())
         layers = calculus.derive_layers(network)
-        plain = plain_program(network, layers)
         apart = [(h, calculus.derive_head(network, h, fused=False)) for h in network.heads]
         fused = [(h, calculus.derive_head(network, h, fused=True)) for h in network.heads]
-        comments = Comments(network, layers, apart)
+        modes = [self._mode(network, layers, apart)]
+        if network.varies:
+            evaluated = network.evaluated()
+            modes.append(self._mode(evaluated, calculus.derive_layers(evaluated), apart))
+        comments = modes[0].comments
         self.bodies: dict[str, Body] = {
-            "forward": forward_body(network, plain, comments, self.shared, self.equal),
-            "backward": backward_body(network, plain, comments, self.shared, self.equal),
+            "forward": forward_body(modes, self.shared, self.equal),
+            "backward": backward_body(modes, self.shared, self.equal),
         }
         self.step: StepSource | None = None
         if network.heads:
             programs = [head_program(network, h, d) for h, d in apart]
             loss, gradient = head_bodies(network, programs, comments, self.shared)
             self.bodies |= {"loss": loss, "loss_gradient": gradient}
+            penalties = [
+                (p, calculus.derive_penalty(e, p))
+                for e in network.penalties
+                for p in [_penalized(e)]
+            ]
+            if network.varies:
+                programs = [penalty_program(network, p, d) for p, d in penalties]
+                self.bodies["_evaluated"] = penalty_body(programs, self.shared)
         for body in self.bodies.values():
             begin_with_constants(body, network.constants)
         if network.heads:
             comments = Comments(network, layers, fused)
-            self.step = self._step(layers, fused, comments)
+            self.step = self._step(layers, fused, penalties, comments)
             self.bodies["loss_and_gradients"] = self.step.body
         self.optimizer: OptimizerSource = optimizer_source(optimizer)
         self.bodies["_step"] = self.optimizer.body
+
+    def _mode(
+        self,
+        network: Network,
+        layers: Derivation,
+        heads: Sequence[tuple[Head, Derivation]],
+    ) -> Mode:
+        comments = Comments(network, layers, heads)
+        return Mode(network, plain_program(network, layers, self.network.varies), comments)
 
     def _step(
         self,
         layers: Derivation,
         fused: Sequence[tuple[Head, Derivation]],
+        penalties: Sequence[tuple[Variable, Derivation]],
         comments: Comments,
     ) -> StepSource:
-        penalties = [
-            (_penalized(equations), calculus.derive_penalty(equations, _penalized(equations)))
-            for equations in self.network.penalties
-        ]
         training = training_values(self.network, layers, fused, penalties)
         program = join_masks(plan_storage(self.network, training, self.equal.runs))
         check_program(program, training.last)
@@ -168,6 +188,11 @@ class _Writer:
             "tables": tables(network, self.equal),
             "fans": fans(network),
             **input_context(network),
+            "varies": network.varies,
+            "state": state_table(network),
+            "draws": bool(network.draws),
+            "fewest": fewest_samples(network),
+            "training_words": training_words(network),
             "output_shape": shape_text(shape(network.output)),
             "output_check": check_text(network.output),
             "value_target": value_target(network),
@@ -193,7 +218,11 @@ class _Writer:
             "scratch_names": [f"t{k + 1}" for k in range(self.optimizer.scratch)],
         }
         for name, body in bodies.items():
-            key = {"loss_and_gradients": "step", "_step": "step_of_update"}.get(name, name)
+            key = {
+                "loss_and_gradients": "step",
+                "_step": "step_of_update",
+                "_evaluated": "evaluated_penalty",
+            }.get(name, name)
             context[key] = body.text
             context[f"{key}_needs_n"] = reads(body.text, "n")
             context[f"{key}_needs_dtype"] = reads(body.text, "dtype")

@@ -23,14 +23,13 @@ class Body:
     lines: list[str] = field(default_factory=list)
     computes: list[str] = field(default_factory=list)
 
-    def add(self, statements: Iterable[str], computes: str = "", remark: str = "") -> None:
-        """Add statements under a comment."""
-        indent = "    " * self.depth
-        written = (
-            [*comment(remark, indent), *block(statements, self.depth)]
-            if remark
-            else block(statements, self.depth)
-        )
+    def add(
+        self, statements: Iterable[str], computes: str = "", remark: str = "", inside: int = 0
+    ) -> None:
+        """Add statements under a comment, ``inside`` so many compound statements."""
+        depth = self.depth + inside
+        remarks = comment(remark, "    " * depth) if remark else []
+        written = [*remarks, *block(statements, depth)]
         self.lines.extend(written)
         self.computes.extend([computes] * len(written))
 
@@ -43,7 +42,7 @@ class Body:
     def pieces(self, pieces: Iterable[Piece]) -> None:
         """Add statements, each piece under its comment."""
         for piece in pieces:
-            self.add(piece.lines, piece.variable, piece.remark)
+            self.add(piece.lines, piece.variable, piece.remark, piece.depth)
 
     def nested(self, header: str, inner: Body) -> None:
         """Add a compound statement."""

@@ -17,7 +17,7 @@ from symbackprop.equations import (
     Variable,
     accesses_of,
 )
-from symbackprop.network import Head, Network
+from symbackprop.network import Head, Layer, Network
 from symbackprop.scalar import ONE, Slot
 from symbackprop.unicode_printer import adjoint_lines, equation_lines
 
@@ -38,7 +38,8 @@ class Comments:
         self.lines: dict[Variable, str] = {}
         self._derived(layers)
         for layer in network.layers:
-            self._equations((*layer.equations, *layer.activation))
+            self._equations(layer.all_equations)
+            self._updates(layer)
         self.heads: dict[str, Comments] = {}
         for head, derivation in heads:
             own = copy(self)
@@ -59,6 +60,19 @@ class Comments:
         """Return the line, or nothing; what the calculus made has no name that users know."""
         shown = variable is not None and not variable.made
         return self.lines.get(variable, "") if variable and shown else ""
+
+    def of_update(self, statistic: Variable) -> str:
+        """Return the line of a running statistic's new value."""
+        return self.lines.get(statistic, "")
+
+    def _updates(self, layer: Layer) -> None:
+        statistics = {s.updated: s.variable for s in layer.state if s.updated}
+        for equation in layer.updates:
+            statistic = statistics.get(equation.target.variable)
+            if statistic is not None:
+                target = replace(equation.target, variable=statistic)
+                (line,) = equation_lines([replace(equation, target=target)])
+                self.lines[statistic] = line.replace(" = ", " ← ", 1)
 
     def _equations(self, equations: tuple[Equation, ...]) -> None:
         made = {e.target.variable: e for e in equations if e.target.variable.made}

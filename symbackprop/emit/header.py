@@ -23,7 +23,7 @@ def preamble(network: Network, version: str) -> str:
     ]
     for kind, layer in _kinds(network):
         lines.append(f"    {kind}")
-        lines.extend(_wrapped(equation_lines(layer.equations + layer.activation)))
+        lines.extend(_wrapped(equation_lines(layer.all_equations)))
     for head in network.heads:
         form = "" if len(network.heads) == 1 else f", y as {_FORMS[head.form]}"
         lines.append(f"    {network.loss}{form}")
@@ -123,6 +123,18 @@ def fans(network: Network) -> str:
         return ""
     lines = [f'    "{name}": {pair},' for name, pair in found.items()]
     return "\n".join(["FANS = {  # of weights: inputs of a unit, units of an input", *lines, "}"])
+
+
+def state_table(network: Network) -> str:
+    """Return the table of running statistics, "" where there is none."""
+    if not network.state:
+        return ""
+    lines = ["STATE = {  # name: (shape, start)"]
+    for statistic in network.state:
+        extents = tuple(axis.extent for axis in statistic.variable.axes)
+        entry = f'"{statistic.variable.name}": ({extents!r}, {statistic.initial:g}),'
+        lines.extend(fit(entry, "    "))
+    return "\n".join([*lines, "}"])
 
 
 def _entries(layer: Layer, run: range) -> list[str]:

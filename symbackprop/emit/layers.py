@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 from symbackprop.emit.body import Body
 from symbackprop.emit.comments import Comments
+from symbackprop.emit.modes import Mode, branched, common, merged, with_state
 from symbackprop.emit.plain_loops import Kept, in_loops, plain_loops, write_segments
 from symbackprop.emit.runs import Names, Piece, Segment, tokens, variable_names
 from symbackprop.equations import Variable
@@ -31,25 +32,57 @@ class Shared:
     functions: set[str]
 
 
-def forward_body(
-    network: Network, program: PlainProgram, comments: Comments, shared: Shared, equal: EqualLayers
-) -> Body:
+def forward_body(modes: Sequence[Mode], shared: Shared, equal: EqualLayers) -> Body:
     """Return forward: every layer, then the output and the cache."""
-    printer = _printer(network, program, program.forward_names, shared)
-    segments = _segments(printer, program.forward, comments)
-    cache = cached_names(network, program)
-    names = Names({*variable_names(network), *printer.names.values()})
+    network = modes[0].network
+    printers = [_printer(m.network, m.program, m.program.forward_names, shared) for m in modes]
+    caches = [cached_names(mode.network, mode.program) for mode in modes]
+    pairs = zip(modes, printers, caches, strict=True)
+    segments = merged([_forward_segments(mode, printer, kept) for mode, printer, kept in pairs])
+    cache = common(caches)
+    names = _names(network, printers)
     loops = plain_loops(segments, names, equal, Kept("cache", cache, _parameters(network)))
     body = Body()
     given = {v.name: cache.pop(v.name) for v in network.inputs}
+    if len(modes) > 1:
+        given["training"] = "training"
     if loops:
         body.add([f"cache = {{{_pairs(given)}}}"])
     result = cache[network.output.name]
     rest = {key: name for key, name in cache.items() if not in_loops(loops, key)}
-    write_segments(body, segments, loops, [result, *rest.values()])
+    own = _own(caches)
+    wanted = [result, *rest.values(), *(name for entries in own for name in entries.values())]
+    write_segments(body, segments, loops, wanted)
     body.add([f"cache |= {{{_pairs(rest)}}}" if loops else f"cache = {{{_pairs(given | rest)}}}"])
+    body.add(branched([_kept("cache", entries) for entries in own]))
     body.add([f"return {result}, cache"])
     return body
+
+
+def _forward_segments(mode: Mode, printer: NumpyPrinter, cache: Mapping[str, str]) -> list[Segment]:
+    """Return what every layer contributes to forward, draws and running statistics included."""
+    segments = _segments(printer, mode.program.forward, mode.comments)
+    updates: dict[str, list[Piece]] = {}
+    for variable, value in mode.program.updated.items():
+        remark = mode.comments.of_update(variable)
+        lines = short(printer, value, f'state["{variable.name}"][...] = ', f"t{variable.owner}")
+        updates.setdefault(variable.owner, []).append(Piece(tuple(lines), "", remark))
+    return with_state(mode.network, segments, updates, cache.values())
+
+
+def _own(modes: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+    """Return the entries of each mode that are not those of all."""
+    shared = common(modes)
+    return [{k: v for k, v in entries.items() if k not in shared} for entries in modes]
+
+
+def _kept(where: str, entries: Mapping[str, str]) -> list[str]:
+    return [f"{where} |= {{{_pairs(entries)}}}"] if entries else []
+
+
+def _names(network: Network, printers: Sequence[NumpyPrinter]) -> Names:
+    used = (name for printer in printers for name in printer.names.values())
+    return Names({*variable_names(network), *used})
 
 
 def cached_names(network: Network, program: PlainProgram) -> dict[str, str]:
@@ -60,31 +93,42 @@ def cached_names(network: Network, program: PlainProgram) -> dict[str, str]:
     return {**given, **kept, **{name: name for name in saved}}
 
 
-def backward_body(
-    network: Network, program: PlainProgram, comments: Comments, shared: Shared, equal: EqualLayers
-) -> Body:
+def backward_body(modes: Sequence[Mode], shared: Shared, equal: EqualLayers) -> Body:
     """Return backward: from ∂E/∂output to all gradients."""
-    printer = _printer(network, program, program.backward_names, shared)
-    segments = _segments(printer, program.backward, comments)
-    learned = {p.variable.name: p.variable.bar() for p in network.parameters}
-    found = {name: _gradient(program, variable) for name, variable in learned.items()}
-    found |= input_entries({v: _gradient(program, v.bar()) for v in network.inputs})
-    grads = {name: text for name, text in found.items() if text}
-    cached = dict.fromkeys(cached_names(network, program).values())
-    names = Names({*variable_names(network), *printer.names.values()})
+    network = modes[0].network
+    printers = [_printer(m.network, m.program, m.program.backward_names, shared) for m in modes]
+    pairs = zip(modes, printers, strict=True)
+    every = [_segments(printer, mode.program.backward, mode.comments) for mode, printer in pairs]
+    segments = merged(every)
+    found = [_gradients(mode) for mode in modes]
+    grads = common(found)
+    caches = [cached_names(mode.network, mode.program).values() for mode in modes]
+    cached = common([dict.fromkeys(names, "") for names in caches])
+    names = _names(network, printers)
     kept = Kept("grads", grads, _parameters(network), frozenset(cached))
     loops = plain_loops(segments, names, equal, kept)
     inner = Body()
     rest = {key: name for key, name in grads.items() if not in_loops(loops, key)}
-    write_segments(inner, segments, loops, rest.values())
+    own = _own(found)
+    wanted = [*rest.values(), *(name for entries in own for name in entries.values())]
+    write_segments(inner, segments, loops, wanted)
     read = tokens(line for s in segments if not in_loops(loops, s.layer) for line in s.lines)
     body = Body()
+    if "training" in read:
+        body.add(['training = cache["training"]'])
     body.add(f'{name} = cache["{name}"]' for name in cached if name in read)
+    apart = [
+        [name for name in dict.fromkeys(names) if name not in cached and name in _read(segments)]
+        for names, segments in zip(caches, every, strict=True)
+    ]
+    body.add(branched([[f'{name} = cache["{name}"]' for name in names] for names in apart]))
     if loops:
         body.add(["grads = {}"])
-        inner.add([f"grads |= {{{_pairs(rest)}}}", "return grads"])
-    else:
-        inner.add([f"return {{{_pairs(rest)}}}"])
+        inner.add([f"grads |= {{{_pairs(rest)}}}"])
+    elif any(own):
+        inner.add([f"grads = {{{_pairs(rest)}}}"])
+    inner.add(branched([_kept("grads", entries) for entries in own]))
+    inner.add(["return grads" if loops or any(own) else f"return {{{_pairs(rest)}}}"])
     body.append(inner)
     return body
 
@@ -96,6 +140,19 @@ def input_entries(gradients: Mapping[Variable, str]) -> dict[str, str]:
         return dict(zip(["x"], found.values(), strict=False))
     pairs = ", ".join(f'"{variable.owner}": {text}' for variable, text in found.items())
     return {"x": f"{{{pairs}}}"}
+
+
+def _read(segments: Iterable[Segment]) -> dict[str, None]:
+    return tokens(line for segment in segments for line in segment.lines)
+
+
+def _gradients(mode: Mode) -> dict[str, str]:
+    """Return the name of each gradient that there is, under its key."""
+    network, program = mode.network, mode.program
+    learned = {p.variable.name: p.variable.bar() for p in network.parameters}
+    found = {key: _gradient(program, variable) for key, variable in learned.items()}
+    found |= input_entries({v: _gradient(program, v.bar()) for v in network.inputs})
+    return {key: text for key, text in found.items() if text}
 
 
 def _pairs(entries: Mapping[str, str]) -> str:
@@ -139,6 +196,22 @@ def _by_form(
             body.append(inner)
         else:
             body.nested(f"if y.ndim == {len(head.target.axes)}:", inner)
+    return body
+
+
+def penalty_body(programs: Sequence[HeadProgram], shared: Shared) -> Body:
+    """Return what adds penalties to the loss and to gradients that are there."""
+    body = Body()
+    for program in programs:
+        starts = ("value += ", f'grads["{program.target.name}"] += ')
+        for start, function in zip(starts, (program.loss, program.gradient), strict=True):
+            names = dict(function.names)
+            printer = NumpyPrinter(
+                program.layout, names, shared.constants, shared.helpers, program.variables
+            )
+            for assignment in function.assignments:
+                body.add(_statements(printer, assignment, "t"))
+            body.add(short(printer, function.result, start))
     return body
 
 

@@ -46,11 +46,15 @@ class Relative(NamedTuple):
 
 @dataclass(frozen=True)
 class Piece:
-    """Statements under one comment, and the name of the variable that they compute."""
+    """Statements under one comment, and the name of the variable that they compute.
+
+    ``depth`` says how many branches they stand in.
+    """
 
     lines: tuple[str, ...]
     variable: str = ""
     remark: str = ""
+    depth: int = 0
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -132,8 +136,8 @@ def variable_names(network: Network) -> set[str]:
     """Return the names of all variables of layers, and of their adjoints."""
     found = set()
     for layer in network.layers:
-        targets = [e.target.variable for e in (*layer.equations, *layer.activation)]
-        for variable in (*targets, *(array.variable for array in layer.parameters)):
+        targets = [e.target.variable for e in layer.all_equations]
+        for variable in (*targets, *layer.given):
             found |= {variable.name, variable.bar().name}
     return found
 
@@ -183,7 +187,8 @@ def looped(
     for piece in segment.pieces:
         lines = tuple(names.replaced(line, layer, local.__getitem__) for line in piece.lines)
         remark = names.replaced(piece.remark, layer, lambda name: name.local)
-        pieces.append(Piece(lines, _through(piece.variable, layer, last), remark))
+        variable = _through(piece.variable, layer, last)
+        pieces.append(Piece(lines, variable, remark, piece.depth))
     return tuple(pieces)
 
 

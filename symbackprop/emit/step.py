@@ -14,6 +14,7 @@ from symbackprop.emit.comments import Comments
 from symbackprop.emit.families import Families
 from symbackprop.emit.layers import Shared, input_entries
 from symbackprop.emit.lines import WIDTH
+from symbackprop.emit.modes import fetching
 from symbackprop.emit.runs import (
     Names,
     Piece,
@@ -84,7 +85,9 @@ class StepWriter:
         self.variables, self.inputs = training.variables, training.inputs
         self.input_cotangents = training.input_cotangents
         self.comments, self.shared = comments, shared
-        self.given = frozenset({"y", *(variable.name for variable in network.inputs)})
+        statistics = (s.variable for s in network.state)
+        fetched = (*network.inputs, *network.draws, *statistics)
+        self.given = frozenset({"y", *(variable.name for variable in fetched)})
         self.source = StepSource()
         self.binding = step_binding(network, program)
         self.sections = {section.name: section for section in program.sections}
@@ -97,6 +100,9 @@ class StepWriter:
     def write(self) -> StepSource:
         """Return the step's source."""
         body = self.source.body
+        read = tokens(line for found in self.segments.values() for s in found for line in s.lines)
+        for layer in self.network.layers:
+            body.add(fetching(layer, read, "work.dtype"))
         heads = [head for head in self.network.heads if head.form in self.sections]
         seen: set[str] = set()
         self._section(body, "forward", seen)
@@ -204,8 +210,10 @@ class StepWriter:
         if printer.aliases:
             aliases = [f"{name} = {view}" for name, view in printer.aliases.items()]
             written.insert(0, (written[0][0], aliases, None))
-        if section.name == "forward" and self.program.layout.batch_last:
-            written.insert(0, (1, self._turned(), None))
+        if section.name == "forward":
+            written += self._updates(section)
+            if self.program.layout.batch_last:
+                written.insert(0, (1, self._turned(), None))
         if head:
             cost = next(h.cost.name for h in self.network.heads if h.form == head)
             old = section.outputs[cost]
@@ -213,6 +221,19 @@ class StepWriter:
         groups = groupby(written, key=lambda entry: entry[0])
         comments = self.comments.section(section.name)
         return [Segment(owner, _pieces(entries, comments)) for owner, entries in groups]
+
+    def _updates(self, section: Section) -> list[_Written]:
+        """Return what writes the new running statistics."""
+        return [
+            (
+                layer.position,
+                [f'state["{s.variable.name}"][...] = {section.outputs[s.updated.name]}'],
+                s.variable,
+            )
+            for layer in self.network.layers
+            for s in layer.state
+            if s.updated
+        ]
 
     def _section(self, body: Body, name: str, seen: set[str]) -> None:
         """Write a section: layer by layer, equal layers as loops."""

@@ -24,7 +24,6 @@ from symbackprop.formula import (
     Formula,
     Reduce,
     Reference,
-    bound_letters,
     references,
 )
 from symbackprop.formula_reader import FUNCTIONS, read_equation
@@ -32,6 +31,7 @@ from symbackprop.instantiate import polynomials
 from symbackprop.instantiate.declare import declare, letters_of, reads_batch
 from symbackprop.instantiate.extents import Table
 from symbackprop.instantiate.fold import as_number, fold
+from symbackprop.instantiate.instance import Instance, apart, check_updated, needed, renewal
 from symbackprop.instantiate.reads import Frame, Operands, Subscripts, granted, matches
 from symbackprop.instantiate.scope import (
     Names,
@@ -61,28 +61,42 @@ def instantiate(texts: Sequence[str], scope: Scope, names: Names) -> tuple[Equat
     Raises:
         SymbackpropError: names the equation and what is wrong in it.
     """
+    return instantiate_with_updates(texts, (), scope, names).equations
+
+
+def instantiate_with_updates(
+    texts: Sequence[str], updates: Sequence[str], scope: Scope, names: Names
+) -> Instance:
+    """Return the equations of one use of a definition and those of its statistics' new values.
+
+    Args:
+        texts: as for ``instantiate``.
+        updates: equations whose targets are variables of the scope.
+        scope: as for ``instantiate``.
+        names: as for ``instantiate``.
+
+    Raises:
+        SymbackpropError: as for ``instantiate``, or a new value has another shape than the old.
+    """
     assignments = [read_equation(text, scope.functions) for text in texts]
-    scope = replace(scope, leading=_apart(scope.leading, assignments))
+    renewed = [read_equation(text, scope.functions) for text in updates]
+    assignments[-1:-1] = [renewal(assignment) for assignment in renewed]
+    texts = (*texts[:-1], *updates, *texts[-1:])
+    scope = replace(scope, leading=apart(scope.leading, assignments))
     binder = _Binder(scope, names)
     declare(texts, assignments, binder.table, names)
     for position, (text, assignment) in enumerate(zip(texts, assignments, strict=True)):
         try:
-            binder.bind(assignment, position == len(texts) - 1)
+            binder.bind(assignment, position >= len(texts) - 1 - len(updates))
         except SymbackpropError as error:
             raise error.at(f"equation {text!r}") from None
-    return _needed(binder.equations)
-
-
-def _apart(leading: tuple[Index, ...], assignments: list[Assignment]) -> tuple[Index, ...]:
-    """Rename the leading indices that share a letter with the equations' own."""
-    written: set[str] = set()
-    for assignment in assignments:
-        written.update(item.name for item in references(assignment.target))
-        written.update(bound_letters(assignment.value))
-    return tuple(
-        replace(index, name=f"_{index.name}") if index.name in written else index
-        for index in leading
-    )
+    updated = {a.target.name: binder.table.variables[renewal(a).target.name] for a in renewed}
+    check_updated(updated, scope)
+    result = binder.equations[-1].target.variable
+    every = needed(binder.equations, [*updated.values(), result])
+    equations = needed(every, [result])
+    rest = tuple(equation for equation in every if equation not in equations)
+    return Instance(equations, rest, updated)
 
 
 def _check_numbers(function: Expression, operands: tuple[Operand, ...]) -> None:
@@ -99,20 +113,6 @@ def _check_numbers(function: Expression, operands: tuple[Operand, ...]) -> None:
                 )
 
 
-def _needed(equations: list[Equation]) -> tuple[Equation, ...]:
-    by_target = {equation.target.variable: equation for equation in equations}
-    stack = [equations[-1].target.variable]
-    needed: set[Variable] = set()
-    while stack:
-        variable = stack.pop()
-        if variable in needed or variable not in by_target:
-            continue
-        needed.add(variable)
-        operands = by_target[variable].operands
-        stack.extend(operand.variable for operand in operands if isinstance(operand, Access))
-    return tuple(equation for equation in equations if equation.target.variable in needed)
-
-
 class _Binder:
     """Binds the equations of one definition in order; holds what has been defined so far."""
 
@@ -122,11 +122,11 @@ class _Binder:
         self.table = Table(scope)
         self.subscripts = Subscripts(self.table, scope.numbers)
         self.equations: list[Equation] = []
-        self.values: dict[str, Expression] = dict.fromkeys(scope.off, ZERO)
+        self.values: dict[str, Expression] = dict(scope.off)
         self.hoisted: dict[object, Access] = {}
         self.target = ""
 
-    def bind(self, assignment: Assignment, last: bool) -> None:
+    def bind(self, assignment: Assignment, kept: bool) -> None:
         """Append the equation, and before it those that it needs hoisted."""
         name = assignment.target.name
         variable = self.table.variables[name]
@@ -140,9 +140,9 @@ class _Binder:
             if access.variable == variable:
                 del self.table.pending[name]
                 return
-        self._define(name, assignment, frame, last)
+        self._define(name, assignment, frame, kept)
 
-    def _define(self, name: str, assignment: Assignment, frame: Frame, last: bool) -> None:
+    def _define(self, name: str, assignment: Assignment, frame: Frame, kept: bool) -> None:
         variable, value = self.table.variables[name], assignment.value
         reduction: Reduction | None = None
         reduced: tuple[Index, ...] = ()
@@ -155,7 +155,7 @@ class _Binder:
         _check_numbers(function, operands)
         equation = Equation(target, function, operands, reduction, reduced, held=assignment.held)
         del self.table.pending[name]
-        if last or not self._is_copy(name, equation):
+        if kept or not self._is_copy(name, equation):
             self.equations.append(equation)
 
     def _is_copy(self, name: str, equation: Equation) -> bool:

@@ -24,7 +24,7 @@ class Scope:
         insert: how many leading axes stand before the written ones; None is all.
         numbers: constants and sizes; None is a constant that is not set.
         vectors: constants with one number per place; None is not set and reads as 1.
-        off: parameters that are switched off and read as 0.
+        off: parameters that are switched off, with the number that each reads as.
         result: the symbol of the last equation's target; "" keeps it as written.
         output: the extents of the last target's axes, where they are declared.
         roles: what those axes stand for, where it is declared.
@@ -41,7 +41,7 @@ class Scope:
     insert: int | None = None
     numbers: Mapping[str, Expression | None] = field(default_factory=dict)
     vectors: Mapping[str, tuple[Fraction, ...] | None] = field(default_factory=dict)
-    off: frozenset[str] = frozenset()
+    off: Mapping[str, Expression] = field(default_factory=dict)
     result: str = ""
     output: tuple[Extent, ...] = ()
     roles: tuple[Role, ...] = ()
@@ -63,6 +63,17 @@ class Names:
         self._taken = set(taken)
         self._count = 0
         self._tail = "_" if owner[:1].isdigit() else ""
+
+    def apart(self) -> Names:
+        """Return a copy, for equations that never stand beside those named here."""
+        copied = Names(self.owner, self._taken)
+        copied._count = self._count
+        return copied
+
+    def include(self, others: Names) -> None:
+        """Take the names that a copy has given out as well."""
+        self._taken |= others._taken
+        self._count = max(self._count, others._count)
 
     def fresh(self) -> str:
         """Return the next generated symbol."""

@@ -50,6 +50,7 @@ class Lowering:
             is neither read nor written.
         whole: what ``full`` returned.
         orders: by value number, the axes of the first variable that the value is.
+        apart: variables that have values of their own, even where they equal another.
     """
 
     graph: ValueGraph = field(default_factory=ValueGraph)
@@ -59,6 +60,8 @@ class Lowering:
     loose: set[Variable] = field(default_factory=set)
     whole: list[tuple[Variable, Labelled]] = field(default_factory=list)
     orders: dict[int, tuple[Label, ...]] = field(default_factory=dict)
+    apart: set[Variable] = field(default_factory=set)
+    _taken: set[int] = field(default_factory=set)
 
     def input(self, variable: Variable) -> Labelled:
         """Make the variable known as an array that is given."""
@@ -71,7 +74,7 @@ class Lowering:
         value = self._right_side(merged)
         positions: dict[Label, Label] = {index: k for k, index in enumerate(equation.free)}
         self.definitions[variable] = equation
-        return self._keep(variable, value.relabel(positions))
+        return self._keep(variable, self._apart(variable, value.relabel(positions)))
 
     def _keep(self, variable: Variable, value: Labelled) -> Labelled:
         """Enter the variable's value; axes of another variable in another order are a copy."""
@@ -219,7 +222,15 @@ class Lowering:
         for term, where in parts:
             if where.lookup:
                 value = self._scatter(variable, value, term, where)
-        return self._keep(variable, value)
+        return self._keep(variable, self._apart(variable, value))
+
+    def _apart(self, variable: Variable, value: Labelled) -> Labelled:
+        if variable not in self.apart:
+            return value
+        if value.value.number in self._taken or value.value.operation == "input":
+            value = self.graph.node("alias", [value], attribute=variable)
+        self._taken.add(value.value.number)
+        return value
 
     def _all_but_one(
         self, variable: Variable, parts: Sequence[tuple[Term, Place]]

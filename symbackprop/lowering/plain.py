@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from symbackprop.equations import Adjoint, Derivation, Equation, Variable, accesses_of
@@ -63,17 +63,28 @@ def lower_layers(lowering: Lowering, derivation: Derivation, sources: Sources) -
         sources.note(lowering, start, adjoint, adjoint.variable.bar())
 
 
-def plain_program(network: Network, derivation: Derivation) -> PlainProgram:
-    """Lower the derivation of all layers, given the cotangent of the output."""
+def plain_program(network: Network, derivation: Derivation, named: bool = False) -> PlainProgram:
+    """Lower the derivation of all layers, given the cotangent of the output.
+
+    Args:
+        network: whose layers these are.
+        derivation: of them.
+        named: whether each z and a, and its adjoint, is a value of its own even where it equals
+            another, so that another mode of the network has the same names.
+    """
     lowering, sources = Lowering(), Sources()
+    kept = [v for layer in network.layers for v in (layer.preactivation, layer.output) if v]
+    if named:
+        lowering.apart.update(kept, (variable.bar() for variable in kept))
+    given = (*network.draws, *(s.variable for s in network.state))
     for variable in (
         *network.inputs,
         *(p.variable for p in network.parameters),
+        *given,
         network.output.bar(),
     ):
         lowering.input(variable)
     lower_layers(lowering, derivation, sources)
-    kept = [v for layer in network.layers for v in (layer.preactivation, layer.output) if v]
     wanted = [v.bar() for v in network.varied if v.bar() in lowering.values]
     for variable in (*kept, *wanted):
         lowering.values[variable] = lowering.full(variable)
@@ -82,16 +93,19 @@ def plain_program(network: Network, derivation: Derivation) -> PlainProgram:
     made.names[lowering.values[network.output.bar()].value.number] = "d_output"
     results = [lowering.values[v].value for v in kept]
     gradients = {v: lowering.values[v].value for v in wanted}
-    forward = reachable(results)
-    saved = saved_values(forward, {v.number for v in results}, gradients.values())
-    given = dict(made.names)
+    updated = {s.variable: lowering.values[s.updated].value for s in network.state if s.updated}
+    forward = reachable([*results, *updated.values()])
+    fetched = {lowering.values[variable].value.number for variable in given}
+    known = {v.number for v in results}
+    saved = saved_values(forward, known, gradients.values(), fetched)
+    names = dict(made.names)
     first = made.assign(forward, [*results, *saved])
     forward_names = made.names
     available = {v.number for v in (*results, *saved)}
     chain = [lowering.values[v.bar()].value for v in kept if v.bar() in lowering.values]
     after = [v for v in reachable(gradients.values(), stop=available) if v.number not in available]
     kept_names = {n: name for n, name in forward_names.items() if n in available}
-    made.names = {**given, **kept_names}
+    made.names = {**names, **kept_names}
     second = made.assign(after, [*gradients.values(), *chain])
     return PlainProgram(
         Layout(declared=declare(lowering.named(), lowering.graph.nodes)),
@@ -100,32 +114,51 @@ def plain_program(network: Network, derivation: Derivation) -> PlainProgram:
         tuple(value.number for value in saved),
         {v: lowering.values[v].value.number for v in kept},
         {v: value.number for v, value in gradients.items()},
-        frozenset(given),
+        frozenset(names),
         forward_names,
         made.names,
         {number: variable.name for number, variable in made.variables.items()},
+        updated,
     )
 
 
 def head_program(network: Network, head: Head, derivation: Derivation) -> HeadProgram:
     """Lower the loss of an output that is given, and its gradient."""
+    return _cost_program(network, head.cost, (network.output, head.target), derivation, "output")
+
+
+def penalty_program(network: Network, parameter: Variable, derivation: Derivation) -> HeadProgram:
+    """Lower what a penalty on one parameter adds to the cost, and to the gradient."""
+    cost, name = derivation.equations[-1].target.variable, f'params["{parameter.name}"]'
+    return _cost_program(network, cost, (parameter, parameter), derivation, name)
+
+
+def _cost_program(
+    network: Network,
+    cost: Variable,
+    given: tuple[Variable, Variable],
+    derivation: Derivation,
+    name: str,
+) -> HeadProgram:
+    """Lower a cost and its gradient for the first of what is given, which has the name."""
     lowering, sources = Lowering(), Sources()
-    for variable in (network.output, head.target):
+    for variable in given:
         lowering.input(variable)
+    wrt, target = given
     lower_layers(lowering, derivation, sources)
-    results = (lowering.values[head.cost].value, lowering.full(network.output.bar()).value)
+    results = (lowering.values[cost].value, lowering.full(wrt.bar()).value)
     check_values(lowering.graph.nodes)
     made = _Assignments(network, lowering, sources)
-    made.names[lowering.values[network.output].value.number] = "output"
-    given = dict(made.names)
+    made.names[lowering.values[wrt].value.number] = name
+    names = dict(made.names)
     functions = []
     for result in results:
-        made.names = dict(given)
+        made.names = dict(names)
         assignments = made.assign(reachable([result]), [])
         functions.append(HeadFunction(assignments, result, made.names))
     layout = Layout(declared=declare(lowering.named(), lowering.graph.nodes))
     variables = {number: variable.name for number, variable in made.variables.items()}
-    return HeadProgram(head.target, layout, functions[0], functions[1], variables)
+    return HeadProgram(target, layout, functions[0], functions[1], variables)
 
 
 class _Assignments:
@@ -178,20 +211,40 @@ def shared(values: Sequence[Value]) -> set[int]:
 
 
 def saved_values(
-    forward: Sequence[Value], results: set[int], gradients: Iterable[Value]
+    forward: Sequence[Value],
+    results: set[int],
+    gradients: Iterable[Value],
+    fetched: Collection[int],
 ) -> list[Value]:
-    """Return the forward values, beside the results, that backward would pay to compute again."""
+    """Return the forward values, beside the results, that backward would pay to compute again.
+
+    What is made of nothing but draws and statistics, ``fetched`` anew for every call, is among
+    them.
+    """
     computed = {value.number for value in forward}
+    passing = _made_of(forward, fetched)
     found: dict[int, Value] = {}
     seen: set[int] = set()
     stack = list(gradients)
     while stack:
         value = stack.pop()
-        if value.number in seen or value.number in results or value.operation in FREE:
+        passes = value.number in passing
+        free = value.operation in FREE and not passes
+        if value.number in seen or value.number in results or free:
             continue
         seen.add(value.number)
-        if value.number in computed and value.operation in COSTLY:
+        if value.number in computed and (value.operation in COSTLY or passes):
             found[value.number] = value
         else:
             stack.extend(value.operands)
     return [found[number] for number in sorted(found)]
+
+
+def _made_of(values: Sequence[Value], fetched: Collection[int]) -> set[int]:
+    """Return the numbers of what is fetched, and of what follows from it and constants alone."""
+    found = set(fetched)
+    for value in values:
+        read = [o.number for o in value.operands if o.operation not in ("literal", "size")]
+        if read and found.issuperset(read):
+            found.add(value.number)
+    return found

@@ -72,6 +72,7 @@ class PlainProgram:
         inputs: numbers of the values that are given.
         forward_names, backward_names: by value number, in either function.
         variables: by value number, the name of the variable that the value is.
+        updated: by running statistic, its new value.
     """
 
     layout: Layout
@@ -84,6 +85,7 @@ class PlainProgram:
     forward_names: Mapping[int, str]
     backward_names: Mapping[int, str]
     variables: Mapping[int, str]
+    updated: Mapping[Variable, Value] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

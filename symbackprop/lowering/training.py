@@ -80,12 +80,15 @@ def training_values(
     moving = has_windows(network)
     lowering, sources = Lowering(ValueGraph(gathers=moving)), Sources()
     learned = [p.variable for p in network.parameters]
-    for variable in (*network.inputs, *learned):
+    statistics = [s.variable for s in network.state]
+    for variable in (*network.inputs, *learned, *network.draws, *statistics):
         lowering.input(variable)
     lower_layers(lowering, Derivation(body.equations, ()), sources)
     boundary = network.boundary
     narrow = moving or is_narrow(network)
-    scaled = narrow and not penalties and all(_mean_only(derivation) for _, derivation in heads)
+    plain = narrow and not penalties and not _mixes_samples(body)
+    scaled = plain and all(_mean_only(derivation) for _, derivation in heads)
+    updated = {s.updated: lowering.values[s.updated].value for s in network.state if s.updated}
     shared = len(lowering.graph.nodes)
     outputs: list[tuple[str, dict[Variable, Value]]] = []
     cotangents: list[tuple[Variable, Labelled]] = []
@@ -114,11 +117,12 @@ def training_values(
     outputs.append(("input", {}))
     names = {**lowering.values, **names}
     check_values(lowering.graph.nodes)
-    targets = {head.target for head, _ in heads} | {v for v in network.inputs if v.integer}
+    handed = {*(head.target for head, _ in heads), *network.draws}
+    handed |= {variable for variable in network.inputs if variable.integer}
     given = {
         value.number
         for value in lowering.graph.nodes
-        if value.operation == "input" and value.variable in targets
+        if value.operation == "input" and value.variable in handed
     }
     declared = [*names.items(), *cotangents, *lowering.whole]
     positions, roles = declare(declared, lowering.graph.nodes), declared_roles(declared)
@@ -129,7 +133,7 @@ def training_values(
         for variable, value in found.items():
             variables.setdefault(value.number, variable)
     last = [cotangent.value for cotangent in of_inputs.values()]
-    sections = _sections(lowering.graph.nodes[:shared], outputs, last)
+    sections = _sections(lowering.graph.nodes[:shared], updated, outputs, last)
     inputs = {v.number: v.variable.name for v in lowering.graph.nodes if v.operation == "input"}
     return TrainingValues(sections, boundary, layout, scaled, variables, inputs, of_inputs, sources)
 
@@ -185,16 +189,17 @@ def _penalties(
 
 def _sections(
     forward: Sequence[Value],
+    updated: Mapping[Variable, Value],
     outputs: Sequence[tuple[str, dict[Variable, Value]]],
     last: Sequence[Value],
 ) -> tuple[SectionValues, ...]:
     """Split what the outputs need: made before the heads, or for one section alone.
 
-    The section "input" has what the ``last`` values are computed from; it reads what backward
-    made.
+    Before the heads stand the running statistics' new values, too. The section "input" has what
+    the ``last`` values are computed from; it reads what backward made.
     """
     early = {value.number for value in forward}
-    needed: dict[int, Value] = {}
+    needed = {v.number: v for v in reachable(updated.values()) if v.operation not in FREE}
     sections: list[SectionValues] = []
     for name, found in outputs:
         wanted = inputs_of(last) if name == "input" else found.values()
@@ -205,7 +210,7 @@ def _sections(
             known.update(v.number for s in sections if s.name == "backward" for v in s.values)
         own = tuple(v for v in values if v.number not in known)
         sections.append(SectionValues(name, own, found))
-    first = SectionValues("forward", tuple(needed[number] for number in sorted(needed)), {})
+    first = SectionValues("forward", tuple(needed[number] for number in sorted(needed)), updated)
     return (first, *sections)
 
 
@@ -218,6 +223,12 @@ def _before(adjoints: Sequence[Adjoint], boundary: Variable) -> tuple[Adjoint, .
     """Return the adjoints that follow from the boundary's: those later in reverse order."""
     order = [adjoint.variable for adjoint in adjoints]
     return tuple(adjoints[order.index(boundary) + 1 :] if boundary in order else adjoints)
+
+
+def _mixes_samples(body: Derivation) -> bool:
+    """Whether a layer reduces over the batch: ∂E/∂x then reads parameter gradients."""
+    reduced = (index for equation in body.equations for index in equation.reduced)
+    return any(index.role is Role.BATCH for index in reduced)
 
 
 def _mean_only(derivation: Derivation) -> bool:
