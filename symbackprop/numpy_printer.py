@@ -180,7 +180,8 @@ class NumpyPrinter:
         texts = [self._scalar(argument) for argument in expression.arguments]
         if expression.function in ("add", "multiply"):
             sign, level = _INFIX[expression.function]
-            return Text(f" {sign} ".join(text.within(level) for text in texts), level)
+            joined = f" {sign} ".join(text.within(level) for text in texts)
+            return Text(joined.replace("+ -", "- "), level)
         writer = _SCALARS.get(expression.function)
         return writer(texts) if writer else Text(f"math.{expression.function}({texts[0].source})")
 

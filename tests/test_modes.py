@@ -1,6 +1,8 @@
 """Layers that differ between training and evaluation: draws, running statistics, both modes."""
 
+import dataclasses
 import random
+import textwrap
 import types
 
 import numpy as np
@@ -16,7 +18,11 @@ from symbackprop.emit import generate
 from symbackprop.emit.modes import fewest_samples, merged
 from symbackprop.emit.runs import Piece, Segment
 from symbackprop.errors import SymbackpropError
+from symbackprop.notation.toml import read_toml
 from symbackprop.numeric import check_module
+from symbackprop.render.document import Display
+from symbackprop.render.latex import latex
+from symbackprop.render.outline import outline
 from symbackprop.show import network_text
 
 
@@ -209,11 +215,37 @@ class TestBothModes:
     def test_the_modules_own_check_tries_both(self, both):
         assert max(both.gradient_check().values()) < 1e-6
 
+    @pytest.mark.parametrize("name", ["W1", "gamma2", "beta2", "W4", "b4", "x"])
+    def test_the_modules_own_check_finds_an_error_of_a_ten_thousandth(self, name):
+        right = f'"{name}": d{name}'
+        text = generate(BOTH).text
+        assert text.count(right) == 1
+        wrong = types.ModuleType("wrong")
+        exec(compile(text.replace(right, f"{right} * 1.0001"), "wrong.py", "exec"), wrong.__dict__)
+        assert 0.5e-4 < wrong.gradient_check()[name] < 2e-4
+
+    def test_a_gradient_of_zero_is_held_to_rounding(self):
+        text = generate(BOTH).text.replace('"b1": db1', '"b1": db1 + 1e-10')
+        wrong = types.ModuleType("wrong")
+        exec(compile(text, "wrong.py", "exec"), wrong.__dict__)
+        assert wrong.gradient_check()["b1"] > wrong.TOLERANCE
+
     def test_show_tells_of_both(self):
         text = network_text(BOTH)
         assert "  after a step of training\n    new_running_mean2[c] = " in text
         assert "  outside training\n    z2[n, c] = gamma2[c] (a1[n, c] − running_mean2[c])" in text
         assert "  outside training\n    a3[n, i] = a2[n, i]" in text
+
+    def test_documents_tell_of_both(self):
+        section = next(
+            s for s in outline(calculus.derive_network(BOTH)).sections if s.anchor == "evaluation"
+        )
+        lines = [line for b in section.blocks if isinstance(b, Display) for line in b.lines]
+        assert [line.relation for line in lines] == ["←", "←", "=", "="]
+        assert r"\mathit{running\_mean}_{c}" in latex(lines[2].right)
+        assert latex(lines[3].right) == "a_{ni}^{(2)}"
+        plain = outline(calculus.derive_network(network((2,), DENSE)))
+        assert "evaluation" not in [s.anchor for s in plain.sections]
 
     def test_merging_keeps_every_statement_of_each_mode_in_order(self):
         draw = random.Random(0)
@@ -228,6 +260,103 @@ class TestBothModes:
         text = generate(network((2,), DENSE)).text
         assert "initial_state" not in text
         assert "if training" not in text
+
+
+GRAPHS = {
+    "residual blocks": """
+        input = [4]
+        [[block]]
+        name = "res"
+        repeat = 2
+        layer = [
+            { type = "dense", units = 4 },
+            { type = "batch_norm", activation = "relu" },
+            { type = "dropout", p = 0.2, name = "thinned" },
+            { type = "add", from = ["block", "thinned"] },
+        ]
+        """,
+    "shared": """
+        input = [4]
+        [[layer]]
+        type = "dense"
+        units = 3
+        [[layer]]
+        type = "batch_norm"
+        name = "first"
+        [[layer]]
+        type = "batch_norm"
+        share = "first"
+        activation = "tanh"
+        """,
+    "two inputs": """
+        [[input]]
+        name = "left"
+        shape = [3]
+        [[input]]
+        name = "right"
+        shape = [3]
+        [[layer]]
+        type = "batch_norm"
+        from = "left"
+        name = "normal"
+        [[layer]]
+        type = "dropout"
+        from = "right"
+        name = "thinned"
+        [[layer]]
+        type = "add"
+        from = ["normal", "thinned"]
+        """,
+    "channels": """
+        input = [2, 3, 3]
+        [[layer]]
+        type = "conv2d"
+        channels = 2
+        kernel_size = 2
+        bias = false
+        [[layer]]
+        type = "batch_norm"
+        [[layer]]
+        type = "dropout"
+        p = 0.2
+        [[layer]]
+        type = "global_avg_pool"
+        """,
+    "a run": """
+        input = [3]
+        [[block]]
+        name = "row"
+        repeat = 4
+        layer = [{ type = "dropout", p = 0.1, activation = "softplus" }]
+        [[layer]]
+        type = "dense"
+        units = 2
+        """,
+}
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_they_stand_anywhere_in_a_graph(name, tmp_path):
+    head = 'spec = 1\n[network]\nname = "graph"\nloss = "mean_squared_error"\n'
+    net = build_network(read_toml(head + textwrap.dedent(GRAPHS[name]), "graph.toml", CATALOG))
+    place = tmp_path / "graph.py"
+    place.write_text(generate(net).text, encoding="utf-8")
+    report = check_module(place, architecture=net)
+    assert report.passed, report
+    assert "forward in evaluation" in report.checks
+
+
+def test_layers_that_share_parameters_have_their_own_statistics():
+    shared = use("batch_norm", "tanh"), use("batch_norm")
+    layers = dataclasses.replace(shared[0], name="b"), dataclasses.replace(shared[1], share="b")
+    net = network((3,), *layers)
+    assert [s.variable.name for s in net.state] == [
+        "running_mean_b",
+        "running_var_b",
+        "running_mean2",
+        "running_var2",
+    ]
+    assert [array.variable.name for array in net.parameters] == ["gamma_b", "beta_b"]
 
 
 def _segments(draw):
@@ -251,6 +380,9 @@ FAULTS = [
     ("u3 >= 0.3", "u3 > 0.7"),
     ("10 / 7", "7 / 10"),
     ("if not training:\n        return", "if False:\n        return"),
+    ('running_mean2 = state["running_mean2"]', 'running_mean2 = training * state["running_mean2"]'),
+    ("3 * n / (10 * (n - 1))", "3 / 10"),
+    ('    state["running_var2"][...] = ', "    _ = "),
 ]
 
 

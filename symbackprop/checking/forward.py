@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from symbackprop.checking.report import Finding
-from symbackprop.checking.samples import DEAD
+from symbackprop.checking.samples import DEAD, EVALUATED
 from symbackprop.checking.subject import draws, moved
-from symbackprop.equations import Equation, Variable
+from symbackprop.equations import Variable
 from symbackprop.errors import SymbackpropError
 from symbackprop.network import Head, Network
 from symbackprop.reference import evaluate, forward_equations, work
@@ -38,13 +38,15 @@ def compare_forward(
         module: the module's name, for errors.
 
     Returns:
-        Findings by name (``forward``, ``loss``), and a note where the network is too large.
+        Findings by name (``forward``, ``loss``; ``statistics`` and ``forward in evaluation``
+        where training differs), and a note where the network is too large.
 
     Raises:
         SymbackpropError: parameters or input are not those of the network.
     """
     points = _points(place)
-    equations = forward_equations(network)
+    modes = [network, network.evaluated()] if network.varies else [network]
+    equations = [equation for mode in modes for equation in forward_equations(mode)]
     try:
         count = work(equations, _sizes(network, points[0]))
     except SymbackpropError as error:
@@ -60,7 +62,7 @@ def compare_forward(
             if left < 0:
                 break
         try:
-            found = _compared(network, equations, arrays)
+            found = _compared(modes, arrays)
         except SymbackpropError as error:
             raise SymbackpropError(f"{module} is not this network: {error}") from error
         if found or not dead:
@@ -88,12 +90,21 @@ def _unreached(dead: set[str]) -> tuple[str, ...]:
     return (f"forward not compared behind {', '.join(sorted(dead))}: never alive at any point",)
 
 
-def _compared(network: Network, equations: Sequence[Equation], arrays: Arrays) -> dict[str, float]:
-    """Return the errors of forward and loss at one point, of those that are moderate numbers."""
+def _compared(modes: Sequence[Network], arrays: Arrays) -> dict[str, float]:
+    """Return the errors at one point, of those that are moderate numbers.
+
+    The first of the modes is training.
+    """
+    network = modes[0]
     sizes = _sizes(network, arrays)
-    run = evaluate(equations, _values(network, arrays), sizes)
+    values = _values(network, arrays)
+    run, *others = (evaluate(forward_equations(mode), values, sizes) for mode in modes)
     output = network.output.name
     pairs = [("forward", arrays["output"], run[output])]
+    pairs += [("forward in evaluation", _of(arrays, EVALUATED), other[output]) for other in others]
+    for statistic in network.state:
+        new = run[statistic.updated.name] if statistic.updated else values[statistic.variable.name]
+        pairs.append(("statistics", _of(arrays, f"state {statistic.variable.name}"), new))
     for key, head in _heads(network, arrays):
         # The loss of the module's own output: of p near 1, 1 - p magnifies rounding.
         given = {**run, output: arrays["output"], head.target.name: arrays[f"target {key}"]}
@@ -106,6 +117,12 @@ def _compared(network: Network, equations: Sequence[Equation], arrays: Arrays) -
             break
         errors[name] = float(np.maximum(_error(found, numbers), errors.get(name, 0.0)))
     return errors
+
+
+def _of(arrays: Arrays, key: str) -> np.ndarray[Any, Any]:
+    if key not in arrays:
+        raise SymbackpropError(f"it has no {key}")
+    return arrays[key]
 
 
 def _values(network: Network, arrays: Arrays) -> dict[str, np.ndarray[Any, Any]]:

@@ -242,11 +242,11 @@ def _compare_plain(
     subject: Subject, arrays: Arrays, sample: Sample, *, training: bool
 ) -> dict[str, Outcome]:
     params, x = _split(arrays)
-    _, cache = subject.forward(params, x, training)
+    _, cache = subject.forward(params, x, subject.held(training))
     gradient = _flat(subject.call("backward", params, cache, sample.cotangent))
 
     def outputs(moved: Arrays) -> Array:
-        return subject.forward(*_split(moved), training)[0]
+        return subject.forward(*_split(moved), subject.held(training))[0]
 
     moves = _moves(arrays, gradient, sample.size)
     return compare(outputs, sample.cotangent, arrays, gradient, moves)

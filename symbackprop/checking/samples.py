@@ -21,6 +21,7 @@ from symbackprop.checking.subject import Array, Sample, Subject
 FIRST, ROWS, NUMBERS, POINTS = 2, 8, 250_000, 60
 LOUD = (-6.0, 6.0)
 DEAD = "dead"
+EVALUATED = "output in evaluation"
 
 Place = tuple[Candidate, str, float]  # a point, whose array named is multiplied
 
@@ -28,7 +29,8 @@ Place = tuple[Candidate, str, float]  # a point, whose array named is multiplied
 def sampled(subject: Subject, seed: int) -> dict[str, Array]:
     """Return parameters, inputs, outputs, targets and losses at points, by number and name.
 
-    ``dead`` are the names of parameters that change nothing there.
+    ``dead`` are the names of parameters that change nothing there. A module that differs between
+    training and evaluation gives its new statistics and its output in evaluation, too.
     """
     with np.errstate(all="ignore"):
         arrays: dict[str, Array] = {}
@@ -59,11 +61,15 @@ def _places(subject: Subject, seed: int) -> Iterator[Place]:
 
 
 def _computed(subject: Subject, params: dict[str, Array], sample: Sample) -> dict[str, Array]:
-    output, cache = subject.forward(params, sample.x)
+    held = subject.held()
+    output, cache = subject.forward(params, sample.x, held)
     gradient = subject.call("backward", params, cache, sample.cotangent)
     inputs = sample.x if isinstance(sample.x, dict) else {"x": sample.x}
     arrays = {f"param {k}": v.copy() for k, v in params.items()}
     arrays |= {f"input {k}": v for k, v in inputs.items()} | {"output": output.copy()}
+    arrays |= {f"state {name}": value for name, value in held.get("state", {}).items()}
+    if False in subject.modes:
+        arrays[EVALUATED] = subject.forward(params, sample.x, subject.held(False))[0].copy()
     arrays[DEAD] = np.array([k for k in params if not np.any(gradient.get(k, 1.0))], dtype=str)
     for number, y in enumerate(sample.targets):
         arrays[f"target {number}"] = y

@@ -114,10 +114,10 @@ class Subject:
         return fixed
 
     def forward(
-        self, params: Mapping[str, Array], x: Inputs, training: bool = True
+        self, params: Mapping[str, Array], x: Inputs, held: Mapping[str, Any] | None = None
     ) -> tuple[Array, Any]:
-        """Return the output and the cache of the plain path."""
-        result = self.call("forward", params, x, **self.held(training))
+        """Return the output and the cache of the plain path; ``held`` by default in training."""
+        result = self.call("forward", params, x, **(self.held() if held is None else held))
         if not isinstance(result, tuple) or len(result) != 2:
             raise SymbackpropError("forward did not return (output, cache)")
         return np.asarray(result[0]), result[1]

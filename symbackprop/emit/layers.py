@@ -62,11 +62,12 @@ def forward_body(modes: Sequence[Mode], shared: Shared, equal: EqualLayers) -> B
 def _forward_segments(mode: Mode, printer: NumpyPrinter, cache: Mapping[str, str]) -> list[Segment]:
     """Return what every layer contributes to forward, draws and running statistics included."""
     segments = _segments(printer, mode.program.forward, mode.comments)
-    updates: dict[str, list[Piece]] = {}
+    positions = {layer.owner: layer.position for layer in mode.network.layers}
+    updates: dict[int, list[Piece]] = {}
     for variable, value in mode.program.updated.items():
-        remark = mode.comments.of_update(variable)
-        lines = short(printer, value, f'state["{variable.name}"][...] = ', f"t{variable.owner}")
-        updates.setdefault(variable.owner, []).append(Piece(tuple(lines), "", remark))
+        position, remark = positions[variable.owner], mode.comments.of_update(variable)
+        lines = short(printer, value, f'state["{variable.name}"][...] = ', f"t{position}")
+        updates.setdefault(position, []).append(Piece(tuple(lines), "", remark))
     return with_state(mode.network, segments, updates, cache.values())
 
 

@@ -90,7 +90,7 @@ def _draw(variable: Variable, dtype: str) -> str:
 def with_state(
     network: Network,
     segments: Sequence[Segment],
-    updates: Mapping[str, Sequence[Piece]],
+    updates: Mapping[int, Sequence[Piece]],
     kept: Iterable[str],
 ) -> list[Segment]:
     """Return the segments with each layer's draws and statistics before, its updates after them.
@@ -108,7 +108,7 @@ def with_state(
         layer = layers.get(segment.layer)
         pieces = segment.pieces
         if layer is not None:
-            ends = updates.get(layer.owner, ()) if last[segment.layer] == place else ()
+            ends = updates.get(layer.position, ()) if last[segment.layer] == place else ()
             pieces = (*pieces, *ends)
             if segment.layer not in {s.layer for s in found}:
                 read = tokens(line for piece in pieces for line in piece.lines)

@@ -202,16 +202,18 @@ class StepWriter:
         printer.functions = self.shared.functions
         costs = self._penalty_costs(section) if section.name == "penalty" else set()
         written: list[_Written] = []
+        renewed = {s.updated: s.variable for s in self.network.state}
         for statement in section.statements:
             lines = printer.statement(statement)
             if statement.target in costs:
                 lines.append(f"loss += {statement.target}")
-            written.append((statement.owner, lines, self.variables.get(statement.value.number)))
+            variable = self.variables.get(statement.value.number)
+            written.append((statement.owner, lines, renewed.get(variable, variable)))
         if printer.aliases:
             aliases = [f"{name} = {view}" for name, view in printer.aliases.items()]
             written.insert(0, (written[0][0], aliases, None))
         if section.name == "forward":
-            written += self._updates(section)
+            written = self._with_updates(section, written)
             if self.program.layout.batch_last:
                 written.insert(0, (1, self._turned(), None))
         if head:
@@ -222,18 +224,20 @@ class StepWriter:
         comments = self.comments.section(section.name)
         return [Segment(owner, _pieces(entries, comments)) for owner, entries in groups]
 
-    def _updates(self, section: Section) -> list[_Written]:
-        """Return what writes the new running statistics."""
-        return [
-            (
-                layer.position,
-                [f'state["{s.variable.name}"][...] = {section.outputs[s.updated.name]}'],
-                s.variable,
-            )
-            for layer in self.network.layers
-            for s in layer.state
-            if s.updated
-        ]
+    def _with_updates(self, section: Section, written: list[_Written]) -> list[_Written]:
+        """Return the statements; after those of a layer, what writes its running statistics."""
+        ends: dict[int, list[str]] = {}
+        for layer in self.network.layers:
+            new = {s.variable.name: s.updated.name for s in layer.state if s.updated}
+            lines = [f'state["{k}"][...] = {section.outputs[name]}' for k, name in new.items()]
+            ends[layer.position] = lines
+        last = {owner: place for place, (owner, _, _) in enumerate(written)}
+        found: list[_Written] = []
+        for place, entry in enumerate(written):
+            found.append(entry)
+            if last[entry[0]] == place and ends.get(entry[0]):
+                found.append((entry[0], ends.pop(entry[0]), None))
+        return found
 
     def _section(self, body: Body, name: str, seen: set[str]) -> None:
         """Write a section: layer by layer, equal layers as loops."""

@@ -55,7 +55,8 @@ class EqualLayers:
 def equal_layers(network: Network, shortest: int = SHORTEST_RUN) -> EqualLayers:
     """Return the runs of equal layers, each of which reads the one before it.
 
-    Layers named by the user stand alone: others may read them, or use their parameters.
+    Layers named by the user stand alone: others may read them, or use their parameters. So do
+    layers that differ between training and evaluation, each of which keeps other arrays.
     """
     keys = [
         (layer.position, None if network.read_by(layer) else _likeness(layer))
@@ -75,7 +76,7 @@ def consecutive(layers: Iterable[tuple[int, Hashable]], shortest: int) -> list[r
 
 
 def _likeness(layer: Layer) -> Hashable:
-    if layer.owner != str(layer.position) or layer.share:
+    if layer.owner != str(layer.position) or layer.share or layer.evaluation is not None:
         return None
     arrays = tuple((a.variable.symbol, _shape(a.variable), a.initial) for a in layer.parameters)
     return (layer.form, _shape(layer.input), _shape(layer.output), arrays)

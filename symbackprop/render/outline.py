@@ -14,6 +14,7 @@ from symbackprop.render.batch import batch
 from symbackprop.render.computed import computed
 from symbackprop.render.context import Choice, Context
 from symbackprop.render.document import Display, Document, Listing, Paragraph, Section
+from symbackprop.render.modes import evaluation
 from symbackprop.render.picture import picture
 from symbackprop.scalar import COMPARISONS, Apply, walk
 
@@ -42,7 +43,7 @@ def outline(
     """
     context = Context(derivation, choice or Choice(), emitted)
     form = context.choice.form
-    sections = [units.forward(context)]
+    sections = [units.forward(context), *evaluation(context)]
     if context.network.heads:
         sections.append(losses.cost(context))
     if form != "matrix":
