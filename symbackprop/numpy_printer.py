@@ -35,6 +35,8 @@ _INFIX = {
     "equal": ("==", _COMPARE),
     "not_equal": ("!=", _COMPARE),
 }
+# NumPy's functions of two numbers that reduce arrays.
+UFUNCS = {"total": "add", "product": "multiply", "largest": "maximum", "smallest": "minimum"}
 # Functions that NumPy lacks, and the file of templates/special that has each.
 HELPERS = {"erf": "erf", "erfc": "erf", "others": "others", "quotient": "quotient"}
 
@@ -72,7 +74,8 @@ class NumpyPrinter:
             return Text(f"{self.function('quotient')}({texts[0].source}, {texts[1].source})")
         if value.operation in _INFIX:
             sign, level = _INFIX[value.operation]
-            return Text(f"{texts[0].within(level)} {sign} {texts[1].within(level + 1)}", level)
+            first = level + (level == _COMPARE)  # a comparison of comparisons is no chain
+            return Text(f"{texts[0].within(first)} {sign} {texts[1].within(level + 1)}", level)
         if value.operation == "negative":
             level = _TERM if _may_lead(value.operands[0]) else _UNARY
             return Text(f"-{texts[0].within(level)}", level)
@@ -292,8 +295,11 @@ def _reduction(printer: NumpyPrinter, value: Value) -> Text:
 
 def _others(printer: NumpyPrinter, value: Value) -> Text:
     printer.helpers.add(HELPERS["others"])
-    axis = printer.layout.order(value.operands[0]).index(int(str(value.attribute)))
-    return Text(f"total_of_others({printer.operand(value, 0).source}, axis={axis})")
+    assert isinstance(value.attribute, tuple)
+    reduction, place = value.attribute
+    axis = printer.dimensions(value).index(value.subscripts[0][place])
+    values = printer.operand(value, 0).source
+    return Text(f"reduce_others(np.{UFUNCS[reduction]}, {values}, axis={axis})")
 
 
 def _clip(printer: NumpyPrinter, value: Value) -> Text:

@@ -107,11 +107,14 @@ def number(value: int | float | str | Fraction) -> Number:
 def apply(function: str, *arguments: Expression) -> Expression:
     """Return the application, with what is trivially constant folded away.
 
-    Folded are rational arithmetic, neutral elements (0 in sums, 1 in products),
-    products with a literal 0, nested sums and products.
+    Folded are rational arithmetic and comparisons, what a decided condition decides,
+    neutral elements (0 in sums, 1 in products), products with a literal 0, nested sums
+    and products.
     """
     if function in ("add", "multiply"):
         return _fold_associative(function, arguments)
+    if function in ("logical_and", "logical_or"):
+        return _fold_logical(function, *arguments)
     numbers = [a.value for a in arguments if isinstance(a, Number)]
     if len(numbers) == len(arguments) and function in _ARITHMETIC:
         folded = _ARITHMETIC[function](*numbers)
@@ -127,7 +130,17 @@ def _fold_neutral(function: str, arguments: tuple[Expression, ...]) -> Expressio
         return first
     if function == "negative" and isinstance(first, Apply) and first.function == "negative":
         return first.arguments[0]
+    if function == "where" and isinstance(first, Number):
+        return arguments[1] if first.value else arguments[2]
     return Apply(function, arguments)
+
+
+def _fold_logical(function: str, left: Expression, right: Expression) -> Expression:
+    for one, other in ((left, right), (right, left)):
+        if isinstance(one, Number):
+            decided = bool(one.value) is (function == "logical_or")
+            return one if decided else other
+    return Apply(function, (left, right))
 
 
 def _fold_associative(function: str, arguments: tuple[Expression, ...]) -> Expression:
@@ -179,6 +192,14 @@ _ARITHMETIC: dict[str, Callable[..., Fraction | int | None]] = {
     "power": _power,
     "maximum": max,
     "minimum": min,
+    "sign": lambda a: (a > 0) - (a < 0),
+    "greater": operator.gt,
+    "greater_equal": operator.ge,
+    "less": operator.lt,
+    "less_equal": operator.le,
+    "equal": operator.eq,
+    "not_equal": operator.ne,
+    "logical_not": operator.not_,
 }
 
 

@@ -20,6 +20,7 @@ from symbackprop.lowering.program import ArrayProgram, Statement, visible_from
 from symbackprop.lowering.values import Value
 from symbackprop.numpy_printer import (
     HELPERS,
+    UFUNCS,
     NumpyPrinter,
     constant_name,
 )
@@ -34,7 +35,6 @@ _WORDS = {
     Fraction(1, 2): "half",
     Fraction(-1): "minus_one",
 }
-_UFUNCS = {"abs": "absolute", "largest": "maximum", "smallest": "minimum", "product": "multiply"}
 # Views by the words that say what they show; the rest of an expression is spelt out.
 _VIEWS = (
     (r"^\[:, None\]$", "column"),
@@ -194,7 +194,7 @@ class StatementPrinter(NumpyPrinter):
             return printer(self, statement)
         if value.operation in HELPERS:
             return [f"{self.computed(value).source[:-1]}, {statement.target})"]
-        ufunc = _UFUNCS.get(value.operation, value.operation)
+        ufunc = "absolute" if value.operation == "abs" else value.operation
         texts = [self._ufunc_operand(value, k) for k in range(len(value.operands))]
         # Written as the last argument, the target costs a sixth of a call less than as a keyword;
         # maximum and minimum warn about it.
@@ -258,8 +258,12 @@ def _extreme(printer: StatementPrinter, statement: Statement) -> list[str]:
     text = printer.value(operand).source
     target = printer.reduced(statement)
     if value.operation in ("argmax", "argmin"):
-        return [f"np.{value.operation}({text}, axis={axis}, out={target})"]
-    return [f"np.{_UFUNCS[value.operation]}.reduce({text}, axis={axis}, out={target})"]
+        arguments = f"{text}, axis={axis}, out={target}"
+        if axes == [len(order) - 1]:
+            return [f"np.{value.operation}({arguments})"]
+        printer.helpers.add("pieces")
+        return [f"by_pieces(np.{value.operation}, {arguments})"]
+    return [f"np.{UFUNCS[value.operation]}.reduce({text}, axis={axis}, out={target})"]
 
 
 def _where(printer: StatementPrinter, statement: Statement) -> list[str]:
@@ -331,6 +335,11 @@ def _tile(printer: StatementPrinter, statement: Statement) -> list[str]:
     return [f"{text[:-1]}, out={statement.target})"]
 
 
+def _others(printer: StatementPrinter, statement: Statement) -> list[str]:
+    text = printer.computed(statement.value).source
+    return [f"{text[:-1]}, out={statement.target}, room={statement.place})"]
+
+
 _STATEMENTS: Mapping[str, Callable[[StatementPrinter, Statement], list[str]]] = {
     "affine": _affine,
     "affine_gradient": _affine_gradient,
@@ -353,7 +362,7 @@ _STATEMENTS: Mapping[str, Callable[[StatementPrinter, Statement], list[str]]] = 
     "add_at": putting,
     "tile": _tile,
     "columns": _copied,
-    "others": _tile,
+    "others": _others,
     **WINDOW_STATEMENTS,
 }
 

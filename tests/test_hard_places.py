@@ -424,6 +424,8 @@ MEMORY = [
     ("784-128:relu-64:relu-10", "cross_entropy_with_logits", 64, "indices"),
     ("784-128:gelu-10:softmax", "cross_entropy", 256, "indices"),
     ("8-20:softmax", "cross_entropy", 1000, "values"),
+    ("4-8:relu-10:softmax", "cross_entropy", 30_000, "values"),
+    ("4-8:relu-10:log_softmax", "nll", 30_000, "indices"),
 ]
 
 

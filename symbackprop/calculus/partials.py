@@ -33,9 +33,16 @@ Symbolic = Any  # SymPy ships no types
 
 
 class _Step(sympy.Function):  # type: ignore[misc]
-    """A piecewise constant function: between its jumps, a constant."""
+    """A piecewise constant function: between its jumps, a constant; of numbers, a number."""
 
     is_real = True
+
+    @classmethod
+    def eval(cls, *arguments: Symbolic) -> Symbolic:
+        if cls is _Polarity or not all(argument.is_Rational for argument in arguments):
+            return None
+        result = apply(cls.__name__, *map(_from_atom, arguments))
+        return to_sympy(result) if isinstance(result, Number) else None
 
     def _eval_derivative(self, symbol: Symbolic) -> Symbolic:
         return sympy.S.Zero

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from symbackprop.lowering.program import (
     COMMON,
+    ROOMY,
     ArrayProgram,
     Buffer,
     Section,
@@ -203,12 +204,12 @@ class _Run:
         if statement.operation == "masks":
             self._masks(section, statement)
             return
-        if statement.operation == "first":  # compares there, over whatever it held
+        if statement.operation in ROOMY:  # written there, over whatever it held
             self._write(statement.place, -1)
         for k, operand in enumerate(statement.value.operands):
             for value in self._read(place, operand):
                 self._apart_from_target(place, statement, k, value)
-        if statement.place and statement.operation != "first":
+        if statement.place and statement.operation not in ROOMY:
             held = [n for n, name in self.names.items() if name == statement.place]
             if not any(self._holds(number, statement.place) for number in held):
                 raise LoweringError(f"{place} goes by {statement.place}, which is not there")

@@ -35,6 +35,9 @@ from symbackprop.lowering.views import VIEWS
 from symbackprop.lowering.windows import refused, write_moved
 from symbackprop.scalar import ONE, ZERO, Apply, Expression, Slot, apply, number, slots, substitute
 
+# What joins two parts of a reduction, and what changes nothing.
+_MONOIDS = {"total": ("add", ZERO), "product": ("multiply", ONE)}
+
 
 @dataclass
 class Lowering:
@@ -46,6 +49,7 @@ class Lowering:
         definitions: the equation of each variable lowered here.
         unit: constants that stand for 1 while adjoints are lowered (the mean's 1/N, where it
             moves to the gradients).
+        handed_on: what layers give, which is never a truth value.
         loose: indices that may lie outside what they look up (an ignored class): such a place
             is neither read nor written.
         whole: what ``full`` returned.
@@ -57,6 +61,7 @@ class Lowering:
     values: dict[Variable, Labelled] = field(default_factory=dict)
     definitions: dict[Variable, Equation] = field(default_factory=dict)
     unit: dict[Expression, Expression] = field(default_factory=dict)
+    handed_on: frozenset[Variable] = frozenset()
     loose: set[Variable] = field(default_factory=set)
     whole: list[tuple[Variable, Labelled]] = field(default_factory=list)
     orders: dict[int, tuple[Label, ...]] = field(default_factory=dict)
@@ -86,13 +91,15 @@ class Lowering:
     def _right_side(self, equation: Equation) -> Labelled:
         operands = [read(self.graph, self.values, operand) for operand in equation.operands]
         if equation.reduction is None:
-            return evaluate(self.graph, equation.function, operands)
-        if equation.reduction == "total":
+            value = evaluate(self.graph, equation.function, operands)
+            handed_on = equation.target.variable in self.handed_on
+            return self.graph.real(value) if handed_on else value
+        if equation.reduction == "total" and not equation.excluding:
             return self._total(equation, operands)
-        if equation.excluding:
-            raise refused(equation.target, f"the {equation.reduction} of all but one")
-        value = evaluate(self.graph, equation.function, operands)
+        value = self.graph.real(evaluate(self.graph, equation.function, operands))
         value = self.broadcast(value, [(r, Dimension(r.extent, r.role)) for r in equation.reduced])
+        if equation.excluding:
+            return self._but_one(equation, value)
         return self._reduced(equation.reduction, value, equation.reduced)
 
     def _reduced(self, reduction: str, value: Labelled, over: Sequence[Index]) -> Labelled:
@@ -106,25 +113,36 @@ class Lowering:
         return self.graph.node("first", [value, extreme], over)
 
     def _total(self, equation: Equation, operands: Sequence[Labelled]) -> Labelled:
-        if not equation.excluding:
-            constants, parts = _logarithms(equation) or ([], [equation.function])
-            sums = [
-                (False, self._sum(factors(self.graph, part, operands), equation.reduced))
-                for part in parts
-            ]
-            scale = Product(apply("multiply", *constants)) if constants else Product()
-            return combine(self.graph, scale.times(add_signed(self.graph, sums)))
-        value = evaluate(self.graph, equation.function, operands)
-        value = self.broadcast(value, [(r, Dimension(r.extent, r.role)) for r in equation.reduced])
-        for index, excluded in equation.excluding:
-            axis = value.labels.index(index)
-            if isinstance(excluded, Index):
-                others = self.graph.node("others", [value], attribute=axis)
-                return others.relabel({index: excluded})
-            assert isinstance(excluded, Access)
-            left_out = read(self.graph, self.values, excluded)
-            value = self._put(value, axis, left_out, self.graph.leaf("literal", ZERO))
-        return self.graph.node("total", [value], equation.reduced)
+        constants, parts = _logarithms(equation) or ([], [equation.function])
+        sums = [
+            (False, self._sum(factors(self.graph, part, operands), equation.reduced))
+            for part in parts
+        ]
+        scale = Product(apply("multiply", *constants)) if constants else Product()
+        return combine(self.graph, scale.times(add_signed(self.graph, sums)))
+
+    def _but_one(self, equation: Equation, value: Labelled) -> Labelled:
+        """Reduce over all places but one: each place's own in turn, or a looked-up one."""
+        assert equation.reduction is not None
+        join, identity = _MONOIDS[equation.reduction]
+        own: dict[Label, Label] = {
+            index: place for index, place in equation.excluding if isinstance(place, Index)
+        }
+        if not own:
+            for index, place in equation.excluding:
+                assert isinstance(place, Access)
+                left_out = read(self.graph, self.values, place)
+                neutral = self.graph.leaf("literal", identity)
+                value = self._put(value, value.labels.index(index), left_out, neutral)
+            return self.graph.node(equation.reduction, [value], equation.reduced)
+        found = None  # others in the innermost row, then other rows, and so on
+        for index in reversed(equation.reduced):
+            attribute = equation.reduction, value.labels.index(index)
+            others = self.graph.node("others", [value], attribute=attribute)
+            found = others if found is None else self.graph.map(join, found, others)
+            value = self.graph.node(equation.reduction, [value], [index])
+        assert found is not None
+        return found.relabel(own)
 
     def _put(
         self,
@@ -218,7 +236,8 @@ class Lowering:
         if windows:
             tiles = {window: add_signed(self.graph, found) for window, found in windows.items()}
             summands.append((False, self._tile(variable, tiles)))
-        value = add_terms(self.graph, summands) if summands else self.graph.leaf("literal", ZERO)
+        zero = self.graph.leaf("literal", ZERO)
+        value = self.graph.real(add_terms(self.graph, summands)) if summands else zero
         for term, where in parts:
             if where.lookup:
                 value = self._scatter(variable, value, term, where)

@@ -72,8 +72,8 @@ def plain_program(network: Network, derivation: Derivation, named: bool = False)
         named: whether each z and a, and its adjoint, is a value of its own even where it equals
             another, so that another mode of the network has the same names.
     """
-    lowering, sources = Lowering(), Sources()
     kept = [v for layer in network.layers for v in (layer.preactivation, layer.output) if v]
+    lowering, sources = Lowering(handed_on=frozenset(kept)), Sources()
     if named:
         lowering.apart.update(kept, (variable.bar() for variable in kept))
     given = (*network.draws, *(s.variable for s in network.state))

@@ -27,6 +27,9 @@ STEMS: Mapping[str, str] = {
     "argmin": "at",
 }
 
+# Operations with something in between that is as large as the result, and what it holds.
+ROOMY: Mapping[str, Kind] = {"first": "bool", "others": "float"}
+
 
 def unused(stem: str, taken: Container[str]) -> str:
     """Return the stem, or with the first number that makes a name not taken."""
@@ -153,7 +156,7 @@ class Statement:
         operation: of ``value``, or ``affine`` / ``affine_gradient``: a contraction with the
             bias as one more row.
         reused: the operand whose memory the target is, or None.
-        place: the array of positions that a look-up goes by.
+        place: the array of positions that a look-up goes by, or room for what is in between.
     """
 
     value: Value

@@ -21,6 +21,7 @@ from symbackprop.lowering.arena import Tenant, lay_out
 from symbackprop.lowering.lookups import places
 from symbackprop.lowering.program import (
     COMMON,
+    ROOMY,
     STEMS,
     ArrayProgram,
     Buffer,
@@ -218,7 +219,7 @@ class _Planner:
             return
         flattened = self._is_flattened(value)
         place = self._place(position, section, value) if flattened else None
-        place = self._mask(position, section, value) if value.operation == "first" else place
+        place = self._room(position, section, value) if value.operation in ROOMY else place
         key = (section, value.number)
         operation = self._operation(value)
         gradients = [v for v in self.outputs.get((section, value.number), []) if v in self.learned]
@@ -262,12 +263,12 @@ class _Planner:
         base, index = (set(subscript) for subscript in value.subscripts[:2])
         return value.operation != "take" or bool(base & index)
 
-    def _mask(self, position: int, section: str, value: Value) -> Key:
-        """Plan room for one comparison."""
-        synthetic = Value(-1 - len(self.origins), "mask", (), (), value.axes, value.rank)
-        found = (section, synthetic.number)
-        self.origins[synthetic.number] = value.number
-        self.homes[found] = _Home(self._shape(value), "bool", position, position)
+    def _room(self, position: int, section: str, value: Value) -> Key:
+        """Plan room for what the operation has in between."""
+        found = (section, -1 - len(self.origins))
+        self.origins[found[1]] = value.number
+        kind = ROOMY[value.operation]
+        self.homes[found] = _Home(self._shape(value), kind, position, position, stem="room")
         return found
 
     def _operation(self, value: Value) -> str:

@@ -78,7 +78,9 @@ def training_values(
         penalties: for each penalised parameter, the derivation of what it adds to the cost.
     """
     moving = has_windows(network)
-    lowering, sources = Lowering(ValueGraph(gathers=moving)), Sources()
+    outputs_of_layers = frozenset(layer.output for layer in network.layers)
+    lowering = Lowering(ValueGraph(gathers=moving), handed_on=outputs_of_layers)
+    sources = Sources()
     learned = [p.variable for p in network.parameters]
     statistics = [s.variable for s in network.state]
     for variable in (*network.inputs, *learned, *network.draws, *statistics):

@@ -9,12 +9,12 @@ of the reuse of forward values by the backward pass.
 
 Operations: ``input``, ``literal``, ``size``; the scalar functions (maps); ``contract`` (a sum
 of products of two operands), ``total``, ``largest``, ``smallest``, ``product``, ``argmax``,
-``argmin``; ``others`` (the total over all but one's own place); ``take``, ``put``, ``add_at``;
-``clip`` (an index moved to the nearest place inside); ``range``; ``slice`` and ``tile`` (slices
-side by side); ``first`` (the flat position of the first value that is the largest); of windows
-``halo`` (room around an array), ``window`` (a view), ``columns`` (a copy of one, for a product)
-and ``unwindow`` (sums into windows); ``repeat`` (every place several times); ``split`` and
-``join`` (one axis as several, and back).
+``argmin``; ``others`` (the total or product over all but one's own place); ``take``, ``put``,
+``add_at``; ``clip`` (an index moved to the nearest place inside); ``range``; ``slice`` and
+``tile`` (slices side by side); ``first`` (the flat position of the first value that is the
+largest); of windows ``halo`` (room around an array), ``window`` (a view), ``columns`` (a copy of
+one, for a product) and ``unwindow`` (sums into windows); ``repeat`` (every place several times);
+``split`` and ``join`` (one axis as several, and back).
 """
 
 from __future__ import annotations
@@ -146,6 +146,10 @@ class ValueGraph:
                 for k, o in enumerate(operands)
             )
         return self.node(operation, operands)
+
+    def real(self, value: Labelled) -> Labelled:
+        """Return the value as what a variable can be: truth values as 0 and 1."""
+        return self.map("number", value) if value.value.boolean else value
 
     def contract(self, pair: Sequence[Labelled], summed: Iterable[Label]) -> Labelled:
         """Return the sum of products of two operands, one of which holds numbers."""

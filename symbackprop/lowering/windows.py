@@ -28,6 +28,7 @@ from symbackprop.equations import (
 )
 from symbackprop.errors import SymbackpropError
 from symbackprop.lowering.values import Dimension, Label, Labelled, ValueGraph
+from symbackprop.scalar import ZERO, number
 
 Moved = Mapping[int, IndexExpression]  # by the position of an axis
 
@@ -92,6 +93,8 @@ def write_moved(graph: ValueGraph, value: Labelled, place: Access, moved: Moved)
     _check_apart(place, value.labels, {})
     digits, spans, repeated = _sorted(place, moved)
     value = _with_indices(graph, value, [i for item in moved.values() for i in indices_of(item)])
+    if not value.labels:
+        return _at_one_place(graph, value, place, moved)
     for index, positions in digits.items():
         axes = [(p, place.variable.axes[p]) for p in positions]
         value = _parted(graph, value, index, [(p, Dimension(a.extent, a.role)) for p, a in axes])
@@ -350,6 +353,17 @@ def _added(graph: ValueGraph, value: Labelled, place: Access, spans: _Spans) -> 
     result = graph.node("unwindow", [value], gone, attribute, extra)
     cuts = {p: before for p, (before, after) in margins.items() if before or after}
     return _inside(graph, result, place, cuts) if cuts else result
+
+
+def _at_one_place(graph: ValueGraph, value: Labelled, place: Access, moved: Moved) -> Labelled:
+    """Return the number where the moved axes are at the given places, 0 everywhere else."""
+    for position, item in moved.items():
+        axis = place.variable.axes[position]
+        _, span = _span(place, position, item)
+        own = graph.node("range", [], extra=[(position, Dimension(axis.extent, axis.role))])
+        there = graph.map("equal", own, graph.leaf("literal", number(span.start)))
+        value = graph.map("where", there, value, graph.leaf("literal", ZERO))
+    return value
 
 
 def _inside(graph: ValueGraph, base: Labelled, place: Access, cuts: Mapping[int, int]) -> Labelled:
