@@ -324,9 +324,12 @@ def _slice(printer: NumpyPrinter, value: Value) -> Text:
 
 
 def _tile(printer: NumpyPrinter, value: Value) -> Text:
-    axis = printer.dimensions(value).index(value.rank - 1)
-    texts = ", ".join(printer.value(operand).source for operand in value.operands)
-    return Text(f"np.concatenate(({texts}), axis={axis})")
+    whole, order = value.rank - 1, printer.dimensions(value)
+    texts = ", ".join(
+        printer.aligned(operand, [min(d, whole) for d in subscript], order).source
+        for operand, subscript in zip(value.operands, value.subscripts, strict=True)
+    )
+    return Text(f"np.concatenate(({texts}), axis={order.index(whole)})")
 
 
 def _broadcast(printer: NumpyPrinter, value: Value) -> Text:

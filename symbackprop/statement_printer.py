@@ -8,7 +8,7 @@ Python scalar or ``np.dot``'s dispatch costs as much as the arithmetic.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -43,6 +43,7 @@ _VIEWS = (
     (r"\.reshape\([-\d]+, [-\d]+, [-\d]+\)", "stack_"),
     (r"\.transpose\((.*)\)", lambda match: "axes_" + match[1].replace(", ", "")),
 )
+_STEMS = {"window": "windows", "split": "parts", "join": "merged"}  # of what views of them show
 _NAME = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -59,7 +60,7 @@ class StatementPrinter(NumpyPrinter):
         given: names handed in anew at every step, whose views cannot be bound.
     """
 
-    bound: dict[str, str] = field(default_factory=dict)
+    bound: MutableMapping[str, str] = field(default_factory=dict)
     with_ones: frozenset[str] = frozenset()
     given: frozenset[str] = frozenset({"y"})
     reserved: frozenset[str] = frozenset()
@@ -73,19 +74,18 @@ class StatementPrinter(NumpyPrinter):
             count = self.extent(value.axes[0].extent)
             return Text(self.bind(f"range_{count}", f"np.arange({count})"))
         text = super().value(value)
-        if value.operation not in ("window", "split") or value.number in self.names:
+        if value.operation not in _STEMS or value.number in self.names:
             return text
         base = next(iter(_NAME.findall(text.source.removeprefix("windows("))))
         if base in self.given or base in self.aliases:
             return text
-        stem = "windows" if value.operation == "window" else "parts"
-        return Text(self.bind(f"{base}_{stem}", text.source))
+        return Text(self.bind(f"{base}_{_STEMS[value.operation]}", text.source))
 
     def bind(self, name: str, expression: str) -> str:
         """Return a name bound to the expression: the given one, unless it is another's."""
         while name in self.reserved or self.bound.get(name, expression) != expression:
             name += "_"
-        self.bound.setdefault(name, expression)
+        self.bound[name] = expression
         return name
 
     def aligned(self, value: Value, subscript: tuple[int, ...], target: list[int]) -> Text:  # type: ignore[override]
@@ -377,7 +377,7 @@ def section_printer(
     program: ArrayProgram,
     section: str,
     inputs: Mapping[int, str],
-    bound: dict[str, str],
+    bound: MutableMapping[str, str],
     given: Iterable[str],
 ) -> StatementPrinter:
     """Return a printer that knows the names of the section's values and of the forward ones.

@@ -7,9 +7,9 @@ from typing import Protocol
 
 from symbackprop.equations import Extent
 from symbackprop.lowering.layout import Layout
+from symbackprop.lowering.spans import Span
 from symbackprop.lowering.values import Value
 from symbackprop.lowering.views import natural
-from symbackprop.lowering.windows import Span
 from symbackprop.scalar import Named
 
 FILLS = {"zero": "0", "-inf": "-np.inf", "inf": "np.inf"}
@@ -163,14 +163,6 @@ def repeated(value: Value, layout: Layout) -> tuple[list[int | None], list[int]]
         places += [axis, None] if axis == new else [axis]
     source = value.subscripts[0][value.attribute[0][0]]
     return places, [source if axis == new else axis for axis in layout.order(value)]
-
-
-def parts_of(value: Value, layout: Layout) -> list[int]:
-    """Return the dimensions of a join's operand, in the order in which the result has them."""
-    assert isinstance(value.attribute, tuple)
-    subscript, first = value.subscripts[0], value.rank - len(value.attribute)
-    joined = {d: [subscript[a] for a in axes] for d, axes in enumerate(value.attribute, first)}
-    return [part for axis in layout.order(value) for part in joined.get(axis, [axis])]
 
 
 def windows(source: str, spans: Sequence[Span], order: Sequence[int], value: Value) -> str:

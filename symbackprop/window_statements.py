@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from symbackprop.lowering.layout import parts_of
 from symbackprop.lowering.program import Statement
 from symbackprop.window_printer import (
     FILLS,
@@ -12,7 +13,6 @@ from symbackprop.window_printer import (
     added_windows,
     first_place,
     inside,
-    parts_of,
     repeated,
 )
 

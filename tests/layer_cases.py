@@ -62,6 +62,7 @@ TORCH = {
     "l2_normalize": lambda p, x, f: functional().normalize(x, dim=f["axis"], eps=f["eps"]),
     "add": lambda p, x, f: sum(x),
     "multiply": lambda p, x, f: math.prod(x),
+    "concatenate": lambda p, x, f: torch_or_skip().cat(x, f["axis"]),
     "transpose": lambda p, x, f: x.permute(f["axes"]),
     "dropout": lambda p, x, f: (
         x * ((f["u"] >= f["p"]).double() / (1 - f["p"])) if f["training"] else x
@@ -76,6 +77,12 @@ TORCH = {
         f["momentum"],
         f["eps"],
     ),
+    "flatten": lambda p, x, f: x.flatten(f["start_dim"], f["end_dim"]),
+    "reshape": lambda p, x, f: x.reshape(len(x), *_several(f["shape"])),
+    "slice": lambda p, x, f: x.movedim(f["axis"], 0)[f["start"] : f["stop"] : f["step"]].movedim(
+        0, f["axis"]
+    ),
+    "pad": lambda p, x, f: functional().pad(x, _edges(f["padding"], x), value=f["value"]),
 }
 
 
@@ -107,7 +114,17 @@ def _sinusoids(length, features):
 
 
 def _whole(shape, x):
-    return x.shape[-1:] if shape is None else (shape,) if isinstance(shape, int) else shape
+    return x.shape[-1:] if shape is None else _several(shape)
+
+
+def _several(value):
+    return (value,) if isinstance(value, int) else value
+
+
+def _edges(padding, x):
+    """Before and after for each axis but channels, in PyTorch's order: the last axis first."""
+    pairs = padding if isinstance(padding, tuple) else (padding,) * 2 * max(x.ndim - 2, 1)
+    return [n for k in reversed(range(0, len(pairs), 2)) for n in pairs[k : k + 2]]
 
 
 # Extents of a sample: unequal, with a 1 at every place, all 1.
@@ -223,7 +240,12 @@ def network_of(case):
     first = LayerUse("dense", "first", "first", fields={"units": case.shape[-1]})
     if count > 1:
         names = ("first", *["input"] * (count - 1))
-        return _built(case, [first, *(replace(layer, sources=names) for layer in layers)])
+        layers = [replace(layer, sources=names) for layer in layers]
+        wider = replace(first, fields={"units": case.shape[-1] + 1})
+        try:
+            return _built(case, [wider, *layers])  # where values may be of several shapes
+        except SymbackpropError:
+            return _built(case, [first, *layers])
     network = _built(case, layers)
     return network if network.parameters else _built(case, [first, *layers])
 

@@ -28,6 +28,10 @@ def join(kind, *sources, name="", activation=None):
     return LayerUse(kind, f"layer ({kind})", name, {}, use, sources)
 
 
+def joined(*sources, axis=-1):
+    return LayerUse("concatenate", "layer (concatenate)", "", {"axis": axis}, None, sources)
+
+
 def network(*layers, inputs=(), loss="mean_squared_error", **more):
     loss = Use(loss) if loss else None
     shape = () if inputs else (4,)
@@ -46,6 +50,10 @@ CASES = {
     "wide": ((*RESIDUAL, dense(60), dense(2, activation="sigmoid")), {}),
     "summed, penalised": ((*RESIDUAL, dense(2)), {"reduction": "sum", "l2": 0.1}),
     "no loss": (RESIDUAL, {"loss": None}),
+    "side by side": (
+        (*RESIDUAL, joined("input", "branch", "sum", "branch"), dense(2, activation="relu")),
+        {},
+    ),
     "branches": (
         (
             dense(3, name="a", activation="tanh"),

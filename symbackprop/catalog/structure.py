@@ -1,12 +1,15 @@
-"""Layers that join, cut and rearrange values; they learn nothing."""
+"""Layers that join several values; they learn nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from symbackprop.catalog.rearranging import axis_of, shown
 from symbackprop.definition import Body, Field, Reading, index_letters, written_layer
 from symbackprop.equations import Extent
 from symbackprop.errors import SymbackpropError
+
+_SINGLE = 'joins two values or more: from = ["a", "b"]'
 
 
 def _joined(operator: str) -> Callable[[Reading], Body]:
@@ -15,7 +18,7 @@ def _joined(operator: str) -> Callable[[Reading], Body]:
     def written(reading: Reading) -> Body:
         shapes = reading.shapes
         if len(shapes) < 2:
-            raise SymbackpropError('joins two values or more: from = ["a", "b"]')
+            raise SymbackpropError(_SINGLE)
         if len({len(shape) for shape in shapes}) > 1:
             raise SymbackpropError(f"values of {_ranks(shapes)} axes; all must have as many")
         letters = index_letters(len(shapes[0]))
@@ -48,28 +51,31 @@ def _common(extents: Sequence[Extent], axis: int) -> Extent:
     return widths[0] if widths else 1
 
 
-def _one(reading: Reading) -> tuple[Sequence[Extent], tuple[str, ...], tuple[str, ...]]:
-    """Return the shape of the one value that is read, names for its extents, and letters."""
-    if len(reading.shapes) != 1:
-        raise SymbackpropError(f"reads one value, from names {len(reading.shapes)}")
-    (shape,) = reading.shapes
-    return shape, tuple(f"extent{axis}" for axis in range(len(shape))), index_letters(len(shape))
-
-
-def _transposed(reading: Reading) -> Body:
-    """Write ``y[i, t] = x[t, i]``."""
-    shape, extents, letters = _one(reading)
-    given = reading.fields["axes"]
-    axes = given if isinstance(given, tuple) else (given,)
-    wanted = list(range(len(shape) + 1))
-    if sorted(axes) != wanted or axes[0] != 0:
-        found = ", ".join(map(str, axes))
+def _concatenated(reading: Reading) -> Body:
+    """Write ``y[i] = padded(x1[i]) + padded(x2[i - n])``, where n is the extent of x1."""
+    shapes = reading.shapes
+    if len(shapes) < 2:
+        raise SymbackpropError(_SINGLE)
+    rank = len(shapes[0])
+    axis = axis_of("axis", reading.fields["axis"], rank)
+    if len({(*shape[:axis], *shape[axis + 1 :]) for shape in shapes}) > 1:
         raise SymbackpropError(
-            f"axes is [{found}]; it must hold 0, the batch, and after it each of "
-            f"{', '.join(map(str, wanted[1:]))} once"
+            f"joins values along axis {axis + 1}, found the shapes "
+            f"{' and '.join(map(shown, shapes))}; all other axes must be the same"
         )
-    order = [letters[axis - 1] for axis in axes[1:]]
-    return Body({"x": extents}, (f"y[{', '.join(order)}] = x[{', '.join(letters)}]",))
+    letters = index_letters(rank)
+    inputs: dict[str, tuple[str, ...]] = {}
+    reads = []
+    before: list[str] = []
+    for number in range(1, len(shapes) + 1):
+        widths, read = [f"extent{place}" for place in range(rank)], [*letters]
+        widths[axis] = f"width{number}"
+        read[axis] = " - ".join([letters[axis], *before]) if before else f"0 + {letters[axis]}"
+        inputs[f"x{number}"] = tuple(widths)
+        reads.append(f"padded(x{number}[{', '.join(read)}])")
+        before.append(widths[axis])
+    output = (*inputs["x1"][:axis], " + ".join(before), *inputs["x1"][axis + 1 :])
+    return Body(inputs, (f"y[{', '.join(letters)}] = {' + '.join(reads)}",), output=output)
 
 
 _PAIR = Reading(((4,), (4,)))
@@ -93,20 +99,13 @@ ENTRIES = (
         also_known_as=("mul", "product"),
     ),
     written_layer(
-        _transposed,
-        Reading(((3, 4),), {"axes": (0, 2, 1)}),
-        name="transpose",
-        doc="Axes in another order, which counts the batch as 0 and leaves it first.",
-        source="NumPy 2.0, numpy.transpose",
-        fields={
-            "axes": Field(
-                required=True,
-                least=0,
-                several=True,
-                examples=((0, 2, 1), (0, 1), (0, 3, 1, 2), (0, 2, 1, 3), (0, 4, 2, 3, 1)),
-            )
-        },
-        also_known_as=("permute",),
-        fields_known_as={"dims": "axes"},
+        _concatenated,
+        _PAIR,
+        name="concatenate",
+        doc="Values side by side along one axis, the last or the one that counts the batch as 0.",
+        source="NumPy 2.0, numpy.concatenate",
+        fields={"axis": Field(default=-1)},
+        also_known_as=("concat", "cat"),
+        fields_known_as={"dim": "axis"},
     ),
 )

@@ -7,7 +7,8 @@ in each turn as one list.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections import ChainMap
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 
 from symbackprop.emit.body import Body
@@ -58,9 +59,14 @@ class Binding:
     turns: dict[str, tuple[range, list[list[str]]]] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
 
-    def names(self, head: str) -> dict[str, str]:
-        """Return the views that a section may add to; a head's own stay apart."""
-        return self.views.setdefault(head, {})
+    def names(self, head: str) -> MutableMapping[str, str]:
+        """Return the views that a section may add to, before those that it runs together with.
+
+        A head's own stay apart from another's.
+        """
+        own = self.views.setdefault(head, {})
+        others = [""] if head else [name for name in self.views if name]
+        return ChainMap(own, *(self.views[name] for name in others))
 
     def has(self, name: str, head: str) -> bool:
         """Whether the name is bound for all, or for this head."""

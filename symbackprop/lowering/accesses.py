@@ -25,8 +25,9 @@ from symbackprop.equations import (
     accesses_of,
     indices_of,
 )
+from symbackprop.lowering.spans import refused
 from symbackprop.lowering.values import Dimension, Label, Labelled, ValueGraph
-from symbackprop.lowering.windows import read_moved, refused
+from symbackprop.lowering.windows import read_moved
 from symbackprop.scalar import ZERO, Apply, Expression, Named
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from symbackprop.equations import Role, Variable
@@ -27,12 +27,15 @@ class AffineBlocks:
     absorbed: set[int] = field(default_factory=set)
 
 
-def affine_blocks(sections: Sequence[SectionValues], learned: Sequence[Variable]) -> AffineBlocks:
+def affine_blocks(
+    sections: Sequence[SectionValues], learned: Sequence[Variable], views: Collection[int]
+) -> AffineBlocks:
     """Find ``contract(W, x) + b`` with W and b neighbours in the flat buffer.
 
     Args:
         sections: of the training step, samples innermost.
         learned: the parameters in the order in which they lie.
+        views: numbers of values that show another's memory, where no row of ones can follow.
     """
     found = AffineBlocks()
     before = dict(zip(learned[1:], learned, strict=False))
@@ -44,7 +47,7 @@ def affine_blocks(sections: Sequence[SectionValues], learned: Sequence[Variable]
     pairs: dict[tuple[Variable, Variable], None] = {}
     for value in values:
         match = _affine(value)
-        if match is None or uses[match.product.number] > 1:
+        if match is None or uses[match.product.number] > 1 or match.source.number in views:
             continue
         if before.get(match.bias) == match.weight:
             found.totals.add(value.number)

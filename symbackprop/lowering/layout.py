@@ -7,12 +7,12 @@ along as one more row of its weights: the faster one for narrow layers.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from symbackprop.equations import Role, Variable
 from symbackprop.lowering.values import Labelled, Value
-from symbackprop.lowering.views import MOVING, natural
+from symbackprop.lowering.views import MOVING, VIEWS, natural
 
 _BATCH_LAST = (
     Role.TIME,
@@ -37,12 +37,14 @@ class Layout:
         declared: by value number, the position of each axis before roles are looked at.
         given: numbers of values that users hand in or get back, in declared order always.
         roles: of the axes of values that are some variable's: what they stand for there.
+        merged: numbers of joined axes that lie in memory as one already.
     """
 
     batch_last: bool = False
     declared: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     given: frozenset[int] = frozenset()
     roles: Mapping[int, Sequence[Role]] = field(default_factory=dict)
+    merged: frozenset[int] = frozenset()
 
     def order(self, value: Value) -> tuple[int, ...]:
         """Return the value's axes in the order in which they lie in memory."""
@@ -54,6 +56,45 @@ class Layout:
             sorting = [_BATCH_LAST.index(r) if last else r is not Role.BATCH for r in roles]
         keys = zip(sorting, positions, range(value.rank), strict=True)
         return tuple(axis for _, _, axis in sorted(keys))
+
+    def is_view(self, value: Value) -> bool:
+        """Whether the value shows the memory of its operand."""
+        return value.operation in VIEWS or value.number in self.merged
+
+    def through_views(self, value: Value) -> Iterator[Value]:
+        """Yield the value whose memory a view shows."""
+        while self.is_view(value):
+            value = value.operands[0]
+        yield value
+
+
+def with_merged(layout: Layout, nodes: Iterable[Value], written: Collection[int]) -> Layout:
+    """Return the layout with the joins that are views: their axes lie side by side.
+
+    Args:
+        layout: by which all values lie.
+        nodes: in the order in which they were made.
+        written: numbers of the values that have to have memory of their own.
+    """
+    found: set[int] = set()
+    for value in nodes:
+        if value.operation != "join" or value.number in written:
+            continue
+        (held,), subscript = value.operands, value.subscripts[0]
+        lying = [subscript[axis] for axis in layout.order(held)]
+        while held.operation == "split" or held.number in found:
+            held = held.operands[0]
+        if held.operation not in VIEWS and lying == parts_of(value, layout):
+            found.add(value.number)
+    return replace(layout, merged=frozenset(found))
+
+
+def parts_of(value: Value, layout: Layout) -> list[int]:
+    """Return the dimensions of a join's operand, in the order in which the result has them."""
+    assert isinstance(value.attribute, tuple)
+    subscript, first = value.subscripts[0], value.rank - len(value.attribute)
+    joined = {d: [subscript[a] for a in axes] for d, axes in enumerate(value.attribute, first)}
+    return [part for axis in layout.order(value) for part in joined.get(axis, [axis])]
 
 
 def declare(values: Named, nodes: Sequence[Value]) -> dict[int, tuple[int, ...]]:

@@ -30,9 +30,11 @@ from symbackprop.lowering.accesses import (
 )
 from symbackprop.lowering.expressions import add_signed, add_terms, evaluate, factors
 from symbackprop.lowering.products import Product, combine
+from symbackprop.lowering.spans import refused
+from symbackprop.lowering.tiles import covered, side_by_side, tiled
 from symbackprop.lowering.values import Dimension, Label, Labelled, ValueGraph
 from symbackprop.lowering.views import VIEWS
-from symbackprop.lowering.windows import refused, write_moved
+from symbackprop.lowering.windows import write_moved
 from symbackprop.scalar import ONE, ZERO, Apply, Expression, Slot, apply, number, slots, substitute
 
 # What joins two parts of a reduction, and what changes nothing.
@@ -89,6 +91,9 @@ class Lowering:
         return value
 
     def _right_side(self, equation: Equation) -> Labelled:
+        pieces = side_by_side(self.graph, self.values, equation)
+        if pieces is not None:
+            return pieces
         operands = [read(self.graph, self.values, operand) for operand in equation.operands]
         if equation.reduction is None:
             value = evaluate(self.graph, equation.function, operands)
@@ -214,7 +219,8 @@ class Lowering:
         """Lower one adjoint: the sum of its terms."""
         variable = adjoint.variable.bar()
         parts = [(term, place(term.target)) for term in adjoint.terms]
-        if not _tiles([where.window for _, where in parts if where.window], variable):
+        windows = [where.window for _, where in parts if where.window]
+        if windows and not covered(windows, variable.axes):
             parts = [(term, place(term.target, slices=False)) for term in adjoint.terms]
         dense = [p for p in parts if p[1].dense]
         alone = any(term.assigned for term, _ in parts)  # what others exclude is overwritten
@@ -229,12 +235,12 @@ class Lowering:
                 minus, value = self._term(term, where)
                 whole = write_moved(self.graph, value, term.target, where.moved)
                 summands.append((minus, whole))
-        windows: dict[Window, list[tuple[bool, Labelled]]] = {}
+        slices: dict[Window, list[tuple[bool, Labelled]]] = {}
         for term, where in parts:
             if where.window:
-                windows.setdefault(where.window, []).append(self._term(term, where))
-        if windows:
-            tiles = {window: add_signed(self.graph, found) for window, found in windows.items()}
+                slices.setdefault(where.window, []).append(self._term(term, where))
+        if slices:
+            tiles = {window: add_signed(self.graph, found) for window, found in slices.items()}
             summands.append((False, self._tile(variable, tiles)))
         zero = self.graph.leaf("literal", ZERO)
         value = self.graph.real(add_terms(self.graph, summands)) if summands else zero
@@ -288,21 +294,14 @@ class Lowering:
 
     def _tile(self, variable: Variable, windows: Mapping[Window, Labelled]) -> Labelled:
         """Set slices that cover an axis exactly side by side."""
-        ordered = sorted(windows, key=lambda window: window.start)
-        axis = ordered[0].axis
-        tiles = []
-        for window in ordered:
-            part = Dimension(window.extent, variable.axes[axis].role)
-            rest = [
-                (k, Dimension(a.extent, a.role)) for k, a in enumerate(variable.axes) if k != axis
-            ]
-            full = self.broadcast(windows[window], [*rest, (axis, part)])
-            tiles.append(full.relabel({axis: ("tile", window.start)}))
-        whole = Dimension(variable.axes[axis].extent, variable.axes[axis].role)
-        if len(tiles) == 1:
-            return tiles[0].relabel({("tile", 0): axis})
-        gone = [("tile", window.start) for window in ordered]
-        return self.graph.node("tile", tiles, gone, axis, [(axis, whole)])
+        axis = next(iter(windows)).axis
+        rest = [place for place in self._axes(variable) if place[0] != axis]
+        own = variable.axes[axis]
+        arrays = {
+            where.start: self.broadcast(value, [*rest, (axis, Dimension(where.extent, own.role))])
+            for where, value in windows.items()
+        }
+        return tiled(self.graph, arrays, axis, Dimension(own.extent, own.role))
 
     def _scatter(self, variable: Variable, base: Labelled, term: Term, where: Place) -> Labelled:
         assert where.lookup is not None
@@ -330,18 +329,6 @@ class Lowering:
     def named(self) -> list[tuple[Variable, Labelled]]:
         """Return the values that are some variable's, axes labelled by position."""
         return [*self.values.items(), *self.whole]
-
-
-def _tiles(windows: Sequence[Window], variable: Variable) -> bool:
-    """Whether the slices cover one axis exactly, side by side."""
-    ordered = sorted(set(windows), key=lambda window: window.start)
-    end = 0
-    for window in ordered:
-        extent = window.extent
-        if window.axis != ordered[0].axis or window.start != end or not isinstance(extent, int):
-            return False
-        end += extent
-    return not ordered or end == variable.axes[ordered[0].axis].extent
 
 
 def _scaled(constants: list[Expression], function: Expression) -> Expression:

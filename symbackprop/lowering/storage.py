@@ -33,7 +33,7 @@ from symbackprop.lowering.program import (
 )
 from symbackprop.lowering.training import SectionValues, TrainingValues, inputs_of
 from symbackprop.lowering.values import POSITIONS, Value
-from symbackprop.lowering.views import OUT_OF_PLACE, through_views
+from symbackprop.lowering.views import OUT_OF_PLACE
 from symbackprop.network import Network
 
 _WORD = re.compile(r"_[a-z]{2}")  # names of the calculus that say what they are: _others_s
@@ -83,7 +83,7 @@ class _Planner:
     def __init__(self, network: Network, training: TrainingValues, runs: Sequence[range]) -> None:
         self.network, self.runs = network, runs
         self.training = training
-        self.layout = training.layout
+        self.layout, self.through = training.layout, training.layout.through_views
         self.positions = {layer.owner: layer.position for layer in network.layers}
         self.homes: dict[Key, _Home] = {}
         self.order = [(s.name, v) for s in training.sections for v in s.values]
@@ -92,7 +92,11 @@ class _Planner:
         self.last_use = self._last_uses()
         learned = [p.variable for p in network.parameters]
         narrow = self.layout.batch_last
-        self.affine = affine_blocks(training.sections, learned) if narrow else AffineBlocks()
+        self.affine = (
+            affine_blocks(training.sections, learned, self.layout.merged)
+            if narrow
+            else AffineBlocks()
+        )
         self.learned = {variable.bar() for variable in learned}
         self.outputs: dict[Key, list[Variable]] = {}
         for part in training.sections:
@@ -129,12 +133,12 @@ class _Planner:
             at = printed.get(value.number, position) if value.number in self.inlined else position
             for operand in value.operands:
                 printed.setdefault(operand.number, at)
-                for held in through_views(operand):
+                for held in self.through(operand):
                     key = self.key(section, held)
                     uses[key] = max(uses.get(key, at), at)
         last = self.training.last
         left = [(part.name, v) for part in self.training.sections for v in part.outputs.values()]
-        left += [("input", held) for v in (*last, *inputs_of(last)) for held in through_views(v)]
+        left += [("input", held) for v in (*last, *inputs_of(last)) for held in self.through(v)]
         for section, value in left:
             uses[self.key(section, value)] = len(self.order)
         return uses
@@ -189,7 +193,7 @@ class _Planner:
         """The batch is copied in where samples are innermost; else it is read as it is."""
         if not self.layout.batch_last:
             return
-        read = (held for _, step in self.order for o in step.operands for held in through_views(o))
+        read = (held for _, step in self.order for o in step.operands for held in self.through(o))
         for value in {held.number: held for held in read}.values():
             if value.operation == "input" and value.variable in self.network.real_inputs:
                 end = max(
@@ -303,7 +307,7 @@ class _Planner:
             aliased = any(
                 self.homes.get(self.key(section, held)) is home
                 for o in others
-                for held in through_views(o)
+                for held in self.through(o)
             )
             if dies and same and order == list(self.layout.order(value)) and not aliased:
                 return k

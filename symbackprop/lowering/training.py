@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from symbackprop.equations import Adjoint, Derivation, Role, Variable
 from symbackprop.lowering.checker import check_values
-from symbackprop.lowering.layout import Layout, declare, declared_roles
+from symbackprop.lowering.layout import Layout, declare, declared_roles, with_merged
 from symbackprop.lowering.lower import Lowering
 from symbackprop.lowering.plain import FREE, IN_PLACE, Sources, lower_layers
 from symbackprop.lowering.values import Labelled, Value, ValueGraph, reachable
@@ -79,7 +79,7 @@ def training_values(
     """
     moving = has_windows(network)
     outputs_of_layers = frozenset(layer.output for layer in network.layers)
-    lowering = Lowering(ValueGraph(gathers=moving), handed_on=outputs_of_layers)
+    lowering = Lowering(ValueGraph(gathers=_gathered(moving)), handed_on=outputs_of_layers)
     sources = Sources()
     learned = [p.variable for p in network.parameters]
     statistics = [s.variable for s in network.state]
@@ -128,16 +128,24 @@ def training_values(
     }
     declared = [*names.items(), *cotangents, *lowering.whole]
     positions, roles = declare(declared, lowering.graph.nodes), declared_roles(declared)
+    results = [updated, *(found for _, found in outputs)]
+    written = {value.number for found in results for value in found.values()}
     layout = Layout(narrow, positions, frozenset(given), roles)
+    layout = with_merged(layout, lowering.graph.nodes, written)
     for variable, labelled in names.items():
         variables.setdefault(labelled.value.number, variable)
     for _, found in outputs:
         for variable, value in found.items():
             variables.setdefault(value.number, variable)
     last = [cotangent.value for cotangent in of_inputs.values()]
-    sections = _sections(lowering.graph.nodes[:shared], updated, outputs, last)
+    sections = _sections(lowering.graph.nodes[:shared], updated, outputs, last, layout)
     inputs = {v.number: v.variable.name for v in lowering.graph.nodes if v.operation == "input"}
     return TrainingValues(sections, boundary, layout, scaled, variables, inputs, of_inputs, sources)
+
+
+def _gathered(moving: bool) -> tuple[str, ...]:
+    """Return the views that products read as copies: products read a matrix as it lies."""
+    return ("slice", "window", "split") if moving else ("slice", "window")
 
 
 def _expression(lowering: Lowering, value: Labelled) -> Labelled:
@@ -194,6 +202,7 @@ def _sections(
     updated: Mapping[Variable, Value],
     outputs: Sequence[tuple[str, dict[Variable, Value]]],
     last: Sequence[Value],
+    layout: Layout,
 ) -> tuple[SectionValues, ...]:
     """Split what the outputs need: made before the heads, or for one section alone.
 
@@ -201,11 +210,11 @@ def _sections(
     the ``last`` values are computed from; it reads what backward made.
     """
     early = {value.number for value in forward}
-    needed = {v.number: v for v in reachable(updated.values()) if v.operation not in FREE}
+    needed = {v.number: v for v in _made(updated.values(), layout)}
     sections: list[SectionValues] = []
     for name, found in outputs:
         wanted = inputs_of(last) if name == "input" else found.values()
-        values = [v for v in reachable(wanted) if v.operation not in FREE]
+        values = _made(wanted, layout)
         needed |= {v.number: v for v in values if v.number in early}
         known = set(early)
         if name == "input":
@@ -214,6 +223,12 @@ def _sections(
         sections.append(SectionValues(name, own, found))
     first = SectionValues("forward", tuple(needed[number] for number in sorted(needed)), updated)
     return (first, *sections)
+
+
+def _made(wanted: Iterable[Value], layout: Layout) -> list[Value]:
+    """Return what takes a statement to compute, of all that is wanted."""
+    values = reachable(wanted)
+    return [v for v in values if v.operation not in FREE and v.number not in layout.merged]
 
 
 def inputs_of(values: Iterable[Value]) -> list[Value]:

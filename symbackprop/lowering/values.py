@@ -111,11 +111,12 @@ class ValueGraph:
 
     Attributes:
         nodes: in the order in which they were made.
-        gathers: views of windows are copied before they are contracted.
+        gathers: views that are copied before they are contracted, where they have more axes
+            than a matrix.
     """
 
     nodes: list[Value] = field(default_factory=list)
-    gathers: bool = False
+    gathers: Collection[str] = ()
     _known: dict[_Key, Value] = field(default_factory=dict)
 
     def input(self, variable: Variable) -> Labelled:
@@ -159,7 +160,7 @@ class ValueGraph:
         return self.node("contract", [self._gathered(o) for o in (first, second)], summed)
 
     def _gathered(self, operand: Labelled) -> Labelled:
-        moving = self.gathers and operand.value.operation in ("window", "split")
+        moving = operand.value.operation in self.gathers and operand.value.rank > 2
         return self.node("columns", [operand]) if moving else operand
 
     def known(self, operation: str, *operands: Labelled) -> Labelled | None:

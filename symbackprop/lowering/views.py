@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from symbackprop.lowering.values import Value
 
@@ -16,13 +16,6 @@ OUT_OF_PLACE = (
     | {"contract", "total", "largest", "smallest", "product", "argmax", "argmin", "first", "take"}
     | {"others", "tile", "broadcast", "number", "place", "range", "clip", "columns"}
 )
-
-
-def through_views(value: Value) -> Iterator[Value]:
-    """Yield the value whose memory a view shows."""
-    while value.operation in VIEWS:
-        value = value.operands[0]
-    yield value
 
 
 def natural(value: Value, order: Sequence[int]) -> list[int]:

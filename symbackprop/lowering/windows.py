@@ -10,13 +10,10 @@ The adjoint of a view adds into the windows of an array of zeros, whose inside i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from math import prod
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
 
 from symbackprop.equations import (
     Access,
-    Affine,
     Extent,
     Fill,
     Index,
@@ -26,48 +23,21 @@ from symbackprop.equations import (
     Role,
     indices_of,
 )
-from symbackprop.errors import SymbackpropError
+from symbackprop.lowering.spans import (
+    Span,
+    Spans,
+    covers,
+    is_whole,
+    known,
+    margins_of,
+    ordered,
+    refused,
+    span_of,
+)
 from symbackprop.lowering.values import Dimension, Label, Labelled, ValueGraph
 from symbackprop.scalar import ZERO, number
 
 Moved = Mapping[int, IndexExpression]  # by the position of an axis
-
-
-class Span(NamedTuple):
-    """One axis of an array, read at ``start`` plus every step times its index.
-
-    Of two indices the first says where a window lies, the second where in it.
-
-    Attributes:
-        axis: of the array that is seen through windows.
-        counts: how many places each index takes.
-    """
-
-    axis: int
-    start: int
-    steps: tuple[int, ...]
-    counts: tuple[int, ...]
-
-    @property
-    def first(self) -> int:
-        """The lowest place that is read."""
-        return self.start + sum(min(0, s * (n - 1)) for s, n in self._pairs())
-
-    @property
-    def last(self) -> int:
-        """The highest place that is read."""
-        return self.start + sum(max(0, s * (n - 1)) for s, n in self._pairs())
-
-    def _pairs(self) -> Iterable[tuple[int, int]]:
-        return zip(self.steps, self.counts, strict=True)
-
-
-def refused(place: Access, what: str) -> SymbackpropError:
-    """Return the error for an access that cannot be lowered."""
-    return SymbackpropError(
-        f"{place.variable.name}: generating code for {what} is not possible yet; allowed: bare "
-        "indices, s*i + d*k + c with numbers s, d and c, i // s, look-ups"
-    )
 
 
 def read_moved(graph: ValueGraph, base: Labelled, place: Access, moved: Moved) -> Labelled:
@@ -79,8 +49,8 @@ def read_moved(graph: ValueGraph, base: Labelled, place: Access, moved: Moved) -
         base = _merged(graph, base, [(positions, whole)])
     for position, index in repeated.items():
         base = _repeated(graph, base, place, position, index)
-    if all(_covers(place, p, *span) for p, span in spans.items()):
-        parts = {p: _ordered(indices, span.steps) for p, (indices, span) in spans.items()}
+    if all(covers(place, p, *span) for p, span in spans.items()):
+        parts = {p: ordered(indices, span.steps) for p, (indices, span) in spans.items()}
         return _split(graph, base, parts) if parts else base
     return _windows(graph, base, place, spans)
 
@@ -100,28 +70,25 @@ def write_moved(graph: ValueGraph, value: Labelled, place: Access, moved: Moved)
         value = _parted(graph, value, index, [(p, Dimension(a.extent, a.role)) for p, a in axes])
     for position, index in repeated.items():
         value = _gathered(graph, value, place, position, index)
-    if not all(_covers(place, p, *span) for p, span in spans.items()):
+    if not all(covers(place, p, *span) for p, span in spans.items()):
         return _added(graph, value, place, spans)
     groups: list[tuple[Sequence[Label], tuple[Label, Dimension]]] = []
     for position, (indices, span) in spans.items():
         axis = place.variable.axes[position]
         whole = (position, Dimension(axis.extent, axis.role))
-        groups.append((_ordered(indices, span.steps), whole))
+        groups.append((ordered(indices, span.steps), whole))
     return _merged(graph, value, groups) if groups else value
 
 
-_Spans = dict[int, tuple[tuple[Index, ...], Span]]
-
-
-def _sorted(place: Access, moved: Moved) -> tuple[dict[Index, list[int]], _Spans, dict[int, Index]]:
+def _sorted(place: Access, moved: Moved) -> tuple[dict[Index, list[int]], Spans, dict[int, Index]]:
     """Split moved axes into the digits of one index, affine ones, and k // s alone."""
     read: dict[Index, list[int]] = {}
-    spans: _Spans = {}
+    spans: Spans = {}
     for position, item in moved.items():
         if isinstance(item, Quotient | Remainder):
             read.setdefault(_digit(place, item)[0], []).append(position)
         else:
-            spans[position] = _span(place, position, item)
+            spans[position] = span_of(place, position, item)
     digits: dict[Index, list[int]] = {}
     repeated: dict[int, Index] = {}
     for index, positions in read.items():
@@ -153,59 +120,17 @@ def _in_order(place: Access, index: Index, positions: Sequence[int]) -> list[int
     numbers = [*extents.values(), index.extent, *(step for _, step, _ in digits.values())]
     if not all(isinstance(number, int) for number in numbers):
         raise refused(place, "digits of a size that is a name")
-    ordered = sorted(positions, key=lambda p: (-_int(digits[p][1]), -_int(extents[p])))
-    rest = _int(index.extent)
-    for position in ordered:
+    places = sorted(positions, key=lambda p: (-known(digits[p][1]), -known(extents[p])))
+    rest = known(index.extent)
+    for position in places:
         _, step, base = digits[position]
-        extent = _int(extents[position])
-        if rest != _int(step) * extent or base not in (None, extent):
+        extent = known(extents[position])
+        if rest != known(step) * extent or base not in (None, extent):
             raise refused(place, "quotients and remainders that are not the digits of an index")
-        rest = _int(step)
+        rest = known(step)
     if rest != 1:
         raise refused(place, "digits that leave some out")
-    return ordered
-
-
-def _span(place: Access, position: int, item: IndexExpression) -> tuple[tuple[Index, ...], Span]:
-    terms: tuple[tuple[Extent, Index], ...] = ((1, item),) if isinstance(item, Index) else ()
-    offset: object = 0
-    if isinstance(item, Affine):
-        terms, offset = item.terms, item.offset
-    elif not isinstance(item, Index):
-        raise refused(place, "a remainder alone")
-    numbers = [offset, *(c for c, _ in terms), *(i.extent for _, i in terms)]
-    numbers.append(place.variable.axes[position].extent)
-    if not all(isinstance(number, int) for number in numbers):
-        raise refused(place, "windows whose sizes are names")
-    if len(terms) > 2:
-        raise refused(place, "an index that is a sum of more than two")
-    if len(terms) == 2 and _moves_within(*terms[0]) > _moves_within(*terms[1]):
-        terms = terms[::-1]
-    steps, counts = tuple(_int(c) for c, _ in terms), tuple(_int(i.extent) for _, i in terms)
-    return tuple(index for _, index in terms), Span(position, _int(offset), steps, counts)
-
-
-def _moves_within(step: object, index: Index) -> int:
-    """Tell how likely it is that an index runs within a window, not from one to the next."""
-    backwards = _int(step) < 0
-    return 3 if backwards else {Role.KERNEL: 2, Role.FEATURE: 1}.get(index.role, 0)
-
-
-def _covers(place: Access, position: int, indices: Sequence[Index], span: Span) -> bool:
-    """Whether the places are those of the axis, each once, in the order of the indices' digits."""
-    extent = place.variable.axes[position].extent
-    if span.start or len(indices) < 2 or prod(span.counts) != extent:
-        return False
-    digits = sorted(zip(span.steps, span.counts, strict=True), key=lambda d: (-d[0], -d[1]))
-    return all(
-        step == prod(count for _, count in digits[k + 1 :]) for k, (step, _) in enumerate(digits)
-    )
-
-
-def _ordered(indices: Sequence[Index], steps: Sequence[int]) -> list[Index]:
-    """Return the indices by their step, the largest first."""
-    pairs = sorted(zip(steps, indices, strict=True), key=lambda p: (-p[0], -_int(p[1].extent)))
-    return [index for _, index in pairs]
+    return places
 
 
 def _check_apart(place: Access, labels: Sequence[Label], moved: Moved) -> None:
@@ -275,7 +200,7 @@ def _gathered(
 ) -> Labelled:
     """Sum what goes to the same place of an axis."""
     times, extent = _times(place, position, index)
-    missing = times * extent - _int(index.extent)
+    missing = times * extent - known(index.extent)
     if missing:
         value = _haloed(graph, value, {index: (0, missing)}, "zero")
     axis = place.variable.axes[position]
@@ -289,7 +214,11 @@ def _times(place: Access, position: int, index: Index) -> tuple[int, int]:
     assert isinstance(item, Quotient)
     if not all(isinstance(number, int) for number in (item.divisor, extent, index.extent)):
         raise refused(place, "a quotient by a size that is a name")
-    times, extent, count = _int(item.divisor), _int(extent), _int(index.extent)
+    times, extent, count = (
+        known(item.divisor),
+        known(extent),
+        known(index.extent),
+    )
     if not (extent - 1) * times < count <= extent * times:
         raise refused(place, "a quotient that does not reach the whole axis")
     return times, extent
@@ -304,20 +233,14 @@ def _haloed(
     for label, axis in axes.items():
         before, after = margins[label]
         old = base.value.axes[axis]
-        extra.append((("halo", label), Dimension(before + _int(old.extent) + after, old.role)))
+        extra.append((("halo", label), Dimension(before + known(old.extent) + after, old.role)))
     attribute = (fill, tuple((axes[label], *margins[label]) for label in margins))
     node = graph.node("halo", [base], list(margins), attribute, extra)
     return node.relabel({("halo", label): label for label in margins})
 
 
-def _margin(place: Access, position: int, span: Span) -> tuple[int, int]:
-    """Return how far the places go beyond the axis, on either side."""
-    extent = _int(place.variable.axes[position].extent)
-    return max(0, -span.first), max(0, span.last + 1 - extent)
-
-
-def _windows(graph: ValueGraph, base: Labelled, place: Access, spans: _Spans) -> Labelled:
-    margins = {p: _margin(place, p, span) for p, (_, span) in spans.items()}
+def _windows(graph: ValueGraph, base: Labelled, place: Access, spans: Spans) -> Labelled:
+    margins = margins_of(place, spans)
     leaving: dict[Label, tuple[int, int]] = {p: m for p, m in margins.items() if any(m)}
     if leaving:
         assert place.fill is not None
@@ -334,9 +257,15 @@ def _windows(graph: ValueGraph, base: Labelled, place: Access, spans: _Spans) ->
     return graph.node("window", [base], list(spans), attribute, extra)
 
 
-def _added(graph: ValueGraph, value: Labelled, place: Access, spans: _Spans) -> Labelled:
+def _added(graph: ValueGraph, value: Labelled, place: Access, spans: Spans) -> Labelled:
     """Add the value into the windows of zeros, and cut off what lies outside."""
-    margins = {p: _margin(place, p, span) for p, (_, span) in spans.items()}
+    margins = margins_of(place, spans)
+    shifted = {p: i[0] for p, (i, span) in spans.items() if is_whole(place, p, span, margins[p])}
+    if len(shifted) == len(spans):
+        names: dict[Label, Label] = {index: p for p, index in shifted.items()}
+        cuts = {p: before for p, (before, after) in margins.items() if before or after}
+        value = value.relabel(names)
+        return _inside(graph, value, place, cuts) if cuts else value
     gone = [index for indices, _ in spans.values() for index in indices]
     first = len(value.labels) - len(gone)
     attribute = tuple(
@@ -349,7 +278,7 @@ def _added(graph: ValueGraph, value: Labelled, place: Access, spans: _Spans) -> 
     extra: list[tuple[Label, Dimension]] = []
     for p, (before, after) in margins.items():
         axis = place.variable.axes[p]
-        extra.append((p, Dimension(before + _int(axis.extent) + after, axis.role)))
+        extra.append((p, Dimension(before + known(axis.extent) + after, axis.role)))
     result = graph.node("unwindow", [value], gone, attribute, extra)
     cuts = {p: before for p, (before, after) in margins.items() if before or after}
     return _inside(graph, result, place, cuts) if cuts else result
@@ -359,7 +288,7 @@ def _at_one_place(graph: ValueGraph, value: Labelled, place: Access, moved: Move
     """Return the number where the moved axes are at the given places, 0 everywhere else."""
     for position, item in moved.items():
         axis = place.variable.axes[position]
-        _, span = _span(place, position, item)
+        _, span = span_of(place, position, item)
         own = graph.node("range", [], extra=[(position, Dimension(axis.extent, axis.role))])
         there = graph.map("equal", own, graph.leaf("literal", number(span.start)))
         value = graph.map("where", there, value, graph.leaf("literal", ZERO))
@@ -371,7 +300,7 @@ def _inside(graph: ValueGraph, base: Labelled, place: Access, cuts: Mapping[int,
     spans, extra = [], []
     for p, start in cuts.items():
         axis = place.variable.axes[p]
-        spans.append(Span(base.labels.index(p), start, (1,), (_int(axis.extent),)))
+        spans.append(Span(base.labels.index(p), start, (1,), (known(axis.extent),)))
         extra.append((("inside", p), Dimension(axis.extent, axis.role)))
     node = graph.node("window", [base], list(cuts), tuple(spans), extra)
     return node.relabel({("inside", p): p for p in cuts})
@@ -384,8 +313,3 @@ def _with_indices(graph: ValueGraph, value: Labelled, indices: Sequence[Index]) 
         return value
     extra = [(index, Dimension(index.extent, index.role)) for index in missing]
     return graph.node("broadcast", [value], extra=extra)
-
-
-def _int(number: object) -> int:
-    assert isinstance(number, int)
-    return number

@@ -1,0 +1,121 @@
+"""Where an affine index reads an axis: at a start, plus a step times each index."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from math import prod
+from typing import NamedTuple
+
+from symbackprop.equations import Access, Affine, Extent, Index, IndexExpression, Role
+from symbackprop.errors import SymbackpropError
+
+
+class Span(NamedTuple):
+    """One axis of an array, read at ``start`` plus every step times its index.
+
+    Of two indices the first says where a window lies, the second where in it.
+
+    Attributes:
+        axis: of the array that is seen through windows.
+        counts: how many places each index takes.
+    """
+
+    axis: int
+    start: int
+    steps: tuple[int, ...]
+    counts: tuple[int, ...]
+
+    @property
+    def first(self) -> int:
+        """The lowest place that is read."""
+        return self.start + sum(min(0, s * (n - 1)) for s, n in self._pairs())
+
+    @property
+    def last(self) -> int:
+        """The highest place that is read."""
+        return self.start + sum(max(0, s * (n - 1)) for s, n in self._pairs())
+
+    def _pairs(self) -> Iterable[tuple[int, int]]:
+        return zip(self.steps, self.counts, strict=True)
+
+
+Spans = dict[int, tuple[tuple[Index, ...], Span]]  # by the position of an axis
+
+
+def refused(place: Access, what: str) -> SymbackpropError:
+    """Return the error for an access that cannot be lowered."""
+    return SymbackpropError(
+        f"{place.variable.name}: generating code for {what} is not possible yet; allowed: bare "
+        "indices, s*i + d*k + c with numbers s, d and c, i // s, look-ups"
+    )
+
+
+def span_of(place: Access, position: int, item: IndexExpression) -> tuple[tuple[Index, ...], Span]:
+    """Return the indices of an affine expression, and how they run along the axis.
+
+    Raises:
+        SymbackpropError: a quotient, a remainder, or sizes that are names.
+    """
+    terms: tuple[tuple[Extent, Index], ...] = ((1, item),) if isinstance(item, Index) else ()
+    offset: object = 0
+    if isinstance(item, Affine):
+        terms, offset = item.terms, item.offset
+    elif not isinstance(item, Index):
+        raise refused(place, "a remainder alone")
+    numbers = [offset, *(c for c, _ in terms), *(i.extent for _, i in terms)]
+    numbers.append(place.variable.axes[position].extent)
+    if not all(isinstance(number, int) for number in numbers):
+        raise refused(place, "windows whose sizes are names")
+    if len(terms) == 2 and _moves_within(*terms[0]) > _moves_within(*terms[1]):
+        terms = terms[::-1]
+    steps, counts = (
+        tuple(known(c) for c, _ in terms),
+        tuple(known(i.extent) for _, i in terms),
+    )
+    return tuple(index for _, index in terms), Span(position, known(offset), steps, counts)
+
+
+def _moves_within(step: object, index: Index) -> int:
+    """Tell how likely it is that an index runs within a window, not from one to the next."""
+    backwards = known(step) < 0
+    return 3 if backwards else {Role.KERNEL: 2, Role.FEATURE: 1}.get(index.role, 0)
+
+
+def covers(place: Access, position: int, indices: Sequence[Index], span: Span) -> bool:
+    """Whether the places are those of the axis, each once, in the order of the indices' digits."""
+    extent = place.variable.axes[position].extent
+    if span.start or len(indices) < 2 or prod(span.counts) != extent:
+        return False
+    digits = sorted(zip(span.steps, span.counts, strict=True), key=lambda d: (-d[0], -d[1]))
+    return all(
+        step == prod(count for _, count in digits[k + 1 :]) for k, (step, _) in enumerate(digits)
+    )
+
+
+def ordered(indices: Sequence[Index], steps: Sequence[int]) -> list[Index]:
+    """Return the indices by their step, the largest first."""
+    pairs = sorted(zip(steps, indices, strict=True), key=lambda p: (-p[0], -known(p[1].extent)))
+    return [index for _, index in pairs]
+
+
+def margins_of(place: Access, spans: Spans) -> dict[int, tuple[int, int]]:
+    """Return how far the places go beyond each axis, on either side."""
+    found = {}
+    for position, (indices, span) in spans.items():
+        if len(indices) > 2:
+            raise refused(place, "an index that is a sum of more than two")
+        extent = known(place.variable.axes[position].extent)
+        found[position] = max(0, -span.first), max(0, span.last + 1 - extent)
+    return found
+
+
+def is_whole(place: Access, position: int, span: Span, margin: tuple[int, int]) -> bool:
+    """Whether an index runs over the axis and its margins, from one end to the other."""
+    extent = known(place.variable.axes[position].extent) + sum(margin)
+    return span.steps == (1,) and (span.first, span.counts) == (-margin[0], (extent,))
+
+
+def known(number: object) -> int:
+    """Return an extent that is known to be a number."""
+    assert isinstance(number, int)
+    return number
