@@ -41,6 +41,9 @@ TORCH = {
         p,
         functional().layer_norm(x, x.shape[2:], eps=f["eps"]),  # its own refuses a single place
     ),
+    "group_norm": lambda p, x, f: functional().group_norm(
+        x, f["num_groups"], *_affine(p), f["eps"]
+    ),
     "positional": lambda p, x, f: x + (p["P"] if p else _sinusoids(*x.shape[-2:])),
     "scaled_dot_product_attention": lambda p, x, f: functional().scaled_dot_product_attention(
         x, x, x, is_causal=f["causal"]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+from symbackprop.catalog.convolution import times
+from symbackprop.catalog.rearranging import axis_of, shown
 from symbackprop.definition import Body, Field, Layer, Parameter, Reading, written_layer
 from symbackprop.errors import SymbackpropError
 
@@ -18,20 +20,21 @@ def _affine(extents: Sequence[str], *, shifted: bool = True) -> dict[str, Parame
     return {**found, "beta": Parameter(tuple(extents), initial=0.0)} if shifted else found
 
 
-def _standardized(kept: str, over: str, count: str) -> tuple[str, ...]:
+def _standardized(kept: str, over: str, count: str, source: str = "x") -> tuple[str, ...]:
     """Return equations of h: x less its mean over some axes, by its standard deviation.
 
     Args:
         kept: the axes that have a mean of their own, each followed by a comma.
         over: the axes that it is over.
         count: how many numbers those are.
+        source: what stands for x.
     """
     place = f"{kept}{over}"
     count = f"({count})" if " " in count else count
     own = f"[{kept.rstrip(', ')}]" if kept else ""
     return (
-        f"m{own} = total({over}, x[{place}]) / {count}",
-        f"u[{place}] = x[{place}] - m{own}",
+        f"m{own} = total({over}, {source}[{place}]) / {count}",
+        f"u[{place}] = {source}[{place}] - m{own}",
         f"v{own} = total({over}, u[{place}]**2) / {count}",
         f"r{own} = 1 / sqrt(v{own} + eps)",
         f"h[{place}] = u[{place}] * r{own}",
@@ -76,9 +79,40 @@ def _instance_norm(reading: Reading) -> Body:
     return Body({"x": extents}, (*equations, scaled), _affine(extents[:1]))
 
 
+def _group_norm(reading: Reading) -> Body:
+    """Write the channel c as one of a group: c = width*i + j."""
+    channels, *space = reading.shapes[0]
+    groups = reading.fields["num_groups"]
+    if len(space) not in _SPACE and space:
+        raise SymbackpropError(
+            f"group_norm reads channels and up to {max(_SPACE)} axes of space, "
+            f"a sample has {len(space) + 1} axes"
+        )
+    if not isinstance(channels, int) or channels % groups:
+        raise SymbackpropError(
+            f"num_groups is {groups}; it must divide the channels of an input of shape "
+            f"{shown(reading.shapes[0])}"
+        )
+    names, width = _SPACE.get(len(space), ()), channels // groups
+    rest = "".join(f", {letter}" for letter in _LETTERS[2 : len(space) + 2])
+    equations = _standardized("i, ", f"j{rest}", " * ".join([str(width), *names]), "s")
+    split = f"s[i, j{rest}] = x[{times(width, 'i')} + j{rest}]"
+    result = f"h[c // {width}, c % {width}{rest}]"
+    affine = reading.fields["affine"]
+    last = f"z[c{rest}] = {result} * gamma[c] + beta[c]" if affine else f"z[c{rest}] = {result}"
+    return Body(
+        {"x": ("channels", *names)},
+        (split, *equations, last),
+        _affine(("channels",)) if affine else {},
+        output=("channels", *names),
+        roles=("channel", *["space"] * len(space)) if space else (),
+        ranges={"i": str(groups), "j": str(width)},
+    )
+
+
 def _l2_normalize(reading: Reading) -> Body:
     rank = len(reading.shapes[0])
-    axis = _checked_axis(reading.fields, rank)
+    axis = axis_of("axis", reading.fields["axis"], rank)
     extents = tuple(f"extent_{k + 1}" for k in range(rank))
     letters = _LETTERS[:rank]
     own = ", ".join(letters.replace(letters[axis], ""))
@@ -89,17 +123,6 @@ def _l2_normalize(reading: Reading) -> Body:
         f"z[{place}] = x[{place}] / q{own}",
     )
     return Body({"x": extents}, equations)
-
-
-def _checked_axis(fields: Mapping[str, Any], rank: int) -> int:
-    """Return the axis of a sample, from one that counts the batch as 0."""
-    axis: int = fields["axis"]
-    place = axis if axis >= 0 else axis + rank + 1
-    if not 1 <= place <= rank:
-        raise SymbackpropError(
-            f"axis is {axis}; allowed: 1 to {rank} (the batch is 0), or negative from the end"
-        )
-    return place - 1
 
 
 ENTRIES = (
@@ -139,6 +162,18 @@ ENTRIES = (
         options={"affine": False},
         also_known_as=("instancenorm", "instance_norm1d", "instance_norm2d", "instance_norm3d"),
         fields_known_as={"epsilon": "eps"},
+        **_EPS,
+    ),
+    written_layer(
+        _group_norm,
+        Reading(((8, 4, 4),), {"num_groups": 4}),
+        name="group_norm",
+        doc="Each sample's groups of channels less their mean, by their standard deviation.",
+        source="Wu & He 2018, arXiv:1803.08494, equations (1) to (6)",
+        options={"affine": True},
+        fields={"num_groups": Field(required=True, least=1)},
+        also_known_as=("groupnorm", "group_normalization"),
+        fields_known_as={"groups": "num_groups", "epsilon": "eps"},
         **_EPS,
     ),
     written_layer(
