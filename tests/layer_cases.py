@@ -5,6 +5,7 @@ so that its ∂E/∂x is needed for what the dense one learns. Values of the fie
 what the definition says of them; TORCH alone is written by hand, one entry a layer.
 """
 
+import functools
 import itertools
 import math
 import types
@@ -16,7 +17,7 @@ import pytest
 from oracles import torch_or_skip
 
 from symbackprop import calculus
-from symbackprop.architecture import Architecture, LayerUse, Use
+from symbackprop.architecture import Architecture, InputUse, LayerUse, Use
 from symbackprop.build import build_network
 from symbackprop.catalog import CATALOG
 from symbackprop.emit import generate
@@ -44,6 +45,7 @@ TORCH = {
     "group_norm": lambda p, x, f: functional().group_norm(
         x, f["num_groups"], *_affine(p), f["eps"]
     ),
+    "embedding": lambda p, x, f: functional().embedding(x, p["E"], f["padding_idx"]),
     "positional": lambda p, x, f: x + (p["P"] if p else _sinusoids(*x.shape[-2:])),
     "scaled_dot_product_attention": lambda p, x, f: functional().scaled_dot_product_attention(
         x, x, x, is_causal=f["causal"]
@@ -255,7 +257,25 @@ def network_of(case):
 
 def _built(case, layers):
     loss = Use("mean_squared_error")
-    return build_network(Architecture("case", case.shape, tuple(layers), loss=loss))
+    if looks_up(case.layer):
+        given = {"input": (), "inputs": (InputUse("x", case.shape, integer=True),)}
+    else:
+        given = {"input": case.shape}
+    return build_network(Architecture("case", layers=tuple(layers), loss=loss, **given))
+
+
+@functools.cache
+def looks_up(layer):
+    """Whether the layer reads whole numbers, by what it says to others."""
+    example = CATALOG.layers[layer].example
+    if example is None:
+        return False
+    use = LayerUse(layer, "layer", fields=example.fields, sources=("a",) * len(example.shapes))
+    try:
+        build_network(Architecture("case", (), (use,), inputs=(InputUse("a", example.shapes[0]),)))
+    except SymbackpropError as error:
+        return "not integer" in str(error)
+    return False
 
 
 def sources(definition):
@@ -327,6 +347,8 @@ def _point(network, module, batch, seed, training):
         value[...] += 0.3 * rng.standard_normal(value.shape)
     shape = (batch, *(axis.extent for axis in network.input.axes[1:]))
     x = rng.standard_normal(shape)
+    if network.input.integer:
+        x = rng.integers(0, min(len(table) for table in params.values()), shape)
     output = (batch, *(axis.extent for axis in network.output.axes[1:]))
     y, cotangent = rng.standard_normal(output), rng.standard_normal(output)
     initial = module.initial_state() if network.state else {}

@@ -192,7 +192,7 @@ class Subject:
         def batch(like: Array) -> Array:
             shape = (size, *like.shape[1:])
             if like.dtype.kind in "iub":
-                return rng.integers(0, int(like.max()) + 1, shape).astype(like.dtype)
+                return rng.choice(np.unique(like), shape)
             return rng.standard_normal(shape)
 
         if isinstance(self.example, dict):

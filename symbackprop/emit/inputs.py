@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from symbackprop.emit.body import shape_text
 from symbackprop.emit.header import check_text, shape
 from symbackprop.emit.lines import block, wrapped
-from symbackprop.equations import Access, Variable, accesses_of
+from symbackprop.equations import Access, Equation, Variable, accesses_of
 from symbackprop.network import Network
+from symbackprop.scalar import Apply, Number, Slot, walk
 
 EXAMPLES = 3  # samples in the check that a module carries
 
@@ -95,11 +96,46 @@ def _example(network: Network) -> str:
         extents = repr((EXAMPLES, *shape(variable)[1:]))
         drawn[variable] = f"rng.standard_normal({extents})"
         if variable.integer:
-            drawn[variable] = f"rng.integers({_count(network, variable) or 2}, size={extents})"
+            first, stop = _range(network, variable)
+            limits = f"{first}, {stop}" if first else str(stop)
+            drawn[variable] = f"rng.integers({limits}, size={extents})"
     if len(drawn) == 1:
         return drawn[network.input]
     pairs = ", ".join(f'"{variable.owner}": {text}' for variable, text in drawn.items())
     return f"{{{pairs}}}"
+
+
+def _range(network: Network, variable: Variable) -> tuple[int, int]:
+    """Return the longest range of numbers that the check may draw.
+
+    Where one number means that what is read is held constant (a row for padding), differences
+    would not see it held.
+    """
+    apart = sorted(_held_at(network, variable))
+    starts, stops = [0, *(k + 1 for k in apart)], [*apart, _count(network, variable) or 2]
+    return max(zip(starts, stops, strict=True), key=lambda limits: limits[1] - limits[0])
+
+
+def _held_at(network: Network, variable: Variable) -> set[int]:
+    """Return the numbers that an equation compares the input with, and reads what is held."""
+    equations = [e for layer in network.layers for e in (*layer.equations, *layer.activation)]
+    held = {equation.target.variable for equation in equations if equation.held}
+    found = set()
+    for equation in equations:
+        read = [access.variable for o in equation.operands for access in accesses_of(o)]
+        if variable in read and held.intersection(read):
+            found |= set(_compared(equation, variable))
+    return found
+
+
+def _compared(equation: Equation, variable: Variable) -> Iterator[int]:
+    for part in walk(equation.function):
+        if isinstance(part, Apply) and part.function == "equal":
+            read, number = part.arguments
+            if isinstance(read, Slot) and isinstance(number, Number):
+                operand = equation.operands[read.position]
+                if isinstance(operand, Access) and operand.variable == variable:
+                    yield int(number.value)
 
 
 def _real(network: Network) -> str:

@@ -211,7 +211,10 @@ class Subscripts:
     def _looked_up(self, formula: Reference, frame: Frame) -> Access:
         access = self.access(formula, frame)
         if not access.variable.integer:
-            raise SymbackpropError(f"{formula.name} is looked up as an index but is not integer")
+            raise SymbackpropError(
+                f"{formula.name} is looked up as an index but is not integer; an [[input]] with "
+                'dtype = "integer" is'
+            )
         return access
 
     def _extent(self, formula: Formula, frame: Frame) -> Extent:

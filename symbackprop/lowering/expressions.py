@@ -140,7 +140,8 @@ def _where(graph: ValueGraph, expression: Apply, operands: Sequence[Labelled]) -
     condition, yes, no = expression.arguments
     if {yes, no} == {ZERO, ONE}:
         return evaluate(graph, condition if yes == ONE else opposite(condition), operands)
-    return graph.map("where", *(evaluate(graph, a, operands) for a in expression.arguments))
+    test, first, second = (evaluate(graph, a, operands) for a in expression.arguments)
+    return first if first == second else graph.map("where", test, first, second)
 
 
 def _comparison(graph: ValueGraph, expression: Apply, operands: Sequence[Labelled]) -> Labelled:

@@ -1,0 +1,94 @@
+"""Embeddings: rows looked up several times, a row for padding, the first layer of a sequence."""
+
+import numpy as np
+import pytest
+from layer_cases import module_of
+
+from symbackprop.build import build_network
+from symbackprop.checking.subject import Subject
+from symbackprop.emit import generate
+from symbackprop.errors import SymbackpropError
+from symbackprop.notation.toml import read_toml
+from symbackprop.numeric import check_module
+
+SEQUENCE = """
+spec = 1
+[network]
+name = "sequence"
+loss = "cross_entropy"
+[[input]]
+name = "tokens"
+shape = [5]
+dtype = "integer"
+[[layer]]
+type = "embedding"
+num_embeddings = 7
+embedding_dim = 4
+PADDING
+[[layer]]
+type = "positional"
+[[layer]]
+type = "scaled_dot_product_attention"
+causal = true
+[[layer]]
+type = "dense"
+units = 7
+activation = "softmax"
+"""
+
+
+def text_of(padding="", dtype="integer"):
+    setting = f"padding_idx = {padding}" if padding else ""
+    text = SEQUENCE.replace("PADDING", setting).replace("integer", dtype)
+    return generate(build_network(read_toml(text, "sequence.toml"))).text
+
+
+def test_a_row_that_is_looked_up_twice_gets_both_gradients():
+    module = module_of(text_of())
+    params = module.initialize(0)
+    _, cache = module.forward(params, np.full((1, 5), 3))
+    gradient = module.backward(params, cache, np.ones((1, 5, 7)))["E1"]
+    assert set(np.flatnonzero(gradient.any(axis=1))) <= {3}
+
+
+@pytest.mark.parametrize("padding", ["0", "2", "6", "-3"])
+def test_the_row_for_padding_is_read_and_not_learned(padding, tmp_path):
+    path = tmp_path / "module.py"
+    path.write_text(text_of(padding), encoding="utf-8")
+    assert check_module(path).passed
+    module = module_of(path.read_text(encoding="utf-8"))
+    row, rng = int(padding) % 7, np.random.default_rng(0)
+    params = module.initialize(0)
+    tokens = rng.integers(7, size=(4, 5))
+    tokens[:, 2] = row
+    output, _ = module.forward(params, tokens)
+    y = rng.integers(7, size=(4, 5))
+    _, gradients = module.loss_and_gradients(params, tokens, y)
+    assert not gradients["E1"][row].any()
+    assert np.abs(np.delete(gradients["E1"], row, axis=0)).max() > 1e-3
+    params["E1"][row] += 1
+    assert not np.allclose(module.forward(params, tokens)[0], output)
+
+
+@pytest.mark.parametrize("padding", ["0", "2", "6"])
+def test_the_check_draws_no_padding(padding):
+    subject = Subject(module_of(text_of(padding)))
+    drawn = subject.inputs(np.random.default_rng(0), 50)
+    assert int(padding) not in drawn
+    assert len(np.unique(drawn)) > 3
+
+
+def test_numbers_that_are_no_rows_are_refused():
+    module = module_of(text_of())
+    with pytest.raises(ValueError, match="must be 0 to 6"):
+        module.forward(module.initialize(0), np.full((1, 5), 7))
+
+
+def test_real_numbers_are_no_rows():
+    with pytest.raises(SymbackpropError, match=r"layer 1 \(embedding\).*dtype = \"integer\" is"):
+        text_of(dtype="real")
+
+
+def test_padding_is_a_row():
+    with pytest.raises(SymbackpropError, match="padding_idx is 7, num_embeddings is 7; allowed"):
+        text_of("7")
