@@ -10,8 +10,8 @@ from symbackprop.audit.edits import Context
 from symbackprop.audit.formula_tree import (
     Node,
 )
-from symbackprop.audit.kinds import reached
 from symbackprop.audit.layouts import Elaborator, LayoutError
+from symbackprop.audit.models import reached
 from symbackprop.audit.trial import Lefts, attempt
 
 STEPS_OF_AN_EDIT = 10_000
@@ -68,5 +68,5 @@ def explained(case: Case, judged: Judged) -> Explanation | None:
 
     if not holds(left):
         return None  # Here the left side itself has no meaning: no right side can mend it.
-    definitions = tuple((r.target, r.body) for r in reached(judged.model, (left,)))
+    definitions = tuple((r.target, r.body) for r in reached(judged.model.rules, (left,)))
     return explain(judged.reading.right, Context(left, definitions), holds)

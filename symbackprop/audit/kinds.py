@@ -87,34 +87,6 @@ def bare(node: Node) -> Iterator[Access]:
         yield from bare(child)
 
 
-def reached(model: Model, sides: Sequence[Node]) -> tuple[Rule, ...]:
-    """Return the definitions that a claim's sides may read, by name and count of labels."""
-    found: list[Rule] = []
-    waiting = list(sides)
-    while waiting:
-        node = waiting.pop()
-        called = {_name(a.function) for _, a in walk(node) if isinstance(a, Apply)}
-        named = {_name(a) for a in _quantities(node)}
-        for rule in model.rules:
-            names = called | named if rule.formals else named
-            if _name(rule.target) in names and not any(rule is seen for seen in found):
-                found.append(rule)
-                waiting.append(rule.body)
-    return tuple(rule for rule in model.rules if any(rule is seen for seen in found))
-
-
-def _name(access: Access) -> tuple[Symbol, int]:
-    return access.symbol, len(access.labels)
-
-
-def _quantities(node: Node) -> Iterator[Access]:
-    """Yield the accesses that are not the names of functions before their arguments."""
-    applied = {path for path, here in walk(node) if isinstance(here, Apply) and here.arguments}
-    for path, here in walk(node):
-        if isinstance(here, Access) and not (path[-1:] == (0,) and path[:-1] in applied):
-            yield here
-
-
 def per_unit(model: Model, left: Node, right: Node) -> Typed:
     """Return a claim read with every bare name a number."""
     return _typed(Layout({}), model, left, right)
@@ -129,18 +101,16 @@ def arrays(model: Model, left: Node, right: Node, shapes: Sequence[Shape]) -> It
         right: The right side.
         shapes: Extents that the document states.
     """
-    rules = reached(model, (left, right))
-    used = replace(model, rules=rules)
     found = [
         (changes, vector, kinds)
         for vector in ("column", "row", "matrix")
-        for changes, kinds in _assignments(vector, used, (left, right), shapes)
+        for changes, kinds in _assignments(vector, model, (left, right), shapes)
     ]
     # What goes against the style of letters counts only where nothing else types.
     least = min((changes for changes, _, _ in found), default=0)
     for changes, vector, kinds in found:
         if changes == least:
-            yield from _variants(vector, kinds, used, left, right)
+            yield from _variants(vector, kinds, model, left, right)
 
 
 _WORDS = {

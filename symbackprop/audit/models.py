@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from symbackprop.audit.binding import Claim, Definition, Paper
 from symbackprop.audit.formula_tree import (
     Access,
+    Apply,
+    Bound,
     Derivative,
+    Label,
+    Node,
+    Number,
     Power,
     walk,
 )
-from symbackprop.audit.kinds import reached
-from symbackprop.audit.model import LAST_LAYER, LAYER, Model, Rule
+from symbackprop.audit.model import LAST_LAYER, LAYER, Model, Rule, Symbol
 
-Assumption = Callable[[Claim, tuple[Rule, ...]], tuple[Rule, ...]]
+Rules = tuple[Rule, ...]
+Assumption = Callable[[Claim, Rules], Rules]
 
 
-def as_written(claim: Claim, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+def as_written(claim: Claim, rules: Rules) -> Rules:
     """Return the definitions as they stand."""
     return rules
 
 
-def aliases_turned(claim: Claim, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+def aliases_turned(claim: Claim, rules: Rules) -> Rules:
     """Return the definitions with ``a_3 = ŷ`` read as ŷ = a_3, where both are defined anyway."""
     turned = [_turned(rule) for rule in rules if _is_alias(rule, rules)]
     names = {rule.target.symbol for rule in turned}
@@ -30,7 +35,7 @@ def aliases_turned(claim: Claim, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
     return (*turned, *kept)
 
 
-def any_loss(claim: Claim, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+def any_loss(claim: Claim, rules: Rules) -> Rules:
     """Return the definitions without that of the number that is differentiated."""
     dropped = _loss(claim, ())
     return tuple(r for r in rules if dropped is None or r.target.symbol != dropped.symbol)
@@ -40,7 +45,7 @@ def any_loss(claim: Claim, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
 ASSUMPTIONS: tuple[Assumption, ...] = (as_written, aliases_turned, any_loss)
 
 
-def _is_alias(rule: Rule, rules: tuple[Rule, ...]) -> bool:
+def _is_alias(rule: Rule, rules: Rules) -> bool:
     body = rule.body
     return (
         isinstance(body, Access)
@@ -65,28 +70,53 @@ def models(claim: Claim, paper: Paper, assumption: Assumption = as_written) -> I
         assumption: What is changed in the definitions.
     """
     nearest = sorted(
-        (d for d in paper.definitions if d.order != claim.order),
+        (d for d in paper.definitions if d.order != claim.order and not _is_worked(d, paper)),
         key=lambda d: (d.order >= claim.order, abs(d.order - claim.order)),
     )
     ordered = [*(d for d in paper.gradients if d.order != claim.order), *nearest]
     layers = {letter: LAST_LAYER if letter.isupper() else LAYER for letter in paper.layers}
     sides = [side for r in claim.readings for side in (r.left, r.right)]
-    seen: list[tuple[Rule, ...]] = []
+    seen: list[Rules] = []
     for choose in (0, -1):
         rules = assumption(claim, tuple(rule for d in ordered for rule in _rules(d, choose)))
-        rules = reached(Model(rules, layers), sides)
+        rules = reached(unshadowed(rules), sides)
         if rules not in seen:
             seen.append(rules)
             yield Model(rules, layers, _loss(claim, rules))
 
 
 def _rules(definition: Definition, choose: int) -> Iterator[Rule]:
-    if not isinstance(definition.target, Power) and not definition.conditions:
-        body = definition.values[choose]
-        yield Rule(definition.name, body, definition.formals, definition.letters)
+    body = definition.values[choose]
+    target = definition.target
+    if definition.conditions:
+        return
+    if isinstance(target, Power):
+        if not isinstance(body, Power) or body.exponent != target.exponent:
+            return  # Of a square that is no square of anything, the root has no formula.
+        body = body.base
+    yield Rule(definition.name, body, definition.formals, definition.letters)
 
 
-def _loss(claim: Claim, rules: tuple[Rule, ...]) -> Access | None:
+def _is_worked(definition: Definition, paper: Paper) -> bool:
+    """Whether a definition gives a name the number of an example; sizes are no examples."""
+    if definition.formals or definition.name.symbol in _sizes(paper):
+        return False
+    return not any(
+        isinstance(node, Access) for value in definition.values[:1] for node in _read(value)
+    )
+
+
+def _sizes(paper: Paper) -> set[Symbol]:
+    nodes = [value for d in paper.definitions for value in d.values]
+    nodes += [side for c in paper.claims for side in (c.left, c.right)]
+    limits = [n.upper for node in nodes for _, n in walk(node) if isinstance(n, Bound)]
+    limits += [bound.upper for d in paper.definitions for bound in d.ranges]
+    limits += [bound.upper for claim in paper.claims for bound in claim.ranges]
+    limits += [extent for shape in paper.shapes for extent in shape.extents]
+    return {limit.symbol for limit in limits if isinstance(limit, Access)}
+
+
+def _loss(claim: Claim, rules: Rules) -> Access | None:
     """The number on top of derivatives that nothing defines."""
     sides = [claim.head, claim.left, claim.right, *(rule.body for rule in rules)]
     for side in sides:
@@ -96,3 +126,67 @@ def _loss(claim: Claim, rules: tuple[Rule, ...]) -> Access | None:
             if isinstance(top, Access) and not top.indices and not defined:
                 return top
     return None
+
+
+def unshadowed(rules: Rules) -> Rules:
+    """Return the definitions without those of which an earlier one says the same name."""
+    seen: set[object] = set()
+    kept = []
+    for rule in rules:
+        target = rule.target
+        labels = tuple(
+            ("", label.shift) if label.base in rule.letters else label.key
+            for label in target.labels
+        )
+        indices = tuple(i if isinstance(i, Number) else None for i in target.indices)
+        name = (target.symbol, labels, bool(rule.letters), indices, len(rule.formals))
+        if name not in seen:
+            seen.add(name)
+            kept.append(rule)
+    return tuple(kept)
+
+
+def reached(rules: Rules, sides: Sequence[Node]) -> Rules:
+    """Return the definitions that a claim's sides may read, by name and what it bears."""
+    found: list[Rule] = []
+    waiting = list(sides)
+    while waiting:
+        node = waiting.pop()
+        called = [a.function for _, a in walk(node) if isinstance(a, Apply)]
+        named = list(_read(node))
+        for rule in rules:
+            names = [*called, *named] if rule.formals else named
+            if not any(rule is seen for seen in found) and any(_may_be(n, rule) for n in names):
+                found.append(rule)
+                waiting.append(rule.body)
+    return tuple(rule for rule in rules if any(rule is seen for seen in found))
+
+
+def _read(node: Node) -> Iterator[Access]:
+    """Yield the accesses that are not the names of functions before their arguments."""
+    applied = {path for path, here in walk(node) if isinstance(here, Apply) and here.arguments}
+    for path, here in walk(node):
+        if isinstance(here, Access) and not (path[-1:] == (0,) and path[:-1] in applied):
+            yield here
+
+
+def _may_be(access: Access, rule: Rule) -> bool:
+    """Whether an access can be what a rule defines, in some layout and for some letters."""
+    target = rule.target
+    return (
+        access.symbol == target.symbol
+        and len(access.labels) == len(target.labels)
+        and all(_same_label(a, b, rule) for a, b in zip(access.labels, target.labels, strict=True))
+        and (bool(rule.formals) or not access.indices or not target.indices or _same_places(access, rule))
+    )
+
+
+def _same_label(label: Label, defined: Label, rule: Rule) -> bool:
+    return label.key == defined.key or bool(label.base) or defined.base in rule.letters
+
+
+def _same_places(access: Access, rule: Rule) -> bool:
+    pairs = zip(access.indices, rule.target.indices, strict=False)
+    return len(access.indices) == len(rule.target.indices) and all(
+        a == b or not (isinstance(a, Number) and isinstance(b, Number)) for a, b in pairs
+    )
