@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+from symbackprop.audit.assignments import bare, marked
 from symbackprop.audit.binding import Claim, Paper, Reading
 from symbackprop.audit.formula_tree import (
     Node,
 )
-from symbackprop.audit.kinds import Typed, arrays, bare, marked, per_unit
+from symbackprop.audit.kinds import Typed, arrays, per_unit
 from symbackprop.audit.layouts import LayoutError
 from symbackprop.audit.model import Model
 from symbackprop.audit.models import Assumption, as_written, models

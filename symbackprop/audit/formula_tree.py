@@ -41,6 +41,10 @@ ADJACENT, DOT, CROSS, STAR = "", "·", "×", "*"
 HADAMARD, MATRIX, OUTER = "⊙", "@", "⊗"
 
 
+# A name, with accents and primes, and how many labels it bears.
+Family = tuple[tuple[str, tuple[str, ...], int], int]
+
+
 @dataclass(frozen=True, slots=True)
 class Label:
     """A mark that tells quantities of one name apart: a layer, a sample, a word.
@@ -109,6 +113,11 @@ class Access(Node):
     def symbol(self) -> tuple[str, tuple[str, ...], int]:
         """What is named, whatever its labels and indices."""
         return self.name, self.accents, self.primes
+
+    @property
+    def family(self) -> Family:
+        """What has one shape: a name with so many labels."""
+        return self.symbol, len(self.labels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,6 +366,7 @@ __all__ = [
     "Derivative",
     "Differential",
     "Element",
+    "Family",
     "Indicator",
     "Label",
     "Listing",

@@ -36,6 +36,7 @@ def gate(case: Case, refuting: Judged | None) -> str:
             not all(judged.trial.different for judged in case.judged),
             "another reading could not be told",
         ),
+        (refuting.typed.partial, "a definition fits no layout together with the others"),
         (bool(strange), f"nothing ties {strange[0][0] if strange else ''} to the left side"),
         (bool(mixed), f"{mixed[0] if mixed else ''} stands both with and without an index"),
         (

@@ -27,6 +27,7 @@ from symbackprop.audit.formula_tree import (
     Delta,
     Derivative,
     Element,
+    Family,
     Indicator,
     Negate,
     Node,
@@ -37,7 +38,6 @@ from symbackprop.audit.formula_tree import (
     Quotient,
     Transpose,
 )
-from symbackprop.audit.model import Symbol
 from symbackprop.audit.primitives import PRIMITIVES
 
 TWO = Number(Fraction(2), "2")
@@ -53,14 +53,14 @@ class Layout:
     """One way to read bare names.
 
     Attributes:
-        kinds: `scalar`, `column`, `row` or `matrix` for each quantity.
+        kinds: `scalar`, `column`, `row` or `matrix` for each name with so many labels.
         jacobian: Whether rows of ∂y/∂x are those of y (`numerator`) or of x (`denominator`).
         shaped: Whether the gradient of a number is shaped like its variable; else transposed.
         dot: Whether y · x of two vectors is their inner product, or elementwise.
         name: The layout in words.
     """
 
-    kinds: Mapping[Symbol, str]
+    kinds: Mapping[Family, str]
     jacobian: str = "numerator"
     shaped: bool = True
     dot: bool = True
@@ -125,7 +125,7 @@ class Elaborator:
         return rule(self, node)
 
     def _access(self, node: Access) -> Units:
-        kind = self.layout.kinds.get(node.symbol, "scalar")
+        kind = self.layout.kinds.get(node.family, "scalar")
         if node.indices and kind != "scalar" and len(node.indices) != sum(AXES[kind]):
             raise LayoutError(f"{node.name} does not have so many indices")
         if node.indices or kind == "scalar":
