@@ -11,6 +11,7 @@ from symbackprop.audit.formula_tree import (
     Bound,
     Derivative,
     Label,
+    Negate,
     Node,
     Number,
     Power,
@@ -69,12 +70,9 @@ def models(claim: Claim, paper: Paper, assumption: Assumption = as_written) -> I
         paper: The document.
         assumption: What is changed in the definitions.
     """
-    nearest = sorted(
-        (d for d in paper.definitions if d.order != claim.order and not _is_worked(d, paper)),
-        key=lambda d: (d.order >= claim.order, abs(d.order - claim.order)),
-    )
-    ordered = [*(d for d in paper.gradients if d.order != claim.order), *nearest]
-    layers = {letter: LAST_LAYER if letter.isupper() else LAYER for letter in paper.layers}
+    ordered = [*(d for d in paper.gradients if d.order != claim.order), *_nearest(claim, paper)]
+    layers = {letter.upper(): LAST_LAYER for letter in paper.layers}
+    layers |= {letter: LAYER for letter in paper.layers if letter.islower()}
     sides = [side for r in claim.readings for side in (r.left, r.right)]
     seen: list[Rules] = []
     for choose in (0, -1):
@@ -97,9 +95,29 @@ def _rules(definition: Definition, choose: int) -> Iterator[Rule]:
     yield Rule(definition.name, body, definition.formals, definition.letters)
 
 
-def _is_worked(definition: Definition, paper: Paper) -> bool:
+def _nearest(claim: Claim, paper: Paper) -> Iterator[Definition]:
+    """Yield the definitions around a claim but numbers of examples, and what is given as one."""
+    sizes = _sizes(paper)
+    given: set[Access] = set()
+    for definition in sorted(
+        (d for d in paper.definitions if d.order != claim.order),
+        key=lambda d: (d.order >= claim.order, abs(d.order - claim.order)),
+    ):
+        if _is_worked(definition, sizes):
+            if definition.order < claim.order and _is_datum(definition):
+                given.add(definition.name)
+        elif definition.name not in given:
+            yield definition
+
+
+def _is_datum(definition: Definition) -> bool:
+    """Whether a number is given as it stands, not computed."""
+    return len(definition.values) == 1 and isinstance(definition.values[0], Number | Negate)
+
+
+def _is_worked(definition: Definition, sizes: set[Symbol]) -> bool:
     """Whether a definition gives a name the number of an example; sizes are no examples."""
-    if definition.formals or definition.name.symbol in _sizes(paper):
+    if definition.formals or definition.name.symbol in sizes:
         return False
     return not any(
         isinstance(node, Access) for value in definition.values[:1] for node in _read(value)
@@ -153,13 +171,20 @@ def reached(rules: Rules, sides: Sequence[Node]) -> Rules:
     while waiting:
         node = waiting.pop()
         called = [a.function for _, a in walk(node) if isinstance(a, Apply)]
-        named = list(_read(node))
-        for rule in rules:
-            names = [*called, *named] if rule.formals else named
-            if not any(rule is seen for seen in found) and any(_may_be(n, rule) for n in names):
-                found.append(rule)
-                waiting.append(rule.body)
+        for name in dict.fromkeys((*called, *_read(node))):
+            for rule in _meant(name, rules, name in called):
+                if not any(rule is seen for seen in found):
+                    found.append(rule)
+                    waiting.append(rule.body)
     return tuple(rule for rule in rules if any(rule is seen for seen in found))
+
+
+def _meant(name: Access, rules: Rules, called: bool) -> list[Rule]:
+    """The definitions that a name may mean; one that bears its very labels before all others."""
+    found = [rule for rule in rules if (rule.formals or not called) and _may_be(name, rule)]
+    literal = [r for r in found if [a.key for a in r.target.labels] == [a.key for a in name.labels]]
+    numbered = literal and all(not label.base for label in name.labels)
+    return literal if numbered else found
 
 
 def _read(node: Node) -> Iterator[Access]:
@@ -177,12 +202,17 @@ def _may_be(access: Access, rule: Rule) -> bool:
         access.symbol == target.symbol
         and len(access.labels) == len(target.labels)
         and all(_same_label(a, b, rule) for a, b in zip(access.labels, target.labels, strict=True))
-        and (bool(rule.formals) or not access.indices or not target.indices or _same_places(access, rule))
+        and (
+            bool(rule.formals)
+            or not access.indices
+            or not target.indices
+            or _same_places(access, rule)
+        )
     )
 
 
 def _same_label(label: Label, defined: Label, rule: Rule) -> bool:
-    return label.key == defined.key or bool(label.base) or defined.base in rule.letters
+    return label.key == defined.key or label.base.isalpha() or defined.base in rule.letters
 
 
 def _same_places(access: Access, rule: Rule) -> bool:

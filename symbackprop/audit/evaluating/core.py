@@ -141,11 +141,20 @@ class Evaluator:
 
     def access(self, node: Access, env: Env) -> s.Scalar:
         """Return the value of a quantity, a formal argument or a letter."""
-        if is_letter(node) and not node.primes and node.name in env.letters:
+        if self._is_index(node, env):
             return s.number(env.letters[node.name])
         if node.symbol in env.formals:
             return self.formal(node, env)
         return self.quantity(self.key(node, env), env)
+
+    def _is_index(self, node: Access, env: Env) -> bool:
+        # A layer's letter counts nothing but layers: L is the loss, whatever the last layer is.
+        return (
+            node.name in env.letters
+            and node.name not in self.model.layers
+            and is_letter(node)
+            and not node.primes
+        )
 
     def key(self, node: Access, env: Env) -> Key:
         """Return which quantity an access names here."""

@@ -11,6 +11,7 @@ from symbackprop.audit.binding import Claim, Definition, Paper, Reading, Shape, 
 from symbackprop.audit.documents import Sheet
 from symbackprop.audit.formula_tree import Access, Node
 from symbackprop.audit.reading.facts import Facts
+from symbackprop.audit.reading.marks import told_apart
 from symbackprop.audit.reading.statements import Member, Sentence, read_sheet
 
 
@@ -24,7 +25,7 @@ def bind(sheet: Sheet) -> Paper:
         is_claim = r"\partial" in source.text.partition("=")[0] and "=" in source.text
         place = source.place(refusal.offset)
         binder.unread.append(Unread(source, *place, refusal.reason, is_claim))
-    return Paper(
+    read = Paper(
         tuple(binder.definitions),
         tuple(binder.claims),
         tuple(binder.shapes),
@@ -33,6 +34,7 @@ def bind(sheet: Sheet) -> Paper:
         tuple(sorted(facts.functions)),
         tuple(binder.gradients.values()),
     )
+    return told_apart(read)
 
 
 class _Binder:
