@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from symbackprop.audit.reading.tokens import Macro, macros_of
 from symbackprop.audit.reading.words import CASES, MATRICES, ROWED
+from symbackprop.errors import SymbackpropError
 
 MAX_FORMULAS = 4_000
 MAX_INLINE = 1_000
@@ -94,9 +97,10 @@ def _bare(path: str, text: str, kind: str, display: int) -> Iterator[Source]:
     line = 1
     text = without_rowed(text)
     for block in text.split("\n") if r"\begin" not in text else [text]:
+        breaks = _breaks(block)
         for start, end in rows_of(block):
             if block[start:end].strip():
-                row_line, column = _position(block, start)
+                row_line, column = _position(breaks, start)
                 yield Source(
                     path, line + row_line - 1, column, None, block[start:end], kind, display
                 )
@@ -115,15 +119,17 @@ def _without_comments(text: str) -> str:
 _ROW_ENVIRONMENT = "|".join(name for name in ROWED if name.isalpha())
 _MARKDOWN_SKIPPED = re.compile(
     r"(?P<ignore><!--\s*symbackprop:\s*ignore\s*-->|%\s*symbackprop:\s*ignore[^\n]*)"
-    r"|(?P<comment><!--.*?-->)"
-    r"|(?P<fence>^[ \t>]*(?P<ticks>```+|~~~+)[ \t]*(?P<lang>[\w-]*)[^\n]*\n"
+    # What does not close runs to the end: looking for it again and again would take squared time.
+    r"|(?P<comment><!--.*?(?:-->|\Z))"
+    r"|(?P<fence>^[ \t>]*(?P<ticks>`{3,}+|~{3,}+)[ \t]*(?P<lang>[\w-]*)[^\n]*\n"
     r"(?P<body>.*?)(?:^[ \t>]*(?P=ticks)[ \t]*$|\Z))"
     r"|(?P<code>(?<![`$])(?P<quote>`{1,3})(?!`)[^\n]*?(?<!`)(?P=quote)(?!`))",
     re.DOTALL | re.MULTILINE,
 )
 _TEX_SKIPPED = re.compile(
     r"(?P<ignore>%\s*symbackprop:\s*ignore[^\n]*)"
-    r"|(?P<comment>\\begin\{(?P<skipped>verbatim|lstlisting|minted|tikzpicture|comment)\*?\}.*?\\end\{(?P=skipped)\*?\})",
+    r"|(?P<comment>\\begin\{(?P<skipped>verbatim|lstlisting|minted|tikzpicture|comment)\*?\}.*?"
+    r"(?:\\end\{(?P=skipped)\*?\}|\Z))",
     re.DOTALL,
 )
 _OPENING = re.compile(
@@ -143,6 +149,7 @@ class _Finder:
         self.ignored: list[int] = []
         self.fenced: list[tuple[int, int]] = []
         self.plain = self._blanked(text)
+        self.breaks = _breaks(text)
 
     def _blanked(self, text: str) -> str:
         """Return the text with code and comments blanked, of the same length."""
@@ -162,11 +169,14 @@ class _Finder:
         return skipped.sub(blank, text)
 
     def __iter__(self) -> Iterator[Source]:
-        found = sorted(
-            [*self._delimited(), *((start, end, "display") for start, end in self.fenced)]
-        )
+        found = [(start, end, "display") for start, end in self.fenced]
+        found += islice(self._delimited(), MAX_FORMULAS + 1)
+        if len(found) > MAX_FORMULAS:
+            raise SymbackpropError(
+                f"{self.path}: more than {MAX_FORMULAS} formulas; split the file"
+            )
         number = self.first
-        for start, end, kind in found[:MAX_FORMULAS]:
+        for start, end, kind in sorted(found):
             if self._is_ignored(start, end):
                 continue
             yield from self._rows(start, end, kind, number)
@@ -180,17 +190,18 @@ class _Finder:
         while (match := _OPENING.search(self.plain, at)) is not None:
             opening = match.group()
             closing = self._closing_of(opening)
+            is_inline = opening in ("$", "$`") or opening.endswith("(")
             start = match.end()
-            end = -1 if closing in missing else self._end(closing, start)
-            if end < 0:
+            stop = min(len(self.plain), start + MAX_INLINE) if is_inline else len(self.plain)
+            end = -1 if closing in missing else self._end(closing, start, stop)
+            if end < 0 and not is_inline:
                 missing.add(closing)
-            if end < 0 or not self._is_formula(opening, start, end):
+            if end < 0 or not self._is_formula(is_inline, start, end):
                 at = start
                 continue
             at = end + len(closing)
             if match.group("name"):
                 start, end = match.start(), at
-            is_inline = opening in ("$", "$`") or opening.endswith("(")
             if opening == "$$":
                 is_inline = not self._stands_alone(match.start(), at)
             yield start, end, "inline" if is_inline else "display"
@@ -201,45 +212,45 @@ class _Finder:
             return opening.replace("begin", "end", 1)
         return _CLOSING.get(opening) or opening[:-1] + _CLOSING[opening[-1]]
 
-    def _end(self, closing: str, start: int) -> int:
+    def _end(self, closing: str, start: int, stop: int) -> int:
         """Return where a closing mark stands that no backslash escapes, or -1."""
-        at = self.plain.find(closing, start)
+        at = self.plain.find(closing, start, stop)
         while at > 0 and closing[0] == "$" and self.plain[at - 1] == "\\":
-            at = self.plain.find(closing, at + 1)
+            at = self.plain.find(closing, at + 1, stop)
         return at
 
-    def _is_formula(self, opening: str, start: int, end: int) -> bool:
-        """Whether what stands between the marks may be one: not empty, inline ones not too long."""
-        if not self.plain[start:end].strip():
-            return False
-        if opening not in ("$", "$`") and not opening.endswith("("):
-            return True
-        body = self.plain[start : min(end, start + MAX_INLINE + 1)]
-        return len(body) <= MAX_INLINE and not re.search(r"\n\s*\n", body)
+    def _is_formula(self, is_inline: bool, start: int, end: int) -> bool:
+        """Whether what stands between the marks may be one: not empty, no paragraphs inline."""
+        body = self.plain[start:end]
+        return bool(body.strip()) and not (is_inline and re.search(r"\n\s*\n", body))
 
     def _stands_alone(self, start: int, end: int) -> bool:
         body = self.plain[start:end]
-        before = self.plain[self.plain.rfind("\n", 0, start) + 1 : start]
+        before = self.plain[max(self._line_start(start), start - WORDS_AROUND) : start]
         return "\n" in body or not re.search(r"\w", before) or len(body) > 60
+
+    def _line_start(self, at: int) -> int:
+        return _line_start(self.breaks, at)
 
     def _is_ignored(self, start: int, end: int) -> bool:
         """Whether a remark to ignore stands on the formula's lines, or in the line before it."""
-        first = self.text.rfind("\n", 0, start) + 1
+        first = self._line_start(start)
         last = self.text.find("\n", end)
         stop = last if last >= 0 else len(self.text)
-        return any(
-            first <= at < stop or (self._is_alone(at) and at < start and self._adjoins(at, start))
-            for at in self.ignored
-        )
+        near = self.ignored[
+            bisect_left(self.ignored, min(first, start - MAX_INLINE)) : bisect_left(
+                self.ignored, stop
+            )
+        ]
+        return any(at >= first or (self._is_alone(at) and self._adjoins(at, start)) for at in near)
 
     def _is_alone(self, at: int) -> bool:
         """Whether a remark is the first thing on its line."""
-        return not self.text[self.text.rfind("\n", 0, at) + 1 : at].strip()
+        return not self.text[max(self._line_start(at), at - WORDS_AROUND) : at].strip()
 
     def _adjoins(self, at: int, start: int) -> bool:
         """Whether nothing but space and opening marks stands between."""
-        between = self.plain[at:start]
-        return len(between) < MAX_INLINE and not between.strip(" \n\t$\\[`")
+        return start - at < MAX_INLINE and not self.plain[at:start].strip(" \n\t$\\[`")
 
     def _rows(self, start: int, end: int, kind: str, number: int) -> Iterator[Source]:
         body = self.text[start:end]
@@ -255,7 +266,7 @@ class _Finder:
             lead = len(body[first:last]) - len(body[first:last].lstrip())
             text = body[first + lead : last].rstrip()
             if text:
-                line, column = _position(self.text, start + first + lead)
+                line, column = _position(self.breaks, start + first + lead)
                 yield Source(self.path, line, column, None, text, kind, number, words)
 
 
@@ -267,8 +278,17 @@ def _words(text: str) -> str:
     return " ".join(text.replace("$", " ").split())
 
 
-def _position(text: str, at: int) -> tuple[int, int]:
-    return text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
+def _breaks(text: str) -> list[int]:
+    return [match.start() for match in re.finditer("\n", text)]
+
+
+def _line_start(breaks: list[int], at: int) -> int:
+    line = bisect_left(breaks, at)
+    return breaks[line - 1] + 1 if line else 0
+
+
+def _position(breaks: list[int], at: int) -> tuple[int, int]:
+    return bisect_left(breaks, at) + 1, at - _line_start(breaks, at) + 1
 
 
 _ROW_MARK = re.compile(

@@ -11,12 +11,14 @@ from symbackprop.audit.formula_tree import Access, Node
 from symbackprop.audit.reading import big, derivatives
 from symbackprop.audit.reading.facts import LOSSES, Facts, key
 from symbackprop.audit.reading.items import Item
+from symbackprop.audit.reading.products import product
 from symbackprop.audit.reading.scan import Options, Scan
 from symbackprop.audit.reading.scripts import Scripts, read_scripts, split_at
 from symbackprop.audit.reading.tokens import NotReadError
 
 OPERATORS = ("plus", "minus")
 STOPS = (*OPERATORS, "relation", "comma", "semi", "part", "row", "colon", "text")
+MAX_NESTING = 80
 GROUPS = ("paren", "bracket", "set", "brace")
 ONE = tree.Number(Fraction(1), "1")
 
@@ -27,6 +29,7 @@ class Reader:
     def __init__(self, facts: Facts, options: Options | None = None) -> None:
         self.facts = facts
         self.options = options or Options()
+        self.depth = 0
 
     def expression(self, items: tuple[Item, ...]) -> Node:
         """Return the tree of a whole run of items.
@@ -76,14 +79,14 @@ class Reader:
             elif item.kind in ("bar", "norm") and not self._opens(scan):
                 if item.kind == "bar" and item.below:
                     scan.take()
-                    factors = [tree.At(_product(factors, joins, self.options), self.points(item))]
+                    factors = [tree.At(product(factors, joins, self.options), self.points(item))]
                     joins = []
                     continue
                 break
             else:
                 joins.append(tree.ADJACENT)
                 factors.append(self.factor(scan))
-        return _product(factors, joins, self.options)
+        return product(factors, joins, self.options)
 
     def signed(self, scan: Scan) -> Node:
         """Read a factor that may carry a sign, as after a dot."""
@@ -116,10 +119,14 @@ class Reader:
             raise NotReadError(
                 "a factor is missing at the end", scan.items[-1].at if scan.items else 0
             )
-        found = derivatives.try_derivative(self, scan)
-        if found is None:
-            found = _READERS.get(item.kind, _refuse)(self, scan)
-        return found
+        if self.depth >= MAX_NESTING:
+            raise NotReadError(f"nested deeper than {MAX_NESTING}", item.at)
+        self.depth += 1
+        try:
+            found = derivatives.try_derivative(self, scan)
+            return _READERS.get(item.kind, _refuse)(self, scan) if found is None else found
+        finally:
+            self.depth -= 1
 
     # One method for each kind of item.
 
@@ -370,26 +377,3 @@ def powered(made: Node, scripts: Scripts) -> Node:
     for script in scripts.after:
         made = tree.Transpose(made) if isinstance(script, str) else tree.Power(made, script)
     return made
-
-
-def _product(factors: list[Node], joins: list[str], options: Options) -> Node:
-    """Join factors; those between ⊙ are groups of their own unless read from left to right."""
-    if len(factors) == 1:
-        return factors[0]
-    marks = {*joins}
-    if tree.HADAMARD not in marks or marks == {tree.HADAMARD}:
-        return tree.Product(tuple(factors), tuple(joins))
-    if options.hadamard_first:
-        made = factors[0]
-        for join, factor in zip(joins, factors[1:], strict=True):
-            made = tree.Product((made, factor), (join,))
-        return made
-    groups: list[tuple[list[Node], list[str]]] = [([factors[0]], [])]
-    for join, factor in zip(joins, factors[1:], strict=True):
-        if join == tree.HADAMARD:
-            groups.append(([factor], []))
-        else:
-            groups[-1][0].append(factor)
-            groups[-1][1].append(join)
-    parts = [_product(*group, options) for group in groups]
-    return tree.Product(tuple(parts), (tree.HADAMARD,) * (len(parts) - 1))
