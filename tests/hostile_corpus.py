@@ -1,7 +1,7 @@
 """Files that nobody means well with, made by families; run as a script it audits them.
 
 Each must end in findings or in one error, in a second of processor time and within 256 MiB beside
-what the interpreter holds, and nothing of it may run. An audit hook watches for what running would need.
+what the interpreter holds, and nothing of it may run: an audit hook watches for what that needs.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -71,7 +72,7 @@ def nested() -> Iterator[str]:
 
 
 def unbalanced() -> Iterator[str]:
-    marks = "{ } ( ) [ ] | _ ^ ' & # % ~ $".split()
+    marks = ["{", "}", "(", ")", "[", "]", "|", "_", "^", "'", "&", "#", "%", "~", "$"]
     marks += [r"\left(", r"\right)", r"\begin{aligned}", r"\end{cases}", r"\frac{", r"\{", "\\"]
     for mark, text in product(marks, ("%sx", "x%s", "a%sb = c")):
         yield text % mark
@@ -87,7 +88,15 @@ def repeated() -> Iterator[str]:
 
 
 def powers() -> Iterator[str]:
-    for number in ("10^{100}", "9^{9^{9^{9^{9}}}}", "1e999", "0^{-1}", "0/0", "w^{10^9}", "2^{w^{w^w}}"):
+    for number in (
+        "10^{100}",
+        "9^{9^{9^{9^{9}}}}",
+        "1e999",
+        "0^{-1}",
+        "0/0",
+        "w^{10^9}",
+        "2^{w^{w^w}}",
+    ):
         yield number
         yield rf"\sum_{{i=1}}^{{{number}}} w_i"
         yield rf"w^{{{number}}}"
@@ -100,12 +109,21 @@ def powers() -> Iterator[str]:
 
 def macros() -> Iterator[str]:
     define = r"\newcommand{\a}{%s} \a"
-    for body in (r"\a", r"\a\a", r"{\a}", r"\newcommand{\a}{\a\a}\a", r"\def\a{\a x}\a", "#1", "#9"):
+    for body in (
+        r"\a",
+        r"\a\a",
+        r"{\a}",
+        r"\newcommand{\a}{\a\a}\a",
+        r"\def\a{\a x}\a",
+        "#1",
+        "#9",
+    ):
         yield define % body
         yield define.replace("newcommand", "renewcommand") % body
     letters = "bcdefghijklmnopqrstuvwxyz"
     chain = "".join(
-        rf"\newcommand{{\{a}}}{{\{b}\{b}\{b}}}" for a, b in zip("a" + letters, letters, strict=False)
+        rf"\newcommand{{\{a}}}{{\{b}\{b}\{b}}}"
+        for a, b in zip("a" + letters, letters, strict=False)
     )
     yield chain + r"\a"
     yield r"\def\a#1{\a{#1#1}}\a{w}"
@@ -117,7 +135,19 @@ def macros() -> Iterator[str]:
 
 def characters() -> Iterator[str]:
     points = [*range(0x00, 0x20, 3), 0x7F, 0x85, 0xA0, 0xAD, 0x200B, 0x200D, 0x200E, 0x202A, 0x202E]
-    points += [0x2028, 0x2029, 0x2066, 0x2069, 0xFEFF, 0xFFFD, 0xFFFF, 0x1D4B3, 0x10FFFF, 0x301, 0x20D7]
+    points += [
+        0x2028,
+        0x2029,
+        0x2066,
+        0x2069,
+        0xFEFF,
+        0xFFFD,
+        0xFFFF,
+        0x1D4B3,
+        0x10FFFF,
+        0x301,
+        0x20D7,
+    ]
     for point in points:
         yield f"w{chr(point)} + x"
     yield "w" + "\u0301" * 20_000
@@ -166,13 +196,31 @@ def pages() -> Iterator[tuple[str, str]]:
     for mark, count in product(marks, (1, 1_000)):
         yield "a.md", mark * count
         yield "a.tex", mark * count
-    for mark in ("a", "$", "$x$ ", "x=", "\\", " ", "$$", "`", "\n", "$\n", r"\begin{align}", "%", "<!--"):
+    for mark in (
+        "a",
+        "$",
+        "$x$ ",
+        "x=",
+        "\\",
+        " ",
+        "$$",
+        "`",
+        "\n",
+        "$\n",
+        r"\begin{align}",
+        "%",
+        "<!--",
+    ):
         yield "a.md", mark * (1_000_000 // len(mark))
         yield "a.tex", mark * (1_000_000 // len(mark))
     yield "a.md", "$L = w x$ " * 3_000 + DISPLAY % (CLAIM + "x")
     yield "a.md", (DISPLAY % (CLAIM + "2 x y z")) * 5
     scripts = ["<script>fetch('http://127.0.0.1')</script>", "<img src=x onerror=alert(1)>"]
-    scripts += ["--- !!python/object/apply:os.system ['touch hacked']\n---", "&a [*a, *a]", "javascript:x"]
+    scripts += [
+        "--- !!python/object/apply:os.system ['touch hacked']\n---",
+        "&a [*a, *a]",
+        "javascript:x",
+    ]
     for script in scripts:
         yield "a.md", f"{script}\n\n$$\\frac{{\\partial L}}{{\\partial w}} = {script}$$"
         yield "a.md", f"```math\n{script}\n```"
@@ -181,7 +229,16 @@ def pages() -> Iterator[tuple[str, str]]:
 def notebooks() -> Iterator[tuple[str, str]]:
     yield from (("a.ipynb", text) for text in ("", "{", "[]", "3", '"x"', "null", "[" * 100_000))
     yield from (("a.ipynb", json.dumps(record)) for record in ({}, {"cells": 3}, {"cells": [3]}))
-    for source in (3, None, {}, [3], [[]], "$x = \\", "\ud800 $x = y$", ["$L = w x$", "$$" * 1_000]):
+    for source in (
+        3,
+        None,
+        {},
+        [3],
+        [[]],
+        "$x = \\",
+        "\ud800 $x = y$",
+        ["$L = w x$", "$$" * 1_000],
+    ):
         cell = {"cell_type": "markdown", "source": source}
         yield "a.ipynb", json.dumps({"cells": [cell], "metadata": {}})
     code = {"cell_type": "code", "source": "import os; os.system('touch hacked')"}
@@ -192,17 +249,27 @@ def notebooks() -> Iterator[tuple[str, str]]:
 
 def claims() -> Iterator[tuple[str, str]]:
     texts = ["", "[", "[[claim]]", "claim = 3", "claim = [3]", "[claim]\nformula = 'x'", "a = 1"]
-    texts += ["[[claim]]\nformula = 3", "[[claim]]\nformula = ''", "[[claim]]\nformula = 'x'\na = 1"]
+    texts += [
+        "[[claim]]\nformula = 3",
+        "[[claim]]\nformula = ''",
+        "[[claim]]\nformula = 'x'\na = 1",
+    ]
     texts += ["[[claim]]\nformula = 'x'\nexpect = 'eval'", "[[claim]]\nformula = 'x'\ngiven = [3]"]
     texts += ["[[claim]]\nformula = 'x'\n" * 300, "a = " + "[" * 5_000, "a." * 5_000 + "b = 1"]
     texts += ["[[claim]]\nformula = '''\n" + "x = y\n" * 500 + "'''"]
-    texts += ["[[claim]]\nformula = \"\\u0000 = \\u202E\"", "n = " + "9" * 10_000]
+    texts += ['[[claim]]\nformula = "\\u0000 = \\u202E"', "n = " + "9" * 10_000]
     yield from (("a.claims.toml", text) for text in texts)
 
 
 def encodings() -> Iterator[tuple[str, bytes]]:
     contents = [b"\xff\xfe$\x00x\x00", b"\x80", b"$x = \xed\xa0\x80$", b"\xef\xbb\xbf$x = y$"]
-    contents += [b"\x00" * 1000, b"$\xf0\x9f$", b"\x1f\x8b\x08", b"%PDF-1.4\n\xe2\xe3", b"$x\r=\ry$"]
+    contents += [
+        b"\x00" * 1000,
+        b"$\xf0\x9f$",
+        b"\x1f\x8b\x08",
+        b"%PDF-1.4\n\xe2\xe3",
+        b"$x\r=\ry$",
+    ]
     for suffix, content in product((".md", ".tex", ".ipynb", ".claims.toml"), contents):
         yield f"a{suffix}", content
 
@@ -217,14 +284,16 @@ def main() -> None:
     from symbackprop.audit.calling import audit, audit_files
     from symbackprop.audit.report import FORMATS
 
-    audit(CLAIM + "x", given="L = w x")  # whatever is imported late
+    # Whatever is imported late.
+    audit(CLAIM + r"\log w + x", given=r"L = w \log w")
+    b"x".decode("utf-8-sig").encode("unicode_escape")
     seen: list[str] = []
     watching = False
 
     def watch(event: str, arguments: tuple[object, ...]) -> None:
         writes = event == "open" and arguments[1] not in (None, "r", "rb")
         if watching and (event.startswith(FORBIDDEN) or event == "import" or writes):
-            seen.append(event)
+            seen.append(f"{event} {arguments[0] if arguments else None}"[:80])
 
     def stop(number: int, frame: object) -> None:
         raise TimeoutError
@@ -247,7 +316,7 @@ def main() -> None:
                     written(outcome).encode()
                 if outcome.failures and outcome.findings:
                     wrong.append("both findings and an error")
-            except BaseException as error:  # noqa: BLE001 - nothing may come through
+            except BaseException as error:
                 wrong.append(f"{type(error).__name__}: {str(error)[:200]}")
             signal.setitimer(signal.ITIMER_PROF, 0)
             watching = False
@@ -269,7 +338,7 @@ def _cases() -> Iterator[Case]:
 
 def planted() -> Iterator[Case]:
     """Yield one innocent case; what audits it is replaced by each thing that must be noticed."""
-    from symbackprop.audit import calling
+    from symbackprop.audit import files
 
     def slow() -> None:
         while True:
@@ -283,8 +352,9 @@ def planted() -> Iterator[Case]:
         "writes": lambda: Path("hacked").write_text(""),
         "evaluates": lambda: eval("1"),
     }
+    reader = files.READERS[0]
     for name, fault in faults.items():
-        calling.files.READERS = (replace(READERS[0], audit=lambda *_, fault=fault: fault() or []),)
+        files.READERS = (replace(reader, audit=lambda *_, fault=fault: fault() and []),)
         yield name, "a.md", b""
 
 

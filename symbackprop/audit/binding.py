@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from symbackprop.audit.documents import Source
-from symbackprop.audit.formula_tree import Access, Bound, Label, Node, Number, Power, Transpose
+from symbackprop.audit.formula_tree import (
+    Access,
+    Bound,
+    Label,
+    Node,
+    Number,
+    Power,
+    Transpose,
+    walk,
+)
+from symbackprop.audit.model import Symbol
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +131,7 @@ class Unread:
     order: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Paper:
     """All that was read in one document.
 
@@ -139,6 +150,17 @@ class Paper:
     layers: tuple[str, ...] = ()
     functions: tuple[str, ...] = ()
     gradients: tuple[Definition, ...] = ()
+
+    @cached_property
+    def sizes(self) -> frozenset[Symbol]:
+        """Names that bound an index or an array, which examples give numbers."""
+        nodes = [value for d in self.definitions for value in d.values]
+        nodes += [side for c in self.claims for side in (c.left, c.right)]
+        limits = [n.upper for node in nodes for _, n in walk(node) if isinstance(n, Bound)]
+        limits += [bound.upper for d in self.definitions for bound in d.ranges]
+        limits += [bound.upper for claim in self.claims for bound in claim.ranges]
+        limits += [extent for shape in self.shapes for extent in shape.extents]
+        return frozenset(limit.symbol for limit in limits if isinstance(limit, Access))
 
 
 def candidates(paper: Paper, access: Access, order: int) -> tuple[Definition, ...]:

@@ -8,7 +8,6 @@ from symbackprop.audit.binding import Claim, Definition, Paper
 from symbackprop.audit.formula_tree import (
     Access,
     Apply,
-    Bound,
     Derivative,
     Label,
     Negate,
@@ -97,7 +96,7 @@ def _rules(definition: Definition, choose: int) -> Iterator[Rule]:
 
 def _nearest(claim: Claim, paper: Paper) -> Iterator[Definition]:
     """Yield the definitions around a claim but numbers of examples, and what is given as one."""
-    sizes = _sizes(paper)
+    sizes = paper.sizes
     given: set[Access] = set()
     for definition in sorted(
         (d for d in paper.definitions if d.order != claim.order),
@@ -115,23 +114,13 @@ def _is_datum(definition: Definition) -> bool:
     return len(definition.values) == 1 and isinstance(definition.values[0], Number | Negate)
 
 
-def _is_worked(definition: Definition, sizes: set[Symbol]) -> bool:
+def _is_worked(definition: Definition, sizes: frozenset[Symbol]) -> bool:
     """Whether a definition gives a name the number of an example; sizes are no examples."""
     if definition.formals or definition.name.symbol in sizes:
         return False
     return not any(
         isinstance(node, Access) for value in definition.values[:1] for node in _read(value)
     )
-
-
-def _sizes(paper: Paper) -> set[Symbol]:
-    nodes = [value for d in paper.definitions for value in d.values]
-    nodes += [side for c in paper.claims for side in (c.left, c.right)]
-    limits = [n.upper for node in nodes for _, n in walk(node) if isinstance(n, Bound)]
-    limits += [bound.upper for d in paper.definitions for bound in d.ranges]
-    limits += [bound.upper for claim in paper.claims for bound in claim.ranges]
-    limits += [extent for shape in paper.shapes for extent in shape.extents]
-    return {limit.symbol for limit in limits if isinstance(limit, Access)}
 
 
 def _loss(claim: Claim, rules: Rules) -> Access | None:

@@ -14,6 +14,7 @@ from symbackprop.audit.reading.resolve import Reader
 from symbackprop.audit.reading.scan import ALTERNATIVES
 from symbackprop.audit.reading.tokens import NotReadError
 
+MAX_CHAIN = 100
 LINKS = ("=", ":=", "≈", "←", "∝")
 _CONDITIONAL = ("if", "for", "when", "where", "with", "all", "each", "every", "and", "for all")
 
@@ -172,7 +173,13 @@ class _Writer:
         self, sentence: Sentence, relation: str, piece: tuple[Item, ...], source: Source
     ) -> None:
         self.dangling = not piece
-        if piece:
+        if len(sentence.members) > MAX_CHAIN:
+            return
+        if len(sentence.members) == MAX_CHAIN:
+            refusal = NotReadError(f"a chain of more than {MAX_CHAIN} members", piece[0].at)
+            sentence.relations.append(relation)
+            sentence.members.append(Member(None, (), refusal, source, False))
+        elif piece:
             sentence.relations.append(relation)
             self._append(sentence, piece, source)
 
