@@ -41,7 +41,7 @@ class LayerUse:
         fields: what its type takes (units, bias, ...).
         activation: what acts on its output.
         sources: the names of what it reads, layers above or inputs (``input`` is the network's
-            one input); empty is the layer above.
+            one input); empty is the layer above, and so is an empty name.
         share: the name of the layer above whose parameters it uses, or "".
     """
 

@@ -155,6 +155,8 @@ class Field:
         names: a number may be an extent by name.
         words: what may stand instead of a number.
         examples: values that fit some shape, where few of those allowed do.
+        source: names one more value that the layer reads, after those of ``from``; the field is
+            then true.
     """
 
     default: int | str | tuple[int | str, ...] | None = None
@@ -164,11 +166,14 @@ class Field:
     names: bool = False
     words: tuple[str, ...] = ()
     examples: tuple[int | tuple[int, ...], ...] = ()
+    source: bool = False
 
     def demand(self, value: object) -> str:
         """Return what the field has to be where the value is not that, else ""."""
         if value is None and self.default is None and not self.required:
             return ""
+        if self.source:
+            return "" if value is True else "the name of an input or of a layer above"
         if isinstance(value, str) and value in self.words:
             return ""
         items = value if isinstance(value, list | tuple) and self.several else [value]
@@ -231,6 +236,8 @@ class Layer(Definition):
         ranges: the extents of further indices, by letter, where they do not follow.
         written: writes the equations where they depend on the ranks or fields of a use. Those
             of the entry are then of ``example``, a use that is allowed.
+        reads: how many values it may read, at least and at most (None: any number), where
+            equations are written; those that fields name do not count.
         draws: the extents, by name, of numbers drawn anew for every sample in every step of
             training, uniform in [0, 1).
         state: running statistics, by name.
@@ -251,7 +258,13 @@ class Layer(Definition):
     updates: tuple[str, ...] = ()
     evaluation: tuple[str, ...] = ()
     written: Callable[[Reading], Body] | None = None
+    reads: tuple[int, int | None] = (1, 1)
     example: Reading | None = None
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The fields that each name one more value to read."""
+        return tuple(name for name, entry in self.fields.items() if entry.source)
 
     @property
     def defaults(self) -> dict[str, Any]:
@@ -283,7 +296,8 @@ def written_layer(written: Callable[[Reading], Body], example: Reading, **entry:
         example: a use that is allowed, without what has a default; the entry shows its equations.
         entry: everything else of a ``Layer``.
     """
-    plain = Layer(equations=(), written=written, **entry)
+    count = len(example.shapes)
+    plain = Layer(equations=(), written=written, **{"reads": (count, count), **entry})
     return replace(
         plain.at(Reading(example.shapes, {**plain.defaults, **example.fields})), example=example
     )

@@ -43,7 +43,7 @@ def _halo(printer: Binder, statement: Statement) -> list[str]:
 
 def _join(printer: Binder, statement: Statement) -> list[str]:
     value, target = statement.value, statement.target
-    order = parts_of(value, printer.layout)
+    order = parts_of(value, printer.layout.order(value))
     shape = ", ".join(printer.extent(value.dimensions[d].extent) for d in order)
     parts = printer.bind(f"{target}_parts", f"{target}.reshape({shape})")
     return [f"{parts}[...] = {printer.arranged(value, 0, order)}"]

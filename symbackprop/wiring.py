@@ -9,6 +9,7 @@ from symbackprop.errors import SymbackpropError, allowed
 
 # What `from` may say besides names: the network's one input, and what flows into a block.
 WORDS = ("input", "block")
+ABOVE = ""  # stands for the layer above
 
 
 def wiring(architecture: Architecture) -> tuple[tuple[int, ...], ...]:
@@ -73,16 +74,16 @@ def _positions(layers: Sequence[LayerUse]) -> dict[str, int]:
 def _sources(
     use: LayerUse, position: int, known: Mapping[str, int], positions: Mapping[str, int], first: int
 ) -> tuple[int, ...]:
-    if not use.sources:
-        if position == 1 and first > 1:
-            raise SymbackpropError(
-                f"from is missing: the network has the inputs {', '.join(sorted(known))}"
-            )
-        return (first + position - 2,)
-    for name in use.sources:
+    names = use.sources or (ABOVE,)
+    if ABOVE in names and position == 1 and first > 1:
+        raise SymbackpropError(
+            f"from is missing: the network has the inputs {', '.join(sorted(known))}"
+        )
+    known = {**known, ABOVE: first + position - 2}
+    for name in names:
         if name not in known:
             raise _unknown("from", name, use, known, positions)
-    return tuple(known[name] for name in use.sources)
+    return tuple(known[name] for name in names)
 
 
 def _unknown(
@@ -95,7 +96,7 @@ def _unknown(
         return SymbackpropError(
             f"{field}: {name!r} stands below (layer {positions[name]}); a layer reads those above"
         )
-    named = [other for other in known if not other.isdigit()]
+    named = [other for other in known if other and not other.isdigit()]
     names = allowed(name[:64], named) if named else "no layer above has a name"
     return SymbackpropError(f"{field}: {name[:64]!r} is not known; {names}")
 

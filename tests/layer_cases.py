@@ -48,8 +48,9 @@ TORCH = {
     "embedding": lambda p, x, f: functional().embedding(x, p["E"], f["padding_idx"]),
     "positional": lambda p, x, f: x + (p["P"] if p else _sinusoids(*x.shape[-2:])),
     "scaled_dot_product_attention": lambda p, x, f: functional().scaled_dot_product_attention(
-        x, x, x, is_causal=f["causal"]
+        *_roles(x), attn_mask=_attended(_roles(x), f)
     ),
+    "multi_head_attention": lambda p, x, f: _multi_head(p, _roles(x), f),
     "conv1d": lambda p, x, f: _convolved("conv1d", p, x, f),
     "conv2d": lambda p, x, f: _convolved("conv2d", p, x, f),
     "conv3d": lambda p, x, f: _convolved("conv3d", p, x, f),
@@ -93,6 +94,40 @@ TORCH = {
 
 def functional():
     return torch_or_skip().nn.functional
+
+
+def _roles(x):
+    """Queries, keys and values."""
+    return (x, x, x) if not isinstance(x, tuple) else x if len(x) == 3 else (*x, x[1])
+
+
+def _attended(roles, f):
+    """Which places (query, key) count, of each sample."""
+    query, key = roles[:2]
+    places = torch_or_skip().ones(*query.shape[:-1], key.shape[-2], dtype=bool)
+    places = places.tril() if f["causal"] else places
+    return places if f["mask"] is None else places & (f["mask"][:, None, :] != 0)
+
+
+def _multi_head(p, roles, f):
+    torch = torch_or_skip()
+    query, key = roles[:2]
+    width = query.shape[-1]
+    length, places = query.shape[-2], key.shape[-2]
+    later = torch.ones(length, places, dtype=bool).triu(1) if f["causal"] else None
+    names = ("bq", "bk", "bv")
+    bias = torch.cat([p[name] for name in names]) if "bq" in p else None
+    output, _ = functional().multi_head_attention_forward(
+        *(value.flatten(0, -3).swapaxes(0, 1) for value in roles),
+        width, f["heads"], None, bias, None, None, False, 0.0, p["Wo"].T, p.get("bo"),
+        training=False,
+        need_weights=False,
+        attn_mask=later,
+        key_padding_mask=None if f["mask"] is None else f["mask"] == 0,
+        use_separate_proj_weight=True,
+        **{f"{k}_proj_weight": p[f"W{k}"].T for k in "qkv"},
+    )  # fmt: skip
+    return output.swapaxes(0, 1).reshape(query.shape)
 
 
 def _convolved(name, p, x, f):
@@ -148,10 +183,27 @@ class Case:
     layer: str
     fields: tuple[tuple[str, object], ...]
     shape: tuple[int, ...]
+    reads: int = 0  # how many values; 0 is as many as in the definition's example
+
+    @property
+    def count(self):
+        """How many values the layer reads, besides those that fields name."""
+        definition = CATALOG.layers[self.layer]
+        example = len(definition.example.shapes) if definition.example else len(definition.inputs)
+        return self.reads or example
+
+    @property
+    def named(self):
+        """The fields that name one more value each."""
+        fields = CATALOG.layers[self.layer].fields
+        return [
+            name for name, value in self.fields if value and name in fields and fields[name].source
+        ]
 
     def __str__(self):
         settings = [f"{name}={value}" for name, value in self.fields]
-        return " ".join([self.layer, "x".join(map(str, self.shape)), *settings])
+        reads = [f"of {self.reads}"] if self.reads else []
+        return " ".join([self.layer, "x".join(map(str, self.shape)), *settings, *reads])
 
 
 def values_of(definition):
@@ -167,6 +219,8 @@ def _of_field(field):
     """Return the default, every word and some numbers that are allowed, or its own examples."""
     if field.examples:
         return field.examples
+    if field.source:
+        return None, True
     start = [2] if field.required else [field.default]
     numbers = (1, 2, 3) if field.least == 1 else (0, 1, 2) if field.least == 0 else (1, 2, -2)
     lists = [(1, 6), (3, 4)] if field.several else []
@@ -210,6 +264,12 @@ def cases(name, full=False):
             found += fitting[k % max(len(fitting), 1) :][:1] or paired(name, fields)
         else:
             found += fitting if full else fitting[:4]
+        if k == 0:
+            counts = {1, 2, 3} - {found[0].count}
+            others = (
+                [c for c in (replace(c, reads=n) for c in fitting) if fits(c)] for n in counts
+            )
+            found += [case for other in others for case in (other if full else other[:2])]
     return found
 
 
@@ -239,29 +299,30 @@ def fits(case):
 
 
 def network_of(case):
-    """Return the network of a case, with a squared error as its loss."""
-    layers = [LayerUse(case.layer, "layer", fields=dict(case.fields))]
-    count = sources(CATALOG.layers[case.layer])
+    """Return the network of a case, with a squared error as its loss.
+
+    Of several values the first is a dense layer's, wider where that fits; the others are the
+    network's input. A field that names one more value names an input of whole numbers.
+    """
+    layer = LayerUse(case.layer, "layer", fields=dict(case.fields))
     first = LayerUse("dense", "first", "first", fields={"units": case.shape[-1]})
-    if count > 1:
-        names = ("first", *["input"] * (count - 1))
-        layers = [replace(layer, sources=names) for layer in layers]
-        wider = replace(first, fields={"units": case.shape[-1] + 1})
-        try:
-            return _built(case, [wider, *layers])  # where values may be of several shapes
-        except SymbackpropError:
-            return _built(case, [first, *layers])
-    network = _built(case, layers)
-    return network if network.parameters else _built(case, [first, *layers])
+    if case.count == 1 and not case.named:
+        network = _built(case, [layer])
+        return network if network.parameters else _built(case, [first, layer])
+    layer = replace(layer, sources=("first", *["x"] * (case.count - 1), *case.named))
+    first = replace(first, sources=("x",))
+    wider = replace(first, fields={"units": case.shape[-1] + 1})
+    try:
+        return _built(case, [wider, layer])
+    except SymbackpropError:
+        return _built(case, [first, layer])
 
 
 def _built(case, layers):
     loss = Use("mean_squared_error")
-    if looks_up(case.layer):
-        given = {"input": (), "inputs": (InputUse("x", case.shape, integer=True),)}
-    else:
-        given = {"input": case.shape}
-    return build_network(Architecture("case", layers=tuple(layers), loss=loss, **given))
+    x = InputUse("x", case.shape, integer=looks_up(case.layer))
+    given = (x, *(InputUse(name, case.shape[:-1], integer=True) for name in case.named))
+    return build_network(Architecture("case", (), tuple(layers), loss=loss, inputs=given))
 
 
 @functools.cache
@@ -276,11 +337,6 @@ def looks_up(layer):
     except SymbackpropError as error:
         return "not integer" in str(error)
     return False
-
-
-def sources(definition):
-    """Return how many values the layer reads: the first is a dense layer's, others the input."""
-    return len(definition.example.shapes) if definition.example else len(definition.inputs)
 
 
 def emitted(case):
@@ -345,10 +401,8 @@ def _point(network, module, batch, seed, training):
     params = module.initialize(seed, scale=0.7)
     for value in params.values():
         value[...] += 0.3 * rng.standard_normal(value.shape)
-    shape = (batch, *(axis.extent for axis in network.input.axes[1:]))
-    x = rng.standard_normal(shape)
-    if network.input.integer:
-        x = rng.integers(0, min(len(table) for table in params.values()), shape)
+    x = {variable.owner: _drawn(variable, batch, params, rng) for variable in network.inputs}
+    x = x if len(x) > 1 else x[""]
     output = (batch, *(axis.extent for axis in network.output.axes[1:]))
     y, cotangent = rng.standard_normal(output), rng.standard_normal(output)
     initial = module.initial_state() if network.state else {}
@@ -359,61 +413,86 @@ def _point(network, module, batch, seed, training):
     return Point(params, x, y, cotangent, state, draws, training)
 
 
+def _drawn(variable, batch, params, rng):
+    """Return numbers; rows of a table; or, of a mask, places kept, the first of them always."""
+    shape = (batch, *(axis.extent for axis in variable.axes[1:]))
+    if not variable.integer:
+        return rng.standard_normal(shape)
+    if not variable.owner:
+        return rng.integers(0, min(len(table) for table in params.values()), shape)
+    return (rng.integers(0, 2, shape) + (np.arange(shape[-1]) == 0)).clip(0, 1)
+
+
+def _by_name(gradients):
+    """Return gradients as one flat dict: of several inputs x.name."""
+    found = dict(gradients)
+    several = found.pop("x") if isinstance(found.get("x"), dict) else {}
+    return {**found, **{f"x.{name}": value for name, value in several.items()}}
+
+
+def _inputs(network, x):
+    """Return by name of a variable what flows in, and those that have a gradient by ours."""
+    several = len(network.inputs) > 1
+    arrays = {v.name: x[v.owner] if several else x for v in network.inputs}
+    return arrays, {v.name: f"x.{v.owner}" if several else "x" for v in network.real_inputs}
+
+
 def _computed(module, point):
     kept = {name: value.copy() for name, value in point.params.items()}
     held = point.held()
     output, cache = module.forward(point.params, point.x, **held)
     results = {"output": output, **held["state"]}
-    results |= {
-        f"d{k}": v for k, v in module.backward(point.params, cache, point.cotangent).items()
-    }
+    gradients = _by_name(module.backward(point.params, cache, point.cotangent))
+    results |= {f"d{name}": value for name, value in gradients.items()}
     assert all((kept[name] == value).all() for name, value in point.params.items())
     return results
 
 
 def _loops(network, point):
     """Run equations and adjoints by plain loops."""
-    sizes = {"N": len(point.x)}
+    sizes = {"N": len(point.y)}
     network = network if point.training else network.evaluated()
     derivation = calculus.derive_layers(network)
-    given = {**point.params, **point.draws, **point.state, network.input.name: point.x}
+    arrays, real = _inputs(network, point.x)
+    given = {**point.params, **point.draws, **point.state, **arrays}
     run = evaluate(forward_equations(network), given, sizes)
     run |= evaluate(derivation.equations, {**given, **run}, sizes)  # places of maxima, too
     seeds = {network.output.name: point.cotangent}
     adjoints = accumulate(derivation.adjoints, run, seeds, sizes)
-    names = [network.input.name, *(p.variable.name for p in network.parameters)]
+    names = {**real, **{p.variable.name: p.variable.name for p in network.parameters}}
     found = {"output": run[network.output.name]}
     found |= {s.variable.name: run[(s.updated or s.variable).name] for s in network.state}
-    found |= {f"d{name}": adjoints[name] for name in names if name in adjoints}
+    found |= {f"d{ours}": adjoints[name] for name, ours in names.items() if name in adjoints}
     return {name: value.astype(np.float64) for name, value in found.items()}
 
 
 def _torch(case, network, point):
     torch = torch_or_skip()
     leaves = {k: torch.tensor(v, requires_grad=True) for k, v in point.params.items()}
-    x = torch.tensor(point.x, requires_grad=not network.input.integer)
-    value = x
+    arrays, real = _inputs(network, point.x)
+    given = {name: torch.tensor(a, requires_grad=name in real) for name, a in arrays.items()}
+    inputs = {real[name]: given[name] for name in real}
+    value = x = given[network.inputs[0].name]
     if len(network.layers) > 1:
         value = TORCH["dense"]({"W": leaves["W_first"], "b": leaves["b_first"]}, x, {})
-    count = sources(CATALOG.layers[case.layer])
-    value = (value, *[x] * (count - 1)) if count > 1 else value
+    value = (value, *[x] * (case.count - 1)) if case.count > 1 else value
     owner = network.layers[-1].owner
     own = {k.removesuffix(owner): v for k, v in leaves.items() if k.endswith(owner)}
     state = {name: torch.tensor(value) for name, value in point.state.items()}
-    given = {**state, **{name: torch.tensor(value) for name, value in point.draws.items()}}
-    given = {name.removesuffix(owner): value for name, value in given.items()}
-    given |= {"training": point.training} if network.varies else {}
-    fields = {**CATALOG.layers[case.layer].defaults, **dict(case.fields), **given}
+    held = {**state, **{name: torch.tensor(value) for name, value in point.draws.items()}}
+    held = {name.removesuffix(owner): value for name, value in held.items()}
+    held |= {"training": point.training} if network.varies else {}
+    held |= {name: given[f"x_{name}"] for name in case.named}
+    fields = {**CATALOG.layers[case.layer].defaults, **dict(case.fields), **held}
     try:
         output = TORCH[case.layer](own, value, fields)
     except ValueError:
-        assert len(point.x) == 1  # which PyTorch's batch_norm never takes in training
+        assert len(point.y) == 1  # which PyTorch's batch_norm never takes in training
         return {}
     (output * torch.tensor(point.cotangent)).sum().backward()
     found = {"output": output.detach().numpy()}
     found |= {name: value.numpy() for name, value in state.items()}
-    leaves |= {} if network.input.integer else {"x": x}
-    for name, leaf in leaves.items():
+    for name, leaf in {**leaves, **inputs}.items():
         gradient = torch.zeros_like(leaf) if leaf.grad is None else leaf.grad
         found[f"d{name}"] = gradient.numpy()
     return found
@@ -423,24 +502,24 @@ def _training(module, point, results):
     """Compare the training path with the plain one, twice over one workspace."""
     output, cache = module.forward(point.params, point.x, **point.held())
     cotangent = module.loss_gradient(output, point.y)
-    plain = module.backward(point.params, cache, cotangent)
+    plain = _by_name(module.backward(point.params, cache, cotangent))
     renewed = {name: results[name] for name in point.state}
     expected = {"loss": np.asarray(module.loss(output, point.y)), **plain, **renewed}
     overall = max(np.abs(value).max(initial=0) for value in (cotangent, *plain.values()))
-    work = module.Workspace(len(point.x) + 1)
+    work = module.Workspace(len(point.y) + 1)
     found = []
     for workspace in (None, work, work):
         held = point.held()
         value, gradients = module.loss_and_gradients(
             point.params, point.x, point.y, **held, workspace=workspace, input_gradient=True
         )
-        gradients = {**gradients, **held["state"]}
+        gradients = {**_by_name(gradients), **held["state"]}
         for name, array in {"loss": np.asarray(value), **gradients}.items():
             error = _error(array, expected[name], overall)
             if not error <= TOLERANCE:
-                found.append(("training", name, len(point.x), error))
+                found.append(("training", name, len(point.y), error))
         found += [
-            ("training", name, len(point.x), np.inf)
+            ("training", name, len(point.y), np.inf)
             for name in expected.keys() - {"loss", *gradients}
         ]
     return found

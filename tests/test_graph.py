@@ -270,7 +270,7 @@ def test_show_says_what_is_read_and_shared():
         ([dense(2, name="a"), dense(2, name="a")], {}, "the name 'a' is that of layer 1"),
         ([dense(2, name="a"), dense(2, "input")], {}, "layer 'a': no layer reads it"),
         ([dense(2, "input", "input")], {}, "dense reads 1 value (x), from names 2"),
-        ([dense(2, name="a"), join("add", "a")], {}, "joins two values or more"),
+        ([dense(2, name="a"), join("add", "a")], {}, "reads 2 values or more, from names 1"),
         (
             [dense(3, name="a"), join("add", "a", "input")],
             {},

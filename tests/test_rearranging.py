@@ -76,7 +76,7 @@ REFUSED = [
     ("slice", (2, 6), {"start": 4, "stop": 2}, "leave nothing of the 6 places of axis 2"),
     ("slice", (2, "T"), {}, "slice needs extents that are numbers, found (T,)"),
     ("pad", (2, 6), {"padding": (1, 2, 3)}, "padding has 3 numbers; allowed: 1, or 2"),
-    ("concatenate", (2, 6), {}, "joins two values or more"),
+    ("concatenate", (2, 6), {}, "reads 2 values or more, from names 1"),
 ]
 
 

@@ -33,8 +33,18 @@ def as_used(entry: Layer, given: Mapping[str, Any], sources: Sequence[Variable])
     """
     check_fields(entry, given, [*entry.sizes, *entry.defaults])
     fields = _fields(entry, given)
+    if entry.written:
+        _check_count(entry, len(sources) - sum(bool(fields[name]) for name in entry.named))
     shapes = tuple(tuple(axis.extent for axis in source.axes[1:]) for source in sources)
     return entry.at(Reading(shapes, fields))
+
+
+def _check_count(entry: Layer, count: int) -> None:
+    least, most = entry.reads
+    if count < least or (most is not None and count > most):
+        several = f"{least} values or more" if most is None else f"{least} to {most} values"
+        allowed = f"{least} value{'s' if least > 1 else ''}" if least == most else several
+        raise SymbackpropError(f"{entry.name} reads {allowed}, from names {count}")
 
 
 def _fields(entry: Layer, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -84,7 +94,7 @@ def scope_of(
     fields = _fields(definition, given)
     extents, leading = _extents(definition, sources)
     numbers: dict[str, Expression | None] = {
-        **constant_numbers(fields),
+        **constant_numbers({k: v for k, v in fields.items() if k not in definition.named}),
         **{name: extent_expression(fields[name]) for name in definition.sizes},
         **{name: extent_expression(extent) for name, extent in extents.items()},
     }

@@ -16,13 +16,7 @@ _ROLES = {1: ("feature",), 2: ("time", "feature")}  # what axes stand for, by ho
 
 
 def one_value(reading: Reading) -> tuple[Sequence[Extent], tuple[str, ...], tuple[str, ...]]:
-    """Return the shape of the one value that is read, names for its extents, and letters.
-
-    Raises:
-        SymbackpropError: several values.
-    """
-    if len(reading.shapes) != 1:
-        raise SymbackpropError(f"reads one value, from names {len(reading.shapes)}")
+    """Return the shape of the one value that is read, names for its extents, and letters."""
     (shape,) = reading.shapes
     return shape, tuple(f"extent{axis}" for axis in range(len(shape))), index_letters(len(shape))
 

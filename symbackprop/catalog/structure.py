@@ -9,16 +9,12 @@ from symbackprop.definition import Body, Field, Reading, index_letters, written_
 from symbackprop.equations import Extent
 from symbackprop.errors import SymbackpropError
 
-_SINGLE = 'joins two values or more: from = ["a", "b"]'
-
 
 def _joined(operator: str) -> Callable[[Reading], Body]:
     """Return what writes ``x1 + x2 + ...``: axes of one number are repeated, as in NumPy."""
 
     def written(reading: Reading) -> Body:
         shapes = reading.shapes
-        if len(shapes) < 2:
-            raise SymbackpropError(_SINGLE)
         if len({len(shape) for shape in shapes}) > 1:
             raise SymbackpropError(f"values of {_ranks(shapes)} axes; all must have as many")
         letters = index_letters(len(shapes[0]))
@@ -54,8 +50,6 @@ def _common(extents: Sequence[Extent], axis: int) -> Extent:
 def _concatenated(reading: Reading) -> Body:
     """Write ``y[i] = padded(x1[i]) + padded(x2[i - n])``, where n is the extent of x1."""
     shapes = reading.shapes
-    if len(shapes) < 2:
-        raise SymbackpropError(_SINGLE)
     rank = len(shapes[0])
     axis = axis_of("axis", reading.fields["axis"], rank)
     if len({(*shape[:axis], *shape[axis + 1 :]) for shape in shapes}) > 1:
@@ -84,6 +78,7 @@ ENTRIES = (
     written_layer(
         _joined("+"),
         _PAIR,
+        reads=(2, None),
         name="add",
         doc="Sum of two values or more, as in a residual connection.",
         source="He, Zhang, Ren & Sun 2016, Deep residual learning for image recognition, "
@@ -93,6 +88,7 @@ ENTRIES = (
     written_layer(
         _joined("*"),
         _PAIR,
+        reads=(2, None),
         name="multiply",
         doc="Product of two values or more, number by number, as in a gate.",
         source="Srivastava, Greff & Schmidhuber 2015, Highway networks, equation (2)",
@@ -101,6 +97,7 @@ ENTRIES = (
     written_layer(
         _concatenated,
         _PAIR,
+        reads=(2, None),
         name="concatenate",
         doc="Values side by side along one axis, the last or the one that counts the batch as 0.",
         source="NumPy 2.0, numpy.concatenate",

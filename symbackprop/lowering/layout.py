@@ -84,17 +84,17 @@ def with_merged(layout: Layout, nodes: Iterable[Value], written: Collection[int]
         lying = [subscript[axis] for axis in layout.order(held)]
         while held.operation == "split" or held.number in found:
             held = held.operands[0]
-        if held.operation not in VIEWS and lying == parts_of(value, layout):
+        if held.operation not in VIEWS and lying == parts_of(value, layout.order(value)):
             found.add(value.number)
     return replace(layout, merged=frozenset(found))
 
 
-def parts_of(value: Value, layout: Layout) -> list[int]:
-    """Return the dimensions of a join's operand, in the order in which the result has them."""
+def parts_of(value: Value, order: Sequence[int]) -> list[int]:
+    """Return the dimensions of a join's operand as the result has them, whose axes lie so."""
     assert isinstance(value.attribute, tuple)
     subscript, first = value.subscripts[0], value.rank - len(value.attribute)
     joined = {d: [subscript[a] for a in axes] for d, axes in enumerate(value.attribute, first)}
-    return [part for axis in layout.order(value) for part in joined.get(axis, [axis])]
+    return [part for axis in order for part in joined.get(axis, [axis])]
 
 
 def declare(values: Named, nodes: Sequence[Value]) -> dict[int, tuple[int, ...]]:
@@ -112,7 +112,8 @@ def declare(values: Named, nodes: Sequence[Value]) -> dict[int, tuple[int, ...]]
             )
     _hand_down((labelled for _, labelled in values), found)
     for value in reversed(nodes):
-        if value.number in found and value.rank == len(value.dimensions):
+        whole = value.rank == len(value.dimensions) or value.operation == "join"
+        if value.number in found and whole:
             _hand_on(value, found)
     for value in nodes:
         if value.number not in found and value.operands and value.operation != "contract":
@@ -142,8 +143,11 @@ def _hand_down(values: Iterable[Labelled], found: dict[int, tuple[int, ...]]) ->
 
 
 def _hand_on(value: Value, declared: dict[int, tuple[int, ...]]) -> None:
-    """Let operands of an elementwise operation lie as its result."""
-    own = declared[value.number]
+    """Let operands of an elementwise operation lie as its result, and parts of an axis as it."""
+    own = dict(enumerate(declared[value.number]))
+    if value.operation == "join":
+        parts = parts_of(value, sorted(own, key=own.__getitem__))
+        own = {dimension: place for place, dimension in enumerate(parts)}
     for operand, subscript in zip(value.operands, value.subscripts, strict=True):
         if operand.operation != "input":
             declared.setdefault(operand.number, tuple(own[dimension] for dimension in subscript))

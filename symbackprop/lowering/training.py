@@ -13,11 +13,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from symbackprop.equations import Adjoint, Derivation, Role, Variable
+from symbackprop.equations import (
+    Access,
+    Adjoint,
+    Affine,
+    Derivation,
+    Equation,
+    Role,
+    Variable,
+    indices_of,
+)
 from symbackprop.lowering.checker import check_values
 from symbackprop.lowering.layout import Layout, declare, declared_roles, with_merged
 from symbackprop.lowering.lower import Lowering
 from symbackprop.lowering.plain import FREE, IN_PLACE, Sources, lower_layers
+from symbackprop.lowering.spans import covers, span_of
 from symbackprop.lowering.values import Labelled, Value, ValueGraph, reachable
 from symbackprop.network import BATCH, Head, Network
 from symbackprop.scalar import ONE, Apply, Slot, walk
@@ -264,7 +274,20 @@ def _mean_only(derivation: Derivation) -> bool:
 def has_windows(network: Network) -> bool:
     """Whether an equation reduces windows: samples innermost, these are slabs of memory."""
     equations = (e for layer in network.layers for e in layer.equations)
-    return any(index.role is Role.KERNEL for equation in equations for index in equation.reduced)
+    return any(_reduces_windows(equation) for equation in equations)
+
+
+def _reduces_windows(equation: Equation) -> bool:
+    """Whether a reduced index runs in windows: not in parts of an axis of features, as a head's."""
+    within = {index for index in equation.reduced if index.role is Role.KERNEL}
+    reads = (o for o in equation.operands if isinstance(o, Access) and within)
+    return any(
+        isinstance(item, Affine)
+        and within.intersection(indices_of(item))
+        and (axis.role is Role.SPACE or not covers(read, place, *span_of(read, place, item)))
+        for read in reads
+        for place, (item, axis) in enumerate(zip(read.indices, read.variable.axes, strict=True))
+    )
 
 
 def is_narrow(network: Network) -> bool:

@@ -43,15 +43,20 @@ def bits(expression: Expression, names: Mapping[str, int]) -> int:
         return MAX_BITS + 1
     total = sum(arguments)
     if expression.function == "power":
-        total = arguments[0] * _exponent(expression.arguments[1], arguments[1])
+        total = arguments[0] * _exponent(expression.arguments[1], names)
     return min(total, MAX_BITS + 1)
 
 
-def _exponent(exponent: Expression, size: int) -> int:
+def _exponent(exponent: Expression, names: Mapping[str, int]) -> int:
     """Return what the exponent is at most; one that is not a number has so many bits."""
+    while isinstance(exponent, Apply) and exponent.function == "divide":
+        dividend, divisor = exponent.arguments
+        if not isinstance(divisor, Number) or abs(divisor.value) < 1:
+            break
+        exponent = dividend  # which is no smaller
     if isinstance(exponent, Number):
         return max(1, abs(round(exponent.value)))
-    return 1 << min(size, 20)
+    return 1 << min(bits(exponent, names), 20)
 
 
 def check_range(expression: Expression) -> None:

@@ -31,7 +31,7 @@ from symbackprop.notation.uses import (
     read_loss,
     shown,
 )
-from symbackprop.wiring import wiring
+from symbackprop.wiring import ABOVE, wiring
 
 MOST_AXES = 16
 # What any layer may have besides the fields of its type.
@@ -205,14 +205,14 @@ def _layer(table: dict[str, Any], position: int, catalog: Catalog) -> LayerUse:
             activation=None
             if activation is None
             else read_activation(activation, catalog.activations),
-            **_wires(table),
+            **_wires(table, definition),
         )
     except SymbackpropError as error:
         raise error.at(place) from None
 
 
-def _wires(table: Mapping[str, object]) -> dict[str, Any]:
-    """Return what a layer reads, and whose parameters it uses."""
+def _wires(table: Mapping[str, object], definition: Layer | None = None) -> dict[str, Any]:
+    """Return what a layer reads, in ``from`` and in fields of its own; whose parameters it uses."""
     found: dict[str, Any] = {}
     if "from" in table:
         sources = table["from"]
@@ -220,6 +220,10 @@ def _wires(table: Mapping[str, object]) -> dict[str, Any]:
         if not names:
             raise SymbackpropError("from: found an empty list; allowed: a name, or a list of names")
         found["sources"] = tuple(_reference(name, "from") for name in names)
+    further = [name for name in (definition.named if definition else ()) if name in table]
+    if further:
+        named = (_reference(table[name], name) for name in further)
+        found["sources"] = (*found.get("sources", (ABOVE,)), *named)
     if "share" in table:
         found["share"] = _reference(table["share"], "share")
     return found
@@ -263,6 +267,8 @@ def _field(definition: Layer, key: str, value: object) -> Any:
         return check_size(value, key)
     if key in definition.options:
         return check_flag(value, key)
+    if key in definition.named:
+        return True
     if key in definition.fields:
         return check_list(definition.fields[key], value, key)
     return check_constant(definition, key, value)
