@@ -15,6 +15,7 @@ from fractions import Fraction
 from symbackprop.contraction_printer import contraction, einsum, regrouping, transposition
 from symbackprop.equations import Extent, Role
 from symbackprop.lookup_printer import placing, putting, taking
+from symbackprop.lowering.affine import block_name
 from symbackprop.lowering.contraction import View
 from symbackprop.lowering.program import ArrayProgram, Statement, visible_from
 from symbackprop.lowering.values import Value
@@ -187,7 +188,7 @@ class StatementPrinter(NumpyPrinter):
     def statement(self, statement: Statement) -> list[str]:
         """Return the lines of one statement."""
         value = statement.value
-        if value.rank == 0:
+        if value.rank == 0 and statement.operation != "copy":
             return [f"{statement.target} = {self.scalar(value).source}"]
         printer = _STATEMENTS.get(statement.operation)
         if printer is not None:
@@ -285,7 +286,8 @@ def _affine(printer: StatementPrinter, statement: Statement) -> list[str]:
     """``[W|b]`` by the input and its row of ones."""
     product = statement.value.operands[0]
     weight, source = weight_and_source(product)
-    block = printer.bind(f"{block_name(weight)}_T", f"{block_name(weight)}.T")
+    name = block_name(weight.variable.name)
+    block = printer.bind(f"{name}_T", f"{name}.T")
     return [f"{block}.dot({with_row(printer.value(source).source)}, {statement.target})"]
 
 
@@ -294,7 +296,7 @@ def _affine_gradient(printer: StatementPrinter, statement: Statement) -> list[st
     source = next(o for o in value.operands if printer.value(o).source in printer.with_ones)
     cotangent = next(o for o in value.operands if o is not source)
     transposed = printer.view(f"{printer.value(cotangent).source}.T")
-    block = "d" + re.sub(r"^dW", "Wb", statement.target)
+    block = f"d{block_name(statement.target.removeprefix('d'))}"
     return [f"{with_row(printer.value(source).source)}.dot({transposed}, {block})"]
 
 
@@ -312,11 +314,6 @@ def with_row(name: str) -> str:
     """
     own = re.fullmatch(r"[A-Za-z]+\d*", name)
     return f"{name}_and_1" if own else f"with_1_{name}"
-
-
-def block_name(weight: Value) -> str:
-    """Return the name of [W|b] as one matrix."""
-    return re.sub(r"^W", "Wb", weight.variable.name)
 
 
 def _masks(printer: StatementPrinter, statement: Statement) -> list[str]:
@@ -369,7 +366,8 @@ _STATEMENTS: Mapping[str, Callable[[StatementPrinter, Statement], list[str]]] = 
 
 def _reserved(arrays: set[str]) -> frozenset[str]:
     """Return the names of arrays, of blocks of parameters and of arrays with a row of ones."""
-    blocks = {re.sub(r"^(d?)W", r"\1Wb", name) for name in arrays}
+    blocks = {block_name(name) for name in arrays}
+    blocks |= {f"d{block_name(name[1:])}" for name in arrays if name.startswith("d")}
     return frozenset({*arrays, *blocks, *(with_row(name) for name in arrays)})
 
 

@@ -6,7 +6,6 @@ in each turn as one list.
 
 from __future__ import annotations
 
-import re
 from collections import ChainMap
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from symbackprop.emit.body import Body
 from symbackprop.emit.places import Place
 from symbackprop.emit.runs import tokens
 from symbackprop.equations import Variable
+from symbackprop.lowering.affine import block_name
 from symbackprop.lowering.program import ArrayProgram, Buffer
 from symbackprop.network import Network
 from symbackprop.statement_printer import with_row
@@ -144,7 +144,7 @@ def _blocks(parameters: Sequence[Variable]) -> dict[str, Bound]:
         shape = [_number(axis.extent) for axis in variable.axes]
         weight, rows, place = before
         if len(shape) == 1 and len(rows) == 2 and rows[1] == shape[0]:
-            block = re.sub("^W", "Wb", weight)
+            block = block_name(weight)
             size, extents = (rows[0] + 1) * rows[1], (str(rows[0] + 1), str(rows[1]))
             found[block] = Bound(Place("self.flat", place, size, extents, batched=False))
             found[f"d{block}"] = Bound(Place("self.gradient", place, size, extents, batched=False))

@@ -305,6 +305,8 @@ def _pieces(written: Iterable[_Written], comments: Comments) -> tuple[Piece, ...
         pending += lines
         remark = comments.of(variable)
         if remark and variable:
+            if pieces and pieces[-1].variable == variable.name:
+                pending[:0] = pieces.pop().lines
             pieces.append(Piece(tuple(pending), variable.name, remark))
             pending = []
     return (*pieces, Piece(tuple(pending)))

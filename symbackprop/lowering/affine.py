@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -27,6 +28,11 @@ class AffineBlocks:
     absorbed: set[int] = field(default_factory=set)
 
 
+def block_name(weight: str) -> str:
+    """Return the name of [W|b] as one matrix by that of W: Wb1 for W1."""
+    return re.sub(r"^[A-Za-z]+", r"\g<0>b", weight)
+
+
 def affine_blocks(
     sections: Sequence[SectionValues], learned: Sequence[Variable], views: Collection[int]
 ) -> AffineBlocks:
@@ -38,7 +44,9 @@ def affine_blocks(
         views: numbers of values that show another's memory, where no row of ones can follow.
     """
     found = AffineBlocks()
-    before = dict(zip(learned[1:], learned, strict=False))
+    taken = {variable.name for variable in learned}
+    pairs_in_order = zip(learned[1:], learned, strict=False)
+    before = {b: w for b, w in pairs_in_order if block_name(w.name) not in taken}
     values = [value for section in sections for value in section.values]
     uses: dict[int, int] = {}
     for value in values:

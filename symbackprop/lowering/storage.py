@@ -218,15 +218,16 @@ class _Planner:
     def _plan(self, position: int, section: str, value: Value) -> None:
         if value.number in self.affine.absorbed or value.number in self.inlined:
             return
+        gradients = [v for v in self.outputs.get((section, value.number), []) if v in self.learned]
         if value.rank == 0:
             self.planned.append(_Planned(section, value, value.operation))
+            self.planned += [_Planned(section, value, "copy", None, other) for other in gradients]
             return
         flattened = self._is_flattened(value)
         place = self._place(position, section, value) if flattened else None
         place = self._room(position, section, value) if value.operation in ROOMY else place
         key = (section, value.number)
         operation = self._operation(value)
-        gradients = [v for v in self.outputs.get((section, value.number), []) if v in self.learned]
         reused = None if gradients else self._reusable(position, section, value)
         if reused is not None:
             home = self.homes[self.key(section, value.operands[reused])]
