@@ -72,8 +72,13 @@ def _along_path(attempted: Attempted) -> bool:
     """Derivatives that no definition ties to their variable cancel as quotients do."""
     if attempted.trial.tied or attempted.trial.reason:
         return False
-    trial = attempt(attempted.typed, path=True, stop=True)
-    return trial.equal and trial.named
+    model = attempted.typed.model
+    for rules in (model.rules, ()):
+        typed = replace(attempted.typed, model=replace(model, rules=rules))
+        trial = attempt(typed, path=True, stop=True)
+        if trial.equal and trial.named:
+            return True
+    return False
 
 
 def _output_variable(attempted: Attempted) -> bool:

@@ -17,6 +17,7 @@ from symbackprop.audit.formula_tree import (
     walk,
 )
 from symbackprop.audit.model import LAST_LAYER, LAYER, Model, Rule, Symbol
+from symbackprop.audit.primitives import PRIMITIVES
 
 Rules = tuple[Rule, ...]
 Assumption = Callable[[Claim, Rules], Rules]
@@ -76,14 +77,28 @@ def models(claim: Claim, paper: Paper, assumption: Assumption = as_written) -> I
     seen: list[Rules] = []
     for choose in (0, -1):
         rules = assumption(claim, tuple(rule for d in ordered for rule in _rules(d, choose)))
-        rules = reached(unshadowed(rules), sides)
+        rules = reached(unshadowed((*rules, *_bare_functions(rules, sides))), sides)
         if rules not in seen:
             seen.append(rules)
             yield Model(rules, layers, _loss(claim, rules))
 
 
+def _bare_functions(rules: Rules, sides: Sequence[Node]) -> Iterator[Rule]:
+    """Yield what ``g`` alone means where only ``g(x)`` stands in the definitions."""
+    named = {node.symbol for side in sides for node in _read(side) if not node.indices}
+    defined = {rule.target.symbol for rule in rules}
+    for rule in rules:
+        for _, node in walk(rule.body):
+            if isinstance(node, Apply) and not node.primes and node.arguments:
+                symbol = node.function.symbol
+                if symbol in named - defined and symbol[0] not in PRIMITIVES:
+                    yield Rule(node.function, node)
+
+
 def _rules(definition: Definition, choose: int) -> Iterator[Rule]:
     body = definition.values[choose]
+    if not _names_something(body):
+        body = definition.values[0]  # A chain that ends in the number of an example.
     target = definition.target
     if definition.conditions:
         return
@@ -118,9 +133,11 @@ def _is_worked(definition: Definition, sizes: frozenset[Symbol]) -> bool:
     """Whether a definition gives a name the number of an example; sizes are no examples."""
     if definition.formals or definition.name.symbol in sizes:
         return False
-    return not any(
-        isinstance(node, Access) for value in definition.values[:1] for node in _read(value)
-    )
+    return not _names_something(definition.values[0])
+
+
+def _names_something(node: Node) -> bool:
+    return any(True for _ in _read(node))
 
 
 def _loss(claim: Claim, rules: Rules) -> Access | None:

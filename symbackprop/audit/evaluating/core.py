@@ -78,6 +78,11 @@ class Trace:
     arbitrary: bool = False
 
 
+def formal_key(access: Access) -> object:
+    """Return by what a formal argument is known: its name, with its indices if it has some."""
+    return access.symbol, tuple(label.key for label in access.labels), access.indices
+
+
 class Evaluator:
     """Evaluates the nodes of one claim at stated sizes.
 
@@ -143,8 +148,10 @@ class Evaluator:
         """Return the value of a quantity, a formal argument or a letter."""
         if self._is_index(node, env):
             return s.number(env.letters[node.name])
-        if node.symbol in env.formals:
-            return self.formal(node, env)
+        if env.formals:
+            for whole in (node, replace(node, indices=())):
+                if formal_key(whole) in env.formals:
+                    return self.formal(whole, node.indices[len(whole.indices) :], env)
         return self.quantity(self.key(node, env), env)
 
     def _is_index(self, node: Access, env: Env) -> bool:
@@ -170,16 +177,16 @@ class Evaluator:
             raise NotUnderstoodError("an index that is no whole number")
         return value
 
-    def formal(self, node: Access, env: Env) -> s.Scalar:
-        """Return the value of a function's argument."""
-        given = env.formals[node.symbol]
+    def formal(self, node: Access, indices: tuple[Node, ...], env: Env) -> s.Scalar:
+        """Return the value of a function's argument, or of an element of it."""
+        given = env.formals[formal_key(node)]
         if not isinstance(given, Argument):
-            if node.indices:
+            if indices:
                 raise NotUnderstoodError(f"an element of {node.name}")
             return given
         argument = given.node
-        if node.indices:
-            places = tuple(Number(Fraction(self.whole(i, env))) for i in node.indices)
+        if indices:
+            places = tuple(Number(Fraction(self.whole(i, env))) for i in indices)
             argument = element(argument, places)
         # Variables that were seeded within the function's body are not those of its argument.
         return self.value(argument, replace(given.env, seeds=env.seeds, depth=env.depth))
@@ -219,7 +226,7 @@ class Evaluator:
         inner = self.inside(rule, bound, indices, env)
         if rule.formals and self.argument is not None:
             given = Argument(self.argument, replace(env, formals={}))
-            inner = replace(inner, formals={rule.formals[0].symbol: given})
+            inner = replace(inner, formals={formal_key(rule.formals[0]): given})
         return self.value(rule.body, inner)
 
     def matched(self, key: Key) -> tuple[Rule, dict[str, int]] | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from symbackprop.audit import numbers as s
-from symbackprop.audit.evaluating.core import EVERYTHING, Env, Evaluator, Seeds
+from symbackprop.audit.evaluating.core import EVERYTHING, Env, Evaluator, Seeds, formal_key
 from symbackprop.audit.formula_tree import Access, Apply, Derivative, Differential, Node
 from symbackprop.audit.model import NotUnderstoodError
 
@@ -49,10 +49,11 @@ def _seeded(run: Evaluator, by: Node, env: Env, seeds: Seeds) -> tuple[Env, Seed
         by = by.function
     if not isinstance(by, Access):
         raise NotUnderstoodError("a derivative by something that is not a name")
-    if by.symbol in env.formals and not by.indices:
+    formal = formal_key(by)
+    if formal in env.formals:
         tag = run.unique()
-        given = s.seed(run.formal(by, env), tag)
-        return replace(env, formals={**env.formals, by.symbol: given}), seeds, tag
+        given = s.seed(run.formal(by, (), env), tag)
+        return replace(env, formals={**env.formals, formal: given}), seeds, tag
     # Tags that depend on the depth alone let equal derivatives share what they evaluated.
     tag = 1 + max((tag for _, tag in seeds), default=0)
     return env, (*seeds, (run.key(by, env), tag)), tag
@@ -62,7 +63,7 @@ def _bare_argument(run: Evaluator, of: Node, by: Node) -> Node | None:
     """The variable stands for the argument of a function that is named without one."""
     if isinstance(of, Access) and isinstance(by, Access):
         for rule in run.model.named(of.symbol):
-            if len(rule.formals) == 1:
+            if len(rule.formals) == 1 and rule.formals[0].symbol != by.symbol:
                 return by
     return run.argument
 

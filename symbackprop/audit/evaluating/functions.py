@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from symbackprop.audit import numbers as s
-from symbackprop.audit.evaluating.core import DEEPEST, Argument, Env, Evaluator, Formal
+from symbackprop.audit.evaluating.core import DEEPEST, Argument, Env, Evaluator, Formal, formal_key
 from symbackprop.audit.formula_tree import Access, Apply, Node
 from symbackprop.audit.model import Key, NotUnderstoodError, Rule
 from symbackprop.audit.primitives import PRIMITIVES
@@ -24,7 +24,7 @@ class Call:
     def value(self, run: Evaluator) -> s.Scalar:
         """Return the value of the body."""
         formals: dict[object, Formal] = {
-            formal.symbol: Argument(argument, self.outer)
+            formal_key(formal): Argument(argument, self.outer)
             for formal, argument in zip(self.rule.formals, self.arguments, strict=True)
         }
         return run.value(self.rule.body, replace(self.inner, formals=formals))
@@ -32,10 +32,10 @@ class Call:
     def primed(self, run: Evaluator, primes: int) -> s.Scalar:
         """Return a derivative by the only argument."""
         _only_one(self.arguments)
-        symbol = self.rule.formals[0].symbol
+        formal = formal_key(self.rule.formals[0])
 
         def body(at: s.Scalar) -> s.Scalar:
-            return run.value(self.rule.body, replace(self.inner, formals={symbol: at}))
+            return run.value(self.rule.body, replace(self.inner, formals={formal: at}))
 
         return _primed(run, body, primes, run.value(self.arguments[0], self.outer))
 
