@@ -12,6 +12,7 @@ from symbackprop.audit.documents import Sheet
 from symbackprop.audit.formula_tree import Access, Node
 from symbackprop.audit.reading.facts import Facts
 from symbackprop.audit.reading.marks import told_apart
+from symbackprop.audit.reading.plain import without_formals
 from symbackprop.audit.reading.statements import Member, Sentence, read_sheet
 
 
@@ -34,7 +35,7 @@ def bind(sheet: Sheet) -> Paper:
         tuple(sorted(facts.functions)),
         tuple(binder.gradients.values()),
     )
-    return told_apart(read)
+    return without_formals(told_apart(read))
 
 
 class _Binder:

@@ -2,7 +2,7 @@ r"""Marks that look alike and are not: ``z_1`` beside ``z^{(1)}`` is a name of i
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
@@ -10,6 +10,7 @@ from symbackprop.audit.binding import Paper
 from symbackprop.audit.formula_tree import Access, Label, Node, accesses, rewritten
 
 BELOW = "below"
+Rule = Callable[[Node], Node]
 Symbol = tuple[str, tuple[str, ...], int]
 
 
@@ -24,12 +25,8 @@ def told_apart(paper: Paper) -> Paper:
             return replace(node, labels=tuple(_word(label) for label in node.labels))
         return node
 
-    return replace(
-        paper,
-        definitions=tuple(_changed(d, rule) for d in paper.definitions),
-        claims=tuple(_changed(c, rule) for c in paper.claims),
-        gradients=tuple(_changed(g, rule) for g in paper.gradients),
-    )
+    marked: Paper = changed(paper, rule)
+    return marked
 
 
 def _word(label: Label) -> Label:
@@ -40,35 +37,38 @@ def _word(label: Label) -> Label:
 
 def _marked(paper: Paper, *, below: bool) -> set[Symbol]:
     found = set()
-    for node in _nodes((*paper.definitions, *paper.claims)):
+    for node in nodes_of((*paper.definitions, *paper.claims)):
         for access in accesses(node):
             if any((label.place == BELOW) == below for label in access.labels):
                 found.add(access.symbol)
     return found
 
 
-def _nodes(records: Iterable[Any]) -> Iterable[Node]:
+def nodes_of(records: Iterable[Any]) -> Iterator[Node]:
+    """Yield the formulas in records of a document."""
     for record in records:
         for field in fields(record):
             yield from _within(getattr(record, field.name))
 
 
-def _within(value: object) -> Iterable[Node]:
+def _within(value: object) -> Iterator[Node]:
     if isinstance(value, Node):
         yield value
     elif isinstance(value, tuple):
         for item in value:
             yield from _within(item)
     elif is_dataclass(value):
-        yield from _nodes((value,))
+        yield from nodes_of((value,))
 
 
-def _changed(value: Any, rule: Any) -> Any:
-    if isinstance(value, Node):
-        return rewritten(value, rule)
-    if isinstance(value, tuple):
-        return tuple(_changed(item, rule) for item in value)
-    if is_dataclass(value) and not isinstance(value, type):
-        changed = {f.name: _changed(getattr(value, f.name), rule) for f in fields(value)}
-        return replace(value, **changed)
-    return value
+def changed(record: Any, rule: Rule) -> Any:
+    """Return a record of a document with a rule applied to every node of its formulas."""
+    if isinstance(record, Node):
+        return rewritten(record, rule)
+    if isinstance(record, tuple):
+        return tuple(changed(item, rule) for item in record)
+    if is_dataclass(record) and not isinstance(record, type):
+        return replace(
+            record, **{f.name: changed(getattr(record, f.name), rule) for f in fields(record)}
+        )
+    return record
