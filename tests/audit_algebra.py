@@ -41,7 +41,7 @@ def _node(node: ast.expr) -> t.Node:
 
 
 def _name(node: ast.Name) -> t.Node:
-    return t.Constant("e") if node.id == "e" else _access(node.id)
+    return t.Constant(node.id) if node.id in ("e", "pi") else _access(node.id)
 
 
 def _subscript(node: ast.Subscript) -> t.Node:

@@ -73,7 +73,7 @@ class Trial:
         passed, failed: Points where the sides agree, and where they clearly differ.
         unclear: Points that residues tell apart and shadows do not.
         exact: Whether residues confirm every point that passed.
-        tied: Whether every derivative was led to its variable.
+        touched: For each derivative, whether any evaluation led to its variable.
         named: Whether derivatives counted as quotients of differentials.
         arbitrary: Whether an undetermined loss stood in for one that is not defined.
         free: Undefined names that the left and the right side read.
@@ -86,7 +86,7 @@ class Trial:
     failed: list[Point] = field(default_factory=list)
     unclear: int = 0
     exact: bool = True
-    tied: bool = True
+    touched: dict[int, bool] = field(default_factory=dict)
     named: bool = False
     arbitrary: bool = False
     free: tuple[frozenset[tuple[str, ...]], frozenset[tuple[str, ...]]] = (
@@ -101,6 +101,11 @@ class Trial:
     def equal(self) -> bool:
         """Whether the sides agree at every point."""
         return bool(self.passed) and not (self.failed or self.unclear or self.reason)
+
+    @property
+    def tied(self) -> bool:
+        """Whether every derivative was led to its variable."""
+        return all(self.touched.values())
 
     @property
     def different(self) -> bool:
@@ -236,7 +241,9 @@ def _conclude(trial: Trial, evaluators: list[Evaluator]) -> None:
     trial.mixed |= {part[0][0] for part in met if (*part[:2], not part[2]) in met}
     trial.named = trial.named or any(trace.named for trace in traces)
     trial.arbitrary = trial.arbitrary or any(trace.arbitrary for trace in traces)
-    trial.tied = trial.tied and all(all(trace.touched.values()) for trace in traces)
+    for trace in traces:
+        for derivative, reached in trace.touched.items():
+            trial.touched[derivative] = trial.touched.get(derivative, False) or reached
 
 
 def free_letters(sides: tuple[Node, Node], model: Model) -> list[str]:
