@@ -8,12 +8,16 @@ from functools import cached_property
 
 from symbackprop.audit.formula_tree import (
     Access,
+    Apply,
     Big,
     Bound,
+    Comparison,
     Derivative,
     Label,
     Node,
+    Norm,
     Number,
+    accesses,
     children,
     walk,
 )
@@ -130,6 +134,29 @@ class Model:
         return {symbol: tuple(rules) for symbol, rules in found.items()}
 
     @cached_property
+    def sinks(self) -> tuple[tuple[Rule, Labels], ...]:
+        """The defined quantities that no definition reads, each at its layers; no gradients.
+
+        A definition for any layer stands for the layers from 1 to the last.
+        """
+        made: dict[tuple[Symbol, Labels], Rule] = {}
+        read: set[tuple[Symbol, Labels]] = set()
+        for rule in self.rules:
+            if rule.formals or any(isinstance(node, Derivative) for _, node in walk(rule.body)):
+                continue
+            for layer in range(1, LAST_LAYER + 1) if rule.letters else (0,):
+                letters = {**self.layers, **dict.fromkeys(rule.letters, layer)}
+                made.setdefault((rule.target.symbol, self.labels(rule.target, letters)), rule)
+                for access in accesses(rule.body):
+                    read.add((access.symbol, self.labels(access, letters)))
+        return tuple((rule, name[1]) for name, rule in made.items() if name not in read)
+
+    @cached_property
+    def kinked(self) -> bool:
+        """Whether a definition has branches."""
+        return any(kinked(rule.body) for rule in self.rules)
+
+    @cached_property
     def loose(self) -> tuple[str, ...]:
         """The letters in index places of definitions that nothing binds there."""
         return tuple(dict.fromkeys(name for rule in self.rules for name in _unbound(rule)))
@@ -170,6 +197,20 @@ def _bind(
         if isinstance(index, Number) and index.value != value:
             return None
     return bound
+
+
+KINKED = frozenset(("abs", "max", "min", "relu", "sign"))
+
+
+def kinked(node: Node) -> bool:
+    """Whether a formula has branches, so that values of both signs are needed."""
+    return any(
+        (isinstance(here, Comparison) and here.operator not in ("=", "!="))
+        or (isinstance(here, Norm) and here.bars == 1)
+        or (isinstance(here, Apply) and here.function.name in KINKED)
+        or (isinstance(here, Big) and here.kind in ("max", "min"))
+        for _, here in walk(node)
+    )
 
 
 def is_letter(node: Node) -> bool:

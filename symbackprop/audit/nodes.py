@@ -14,9 +14,13 @@ class Node:
     __slots__ = ()
 
 
+# Types of fields that hold no nodes, as they are annotated.
+_LEAVES = frozenset({"str", "int", "bool", "Fraction", "tuple[str, ...]", "tuple[Label, ...]"})
+
+
 @cache
 def _names(kind: Any) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind))
+    return tuple(field.name for field in fields(kind) if field.type not in _LEAVES)
 
 
 def children(node: Node) -> tuple[Node, ...]:
@@ -24,7 +28,11 @@ def children(node: Node) -> tuple[Node, ...]:
     found: list[Node] = []
     kind: Any = type(node)
     for name in _names(kind):
-        _collect(getattr(node, name), found)
+        value = getattr(node, name)
+        if isinstance(value, Node):
+            found.append(value)
+        elif value:
+            _collect(value, found)
     return tuple(found)
 
 

@@ -23,7 +23,6 @@ from symbackprop.audit.formula_tree import (
     children,
 )
 from symbackprop.audit.model import Labels, Model, Rule, Symbol, is_letter
-from symbackprop.audit.sinks import sinks
 
 LARGEST = 6
 
@@ -113,7 +112,7 @@ class Surveyor:
             self._bound(bound, 0, layers, {})
         for node in nodes:
             self._visit(node, 0, layers, {})
-        for rule, found in sinks(self.model):
+        for rule, found in self.model.sinks:
             ending = self.model.match(rule.target.symbol, found, (None,) * len(rule.target.indices))
             if self.model.loss is not None and ending is not None:
                 self._reach(*ending, found)

@@ -10,16 +10,11 @@ from symbackprop.audit import numbers as s
 from symbackprop.audit.evaluating import Evaluator, evaluator, holds
 from symbackprop.audit.formula_tree import (
     Access,
-    Apply,
-    Big,
     Bound,
-    Comparison,
     Node,
-    Norm,
-    walk,
 )
 from symbackprop.audit.kinds import Typed
-from symbackprop.audit.model import BudgetError, Model, NotUnderstoodError, index_letters
+from symbackprop.audit.model import BudgetError, Model, NotUnderstoodError, index_letters, kinked
 from symbackprop.audit.shapes import Surveyor, letter
 
 ROW, COLUMN = Access("_row"), Access("_column")
@@ -31,7 +26,6 @@ MOST_SEEDS = 8
 # Where random values lie: positive ones suit logarithms, kinks need both signs.
 POSITIVE = ((0.05, 0.95),)
 BOTH_SIGNS = ((0.05, 0.95), (-0.95, -0.05), (-0.95, 0.95), (-0.95, 0.95))
-KINKED = frozenset(("abs", "max", "min", "relu", "sign"))
 
 
 @dataclass(frozen=True)
@@ -144,7 +138,7 @@ def attempt(
     try:
         bench.surveyor.survey(sides, tuple(ranges))
         good = 0
-        spreads = BOTH_SIGNS if _kinked(typed.model, sides) else POSITIVE
+        spreads = BOTH_SIGNS if typed.model.kinked or any(map(kinked, sides)) else POSITIVE
         seeds += len(spreads) - 1
         for number in range(MOST_SEEDS):
             spread = spreads[number % len(spreads)]
@@ -203,19 +197,6 @@ class _Bench:
         self.trial.steps += 2 * steps - left.steps - right.steps
         _conclude(self.trial, [left, right])
         return good
-
-
-def _kinked(model: Model, sides: tuple[Node, Node]) -> bool:
-    """Whether a formula has branches, so that values of both signs are needed."""
-    nodes = (*sides, *(rule.body for rule in model.rules))
-    return any(
-        (isinstance(here, Comparison) and here.operator not in ("=", "!="))
-        or (isinstance(here, Norm) and here.bars == 1)
-        or (isinstance(here, Apply) and here.function.name in KINKED)
-        or (isinstance(here, Big) and here.kind in ("max", "min"))
-        for node in nodes
-        for _, here in walk(node)
-    )
 
 
 def _record(

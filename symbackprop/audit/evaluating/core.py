@@ -25,7 +25,6 @@ from symbackprop.audit.model import (
     is_letter,
 )
 from symbackprop.audit.shapes import Surveyor, slot
-from symbackprop.audit.sinks import sinks
 
 Seeds = tuple[tuple[Key, int], ...]
 DEEPEST = 60
@@ -290,7 +289,7 @@ class Evaluator:
         return s.undetermined(f"{self.seed}|loss", (0,) * len(at), at)
 
     def _sink_places(self) -> Iterator[Key]:
-        for rule, labels in sinks(self.model):
+        for rule, labels in self.model.sinks:
             key = (rule.target.symbol, labels)
             runs = [
                 self.span(slot(*key, place)) if isinstance(index, Access) else [0]
