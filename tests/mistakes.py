@@ -22,7 +22,13 @@ def _product(factors: tuple[t.Node, ...]) -> t.Node:
 
 
 def _everywhere(right: t.Node, change: Callable[[t.Node], Iterator[t.Node]]) -> Iterator[t.Node]:
+    """Apply a change at every place but within subscripts."""
+    within: list[tuple[int, ...]] = []
     for path, node in t.walk(right):
+        if any(path[: len(outer)] == outer for outer in within):
+            continue
+        if isinstance(node, t.Access | t.Derivative):
+            within.append(path)
         for new in change(node):
             yield t.replaced(right, path, new)
 
@@ -58,11 +64,15 @@ def factor(right: t.Node, left: t.Node) -> Iterator[t.Node]:
     yield from _everywhere(right, terms)
 
 
+# What nobody forgets: a number, a case, the very sum that is asked for.
+_UNLIKELY = (t.Number, t.Negate, t.Quotient, t.Delta, t.Indicator, t.Big)
+
+
 def chain_factor(right: t.Node, left: t.Node) -> Iterator[t.Node]:
     def without(node: t.Node) -> Iterator[t.Node]:
         if isinstance(node, t.Product) and set(node.joins) == {t.ADJACENT}:
             for k, part in enumerate(node.factors):
-                if not isinstance(part, t.Number | t.Quotient | t.Delta):
+                if not (isinstance(part, _UNLIKELY) or _is_count(part)):
                     yield _product((*node.factors[:k], *node.factors[k + 1 :]))
 
     yield from _everywhere(right, without)
@@ -72,6 +82,8 @@ def reduction(right: t.Node, left: t.Node) -> Iterator[t.Node]:
     def without(node: t.Node) -> Iterator[t.Node]:
         if isinstance(node, t.Quotient) and _is_count(node.denominator):
             yield node.numerator
+        if isinstance(node, t.Product) and any(map(_is_count, node.factors)):
+            yield _product(tuple(part for part in node.factors if not _is_count(part)))
         if isinstance(node, t.Big):
             yield node.body
 

@@ -13,7 +13,7 @@ from symbackprop.audit.edits import EDITS, PAIRS, Context, Edit
 from symbackprop.audit.finding import Diagnosis
 from symbackprop.audit.formula_tree import Node
 
-MOST_EDITS = 520
+MOST_EDITS = 1600
 MOST_PAIRS = 1500
 
 
@@ -37,7 +37,7 @@ def explain(right: Node, context: Context, holds: Holds) -> Explanation | None:
         holds: Whether the claim is true with another right side.
     """
     tried = 0
-    for kind, generate in EDITS.items():
+    for kind, generate in EDITS:
         for edit in generate(right, context):
             tried += 1
             if tried > MOST_EDITS:
@@ -49,9 +49,9 @@ def explain(right: Node, context: Context, holds: Holds) -> Explanation | None:
 
 def _pairs(right: Node, context: Context, holds: Holds) -> Explanation | None:
     tried = 0
-    for first, second in PAIRS:
-        for edit in EDITS[first](right, context):
-            for other in EDITS[second](edit.right, context):
+    for (first, generate), (second, then) in PAIRS:
+        for edit in generate(right, context):
+            for other in then(edit.right, context):
                 tried += 1
                 if tried > MOST_PAIRS:
                     return None

@@ -12,7 +12,7 @@ from symbackprop.audit.formula_tree import (
 )
 from symbackprop.audit.layouts import Elaborator, LayoutError
 from symbackprop.audit.models import reached
-from symbackprop.audit.trial import Lefts, attempt
+from symbackprop.audit.trial import OTHER_SIZES, SIZES, Lefts, attempt
 
 STEPS_OF_AN_EDIT = 10_000
 STEPS_OF_EXPLAINING = 60_000
@@ -51,12 +51,13 @@ def explained(case: Case, judged: Judged) -> Explanation | None:
             return False
         if not typed.fits:
             return False
-        for seeds in (1, 2):
+        for seeds, sizes in ((1, SIZES), (1, OTHER_SIZES)):
             trial = attempt(
                 typed,
                 case.claim.ranges,
                 case.claim.conditions,
                 seeds=seeds,
+                sizes=sizes,
                 steps=STEPS_OF_AN_EDIT,
                 stop=True,
                 lefts=lefts,

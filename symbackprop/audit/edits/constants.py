@@ -25,8 +25,12 @@ from symbackprop.audit.model import index_letters
 
 
 def sign(right: Node, context: Context) -> Iterator[Edit]:
-    """Yield a claim with the sign of the whole, of a term or of an argument turned."""
+    """Yield a claim with its sign turned."""
     yield Edit(negated(right), "the sign is wrong", -1)
+
+
+def sign_of_part(right: Node, context: Context) -> Iterator[Edit]:
+    """Yield a claim with the sign of a term or of an argument turned."""
 
     def flip(node: Node) -> Iterator[Node]:
         if isinstance(node, Add):
@@ -52,10 +56,14 @@ FACTORS = tuple(Fraction(a, b) for a, b in ((2, 1), (1, 2), (-2, 1), (-1, 2), (4
 
 
 def factor(right: Node, context: Context) -> Iterator[Edit]:
-    """Yield a claim, or one term of it, times a small constant."""
+    """Yield a claim times a small constant."""
     for value in FACTORS:
         detail = f"the constant factor {1 / value} is too much"
         yield Edit(_scaled(value, right), detail, float(1 / value))
+
+
+def factor_of_part(right: Node, context: Context) -> Iterator[Edit]:
+    """Yield a claim with one term times a small constant."""
     for value in FACTORS[:2]:
 
         def scale(node: Node, value: Fraction = value) -> Iterator[Node]:

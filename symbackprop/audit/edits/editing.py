@@ -53,13 +53,18 @@ class Context:
 
     @property
     def rates(self) -> tuple[Node, ...]:
-        """The derivative of each definition by what it reads, in the author's letters."""
-        return tuple(
-            Derivative(target, (read,))
-            for target, body in self.definitions
-            for read in dict.fromkeys(accesses(body))
-            if not is_index(read, body)
-        )
+        """Derivatives of definitions by what they read, and those of and by the claim's own."""
+        found: dict[Node, None] = {}
+        if isinstance(self.left, Derivative) and self.left.of is not None:
+            for target, _ in self.definitions:
+                if target not in (self.left.of, *self.left.by):
+                    found.setdefault(replace(self.left, by=(target,)))
+                    found.setdefault(replace(self.left, of=target))
+        for target, body in self.definitions:
+            for read in dict.fromkeys(accesses(body)):
+                if not is_index(read, body):
+                    found.setdefault(Derivative(target, (read,)))
+        return tuple(found)
 
 
 def everywhere(right: Node, rule: Callable[[Node], Iterator[Node]]) -> Iterator[Node]:

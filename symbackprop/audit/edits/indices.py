@@ -6,7 +6,16 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 
-from symbackprop.audit.edits.editing import ONE, Context, Edit, everywhere, index_names, put, times
+from symbackprop.audit.edits.editing import (
+    ONE,
+    Context,
+    Edit,
+    everywhere,
+    index_names,
+    negated,
+    put,
+    times,
+)
 from symbackprop.audit.formula_tree import (
     Access,
     Add,
@@ -80,11 +89,22 @@ def subscript(right: Node, context: Context) -> Iterator[Edit]:
                 indices = put(node.indices, k, Access(letter))
                 edited = replaced(right, path, replace(node, indices=indices))
                 yield Edit(edited, f"a subscript of {node.name} is wrong")
+            for indices in _turned(node.indices, k):
+                edited = replaced(right, path, replace(node, indices=indices))
+                yield Edit(edited, f"a subscript of {node.name} is wrong")
             for step in (1, -1):
                 shifted = Add((index, ONE if step > 0 else Negate(ONE)))
                 indices = put(node.indices, k, shifted)
                 edited = replaced(right, path, replace(node, indices=indices))
                 yield Edit(edited, f"a subscript of {node.name} is off by one")
+
+
+def _turned(indices: tuple[Node, ...], k: int) -> Iterator[tuple[Node, ...]]:
+    """Sums in an index place with the sign of a term turned."""
+    index = indices[k]
+    if isinstance(index, Add):
+        for place, term in enumerate(index.terms):
+            yield put(indices, k, Add(put(index.terms, place, negated(term))))
 
 
 def diagonal_only(right: Node, context: Context) -> Iterator[Edit]:

@@ -20,7 +20,9 @@ from symbackprop.audit.formula_tree import (
     Access,
     Add,
     Apply,
-    Big,
+    Branch,
+    Comparison,
+    Logic,
     Negate,
     Node,
     Number,
@@ -29,6 +31,9 @@ from symbackprop.audit.formula_tree import (
     replaced,
 )
 from symbackprop.audit.primitives import PRIMITIVES
+
+# How many factors are tried at each place within a formula.
+MOST_WITHIN = 12
 
 
 def missing_factor(right: Node, context: Context) -> Iterator[Edit]:
@@ -39,15 +44,10 @@ def missing_factor(right: Node, context: Context) -> Iterator[Edit]:
         if not isinstance(factor, Number):
             yield Edit(Quotient(right, factor), "a factor is too many")
     for path, node in places(right):
-        if isinstance(node, Big):
-            for factor in (*known, *context.rates):
-                summed = replace(node, body=times(node.body, factor))
-                yield Edit(replaced(right, path, summed), "a factor is missing in the sum")
-        if isinstance(node, Add):
-            for k, term in enumerate(node.terms):
-                for factor in known[:12]:
-                    new = replace(node, terms=put(node.terms, k, times(term, factor)))
-                    yield Edit(replaced(right, path, new), "a factor of one term is missing")
+        if path and not isinstance(node, Number | Branch | Comparison | Logic):
+            for factor in (*known[:MOST_WITHIN], *context.rates[:MOST_WITHIN]):
+                new = replaced(right, path, times(node, factor))
+                yield Edit(new, "a factor is missing within the formula")
 
 
 def _complement(node: Node) -> Node:

@@ -91,6 +91,8 @@ def norm(right: Node, context: Context) -> Iterator[Edit]:
             yield replace(node, order=None)
         if isinstance(node, Apply) and node.function.name == "sign":
             yield node.arguments[0]
+        if isinstance(node, Add):
+            yield Apply(Access("sign"), (node,))
         if isinstance(node, Access) and not is_index(node, right):
             yield Apply(Access("sign"), (node,))
             yield Norm(node, None, 1)
