@@ -22,10 +22,10 @@ SIZES = (3, 2, 4)
 OTHER_SIZES = (4, 3, 2)
 MOST_POINTS = 24
 ENOUGH_FAILED = 12
-MOST_SEEDS = 8
-# Where random values lie: positive ones suit logarithms, kinks need both signs.
+MOST_SEEDS = 10
+# Where random values lie: positive ones suit logarithms, kinks need both signs and large values.
 POSITIVE = ((0.05, 0.95),)
-BOTH_SIGNS = ((0.05, 0.95), (-0.95, -0.05), (-0.95, 0.95), (-0.95, 0.95))
+BOTH_SIGNS = ((0.05, 0.95), (-0.95, -0.05), (-0.95, 0.95), (0.5, 4.0), (-4.0, 4.0), (-4.0, 4.0))
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,11 @@ class Point:
 
 
 class Lefts:
-    """Values of a left side that several attempts share, by point and by all extents."""
+    """What several attempts with one left side share, by random values and all extents."""
 
     def __init__(self) -> None:
         self.values: dict[Hashable, s.Scalar] = {}
+        self.quantities: dict[Hashable, dict[object, s.Scalar]] = {}
         self.places: list[Hashable] | None = None
 
     def key(self, surveyor: Surveyor, seed: str) -> Hashable:
@@ -178,6 +179,7 @@ class _Bench:
             name: self.surveyor.sizes.extent(letter(0, name)) for name in letters if name[0] != "_"
         }
         known = lefts.key(self.surveyor, seed)
+        right.share(lefts.quantities.setdefault(known, {}))
         good = False
         for values in _points(letters, self.surveyor):
             here = left.at(dict(values))

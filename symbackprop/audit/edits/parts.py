@@ -43,10 +43,16 @@ def missing_factor(right: Node, context: Context) -> Iterator[Edit]:
         yield Edit(times(right, factor), "a factor is missing")
         if not isinstance(factor, Number):
             yield Edit(Quotient(right, factor), "a factor is too many")
+    names = [node for node in known if isinstance(node, Access)][:MOST_WITHIN]
+    within = (*names, *map(_complement, names), *context.rates[:MOST_WITHIN])
     for path, node in places(right):
         if path and not isinstance(node, Number | Branch | Comparison | Logic):
-            for factor in (*known[:MOST_WITHIN], *context.rates[:MOST_WITHIN]):
+            for factor in (*within, *known[:MOST_WITHIN]):
                 new = replaced(right, path, times(node, factor))
+                yield Edit(new, "a factor is missing within the formula")
+        if isinstance(node, Access):
+            for factor in names:
+                new = replaced(right, path, times(factor, node))
                 yield Edit(new, "a factor is missing within the formula")
 
 

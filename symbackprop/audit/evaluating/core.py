@@ -127,6 +127,10 @@ class Evaluator:
         self._global = {name: letters[name] for name in self.model.loose if name in letters}
         return Env({**self.model.layers, **letters})
 
+    def share(self, quantities: dict[object, s.Scalar]) -> None:
+        """Keep the values of quantities with those of other evaluators at the same sizes."""
+        self._memo = quantities
+
     def value(self, node: Node, env: Env) -> s.Scalar:
         """Return the value of a scalar node.
 
@@ -200,7 +204,7 @@ class Evaluator:
                 for part in seeds
                 if reach is None or part[0] == EVERYTHING or part[0][0] in reach
             )
-        memo = (key, seeds, tuple(self._global.items()), id(self.argument))
+        memo = (key, seeds, tuple(self._global.items()), self.argument)
         found = self._memo.get(memo)
         if found is None:
             self.trace.met.add((key[0], key[1], bool(key[2])))
