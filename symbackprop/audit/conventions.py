@@ -119,13 +119,23 @@ def _logits(attempted: Attempted) -> bool:
 
 def _simplex(attempted: Attempted) -> bool:
     """Targets sum to one, as those of a classification do, though nobody says so."""
-    if not attempted.trial.different:
+    if not attempted.trial.different or not _reads_logarithm(attempted.typed):
         return False
     for symbol in sorted(_vectors(attempted.typed)):
         model = replace(attempted.typed.model, simplex=symbol)
         if _true(replace(attempted.typed, model=model)):
             return True
     return False
+
+
+def _reads_logarithm(typed: Typed) -> bool:
+    nodes = [side.at(ROW, COLUMN) for side in (typed.left, typed.right)]
+    nodes += [rule.body for rule in typed.model.rules]
+    return any(
+        isinstance(here, Apply) and here.function.name in ("log", "ln")
+        for node in nodes
+        for _, here in walk(node)
+    )
 
 
 def _logistic(attempted: Attempted) -> bool:

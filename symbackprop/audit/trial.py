@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from symbackprop.audit import numbers as s
-from symbackprop.audit.evaluating import Evaluator, evaluator, holds
+from symbackprop.audit.evaluating import Env, Evaluator, evaluator, holds
 from symbackprop.audit.formula_tree import (
     Access,
     Bound,
@@ -190,7 +191,7 @@ class _Bench:
                 key = known, values
                 if key not in lefts.values:
                     lefts.values[key] = left.value(self.sides[0], here)
-                _record(self.trial, values, lefts.values[key], right.value(self.sides[1], here))
+                _record(self.trial, values, lefts.values[key], _finite(right, self.sides[1], here))
             except s.OutOfDomainError:
                 continue
             good = True
@@ -201,6 +202,14 @@ class _Bench:
         return good
 
 
+def _finite(run: Evaluator, node: Node, env: Env) -> s.Scalar:
+    """A right side's value; one that divides by zero wherever it is read is infinite."""
+    try:
+        return run.value(node, env)
+    except s.DividedByZeroError:
+        return s.constant("infinity", math.inf)
+
+
 def _record(
     trial: Trial, values: tuple[tuple[str, int], ...], left: s.Scalar, right: s.Scalar
 ) -> None:
@@ -208,7 +217,7 @@ def _record(
     if s.same(left, right):
         trial.passed.append(point)
         trial.exact = trial.exact and s.exact(left, right)
-    elif s.differ(left, right):
+    elif s.differ(left, right) or math.isinf(point.right):
         trial.failed.append(point)
     else:
         trial.unclear += 1

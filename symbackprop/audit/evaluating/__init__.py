@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from symbackprop.audit.evaluating import arithmetic, derivatives, functions, sums
-from symbackprop.audit.evaluating.core import Evaluator
+from symbackprop.audit.evaluating.core import Env, Evaluator
 from symbackprop.audit.evaluating.sums import holds
 from symbackprop.audit.formula_tree import Access
 
@@ -21,4 +21,4 @@ evaluator = partial(
     },
 )
 
-__all__ = ["Evaluator", "evaluator", "holds"]
+__all__ = ["Env", "Evaluator", "evaluator", "holds"]

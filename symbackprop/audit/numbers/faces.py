@@ -32,6 +32,10 @@ class OutOfDomainError(ArithmeticError):
     """A function was read where it has no finite value."""
 
 
+class DividedByZeroError(OutOfDomainError):
+    """A denominator is zero exactly, wherever it is read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Number:
     """One value by its three faces; `p` and `q` are None where they are not known.
@@ -127,7 +131,10 @@ def over(a: Number, b: Number) -> Number:
 
     Raises:
         OutOfDomainError: If b is zero.
+        DividedByZeroError: If it is so exactly.
     """
+    if b.p == 0 and abs(b.x) < TOLERANCE:
+        raise DividedByZeroError("division by zero")
     if abs(b.x) < 1e-300:
         raise OutOfDomainError("division by zero")
     below = Number(
