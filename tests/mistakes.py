@@ -114,11 +114,15 @@ def subscript(right: t.Node, left: t.Node) -> Iterator[t.Node]:
         if isinstance(i, t.Access)
     )
 
+    # Beside their delta, two letters are one.
+    same = [{n.left.name, n.right.name} for _, n in t.walk(right) if isinstance(n, t.Delta)]
+    same += [{letter} for letter in letters]
+
     def other(node: t.Node) -> Iterator[t.Node]:
         if isinstance(node, t.Access):
             for k, index in enumerate(node.indices):
                 for letter in letters:
-                    if isinstance(index, t.Access) and index.name != letter:
+                    if isinstance(index, t.Access) and {letter, index.name} not in same:
                         yield replace(node, indices=_put(node.indices, k, t.Access(letter)))
 
     yield from _everywhere(right, other)

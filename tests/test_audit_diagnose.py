@@ -1,0 +1,104 @@
+"""Right claims over the catalogue pass; each mistake in one is refuted, and mostly named."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from audit_algebra import claim, paper
+from audit_corpus import Right, Wrong, right_claims, wrong_claims
+from mistakes import MISTAKES
+
+from symbackprop.audit.decide import judge
+from symbackprop.audit.finding import DIAGNOSES, Finding
+
+RIGHT = right_claims()
+WRONG = tuple(wrong_claims())
+SAMPLE = 17
+# Mistakes that a convention makes right again, by where they are made.
+COVERED = {
+    ("silu", "written in the output variable"),
+    ("cross-entropy of logits", "targets sum to 1"),
+}
+UNIT = ("z[i] = total(j, n, w[i,j]*x[j])", "a[i] = 1/(1+exp(-z[i]))")
+SOFTMAX = "p[i] = exp(z[i])/total(k, K, exp(z[k]))"
+CONVENTIONS = {
+    "d(a,z) = z*(1-z)": (("a = 1/(1+exp(-z))",), "written in the output variable"),
+    "d(a,u) = 1-u**2": (("a = tanh(u)",), "written in the output variable"),
+    "d(a,z) = z": (("a = exp(z)",), "written in the output variable"),
+    "prime(s,x) = x*(1-x)": (("s(x) = 1/(1+exp(-x))",), "written in the output variable"),
+    "d(L,a) = a-y": (("L = -y*log(a)-(1-y)*log(1-a)",), "with respect to the logits"),
+    "d(L,z[i]) = p[i]-y[i]": ((SOFTMAX, "L = -total(i, K, y[i]*log(p[i]))"), "targets sum to 1"),
+    "d(C,w) = d(C,y)*d(y,w)": ((), "along the named path"),
+    "d(C,w) = d(C,a)*d(a,z)*d(z,w)": ((), "along the named path"),
+    "prime(sigma,x) = sigma(x)*(1-sigma(x))": ((), "the function is the logistic sigmoid"),
+    "prime(f,x) = 1-f(x)**2": ((), "the function is tanh"),
+}
+
+
+def named(wrong: Wrong, found: Finding) -> bool:
+    return found.diagnosis is not None and bool(wrong.kinds & set(found.diagnosis.kinds))
+
+
+def accept(wrong: Wrong) -> Finding:
+    """The finding on a wrong claim: refuted, or made right by a convention that is known to."""
+    found = judge(wrong.claim, wrong.right.paper)
+    if found.verdict == "convention":
+        assert (wrong.right.name, found.convention) in COVERED
+    else:
+        assert found.verdict == "refuted", (wrong, found.reason)
+        assert found.counterexample
+    return found
+
+
+def test_the_corpora_are_large() -> None:
+    assert len(RIGHT) >= 150
+    assert len(WRONG) >= 150
+    assert {wrong.mistake for wrong in WRONG} == set(MISTAKES)
+    assert {kind for _, kinds in MISTAKES.values() for kind in kinds} <= set(DIAGNOSES)
+
+
+@pytest.mark.parametrize("right", RIGHT, ids=lambda right: f"{right.name}: {right.text}")
+def test_right_claims_pass(right: Right) -> None:
+    assert judge(right.claim, right.paper).verdict in ("proved", "agrees")
+
+
+def test_nine_in_ten_right_claims_are_proved() -> None:
+    verdicts = Counter(judge(right.claim, right.paper).verdict for right in RIGHT)
+    assert verdicts["proved"] >= 0.9 * len(RIGHT)
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistakes_are_refuted_and_named(mistake: str) -> None:
+    made = [wrong for wrong in WRONG if wrong.mistake == mistake][:: 2 * SAMPLE]
+    found = [named(wrong, accept(wrong)) for wrong in made]
+    assert sum(found) >= 0.8 * len(found) - 1
+
+
+def test_nine_in_ten_mistakes_are_named() -> None:
+    made = WRONG[::SAMPLE]
+    found = [(wrong, accept(wrong)) for wrong in made]
+    refuted = [(wrong, finding) for wrong, finding in found if finding.verdict == "refuted"]
+    assert sum(named(*pair) for pair in refuted) >= 0.9 * len(refuted)
+
+
+@pytest.mark.grid
+@pytest.mark.parametrize("start", range(SAMPLE))
+def test_all_mistakes_are_refuted_and_nine_in_ten_named(start: int) -> None:
+    found = [(wrong, accept(wrong)) for wrong in WRONG[start::SAMPLE]]
+    refuted = [(wrong, finding) for wrong, finding in found if finding.verdict == "refuted"]
+    assert sum(named(*pair) for pair in refuted) >= 0.9 * len(refuted)
+
+
+@pytest.mark.parametrize("text", CONVENTIONS)
+def test_conventions_are_named(text: str) -> None:
+    definitions, words = CONVENTIONS[text]
+    found = judge(claim(text), paper(*definitions))
+    assert (found.verdict, found.convention) == ("convention", words)
+
+
+def test_a_right_claim_taken_for_a_wrong_one_is_noticed() -> None:
+    right = RIGHT[0]
+    planted = Wrong(right, "sign", right.claim.right, frozenset({"sign"}))
+    with pytest.raises(AssertionError):
+        accept(planted)
