@@ -324,3 +324,38 @@ def test_memory_stays_bounded() -> None:
 def test_a_definition_names_what_stands_under_a_power_or_transpose() -> None:
     read = paper("$e_{ij}^2 = x$ and $w^T = v$")
     assert [read_as(d.name) for d in read.definitions] == ["e_{ij}", "w"]
+
+
+@pytest.mark.parametrize(
+    ("text", "claimed"),
+    [
+        # A square that is a name; one whose root stands alone is none.
+        (
+            r"$\sigma^2 = \sum_i x_i^2$ and $\frac{\partial L}{\partial \sigma^2} = 2\sigma^2$",
+            ["∂L/∂σ^2 = 2 σ^2"],
+        ),
+        (
+            r"$e^2 = (x - w)^2, \frac{\partial e^2}{\partial w} = -2 (x - w)$",
+            ["∂(e^2)/∂w = -2 (x - w)"],
+        ),
+        # The loss that a document differentiates is that of its short names.
+        (r"$\frac{\partial J}{\partial z} = a$, $dW = a x$", ["∂J/∂z = a", "dJ/dW = a x"]),
+        (r"$E = \sum_i y_i$, $z = w$, $dw = x$", ["dE/dw = x"]),
+        (
+            r"$\frac{dL}{dz} = a$, $\frac{dC}{dz} = b$, $dw = x$",
+            ["dL/dz = a", "dC/dz = b", "dw = x"],
+        ),
+        # A bare ∇ is by what a chain equates it with.
+        (
+            r"$\frac{\partial C}{\partial a} = \nabla C$ and $\frac{\partial C}{\partial w} = \nabla C x$",
+            ["∂C/∂a = ∇_a C", "∂C/∂w = ∇_a C x"],
+        ),
+    ],
+)
+def test_what_a_notation_leaves_out_is_completed(text: str, claimed: list[str]) -> None:
+    assert claims(text) == claimed
+
+
+def test_a_prime_on_parentheses_is_by_the_argument_of_its_chain() -> None:
+    first, last = paper("$f'(x) = (x^2)' = 2 x$ and $g = (y)'$").claims[:2]
+    assert sketch(first.right) == sketch(last.left) == "(d:operator (power x 2) by x)"

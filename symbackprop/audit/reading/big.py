@@ -33,9 +33,12 @@ def read_big(reader: Reader, scan: Scan) -> Node:
     bounds = bounds_of(reader, item)
     if following is None:
         raise NotReadError("an operator without what it is taken over", item.at)
-    takes_all = reader.options.sums_take_all
-    body = reader.sum(scan) if takes_all else reader.term(scan)
-    return tree.Big(item.text, bounds, body)
+    if reader.options.sums_take_all:
+        return tree.Big(item.text, bounds, reader.sum(scan))
+    if following.kind == "minus":
+        scan.take()
+        return tree.Big(item.text, bounds, tree.Negate(reader.term(scan)))
+    return tree.Big(item.text, bounds, reader.term(scan))
 
 
 def bounds_of(reader: Reader, item: Item) -> tuple[Bound, ...]:

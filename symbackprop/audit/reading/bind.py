@@ -10,9 +10,11 @@ from symbackprop.audit import formula_tree as tree
 from symbackprop.audit.binding import Claim, Definition, Paper, Reading, Shape, Unread
 from symbackprop.audit.documents import Sheet
 from symbackprop.audit.formula_tree import Access, Node
+from symbackprop.audit.reading.completing import completed
 from symbackprop.audit.reading.facts import Facts
 from symbackprop.audit.reading.marks import told_apart
 from symbackprop.audit.reading.plain import without_formals
+from symbackprop.audit.reading.squares import squares_named
 from symbackprop.audit.reading.statements import Member, Sentence, read_sheet
 
 
@@ -35,7 +37,7 @@ def bind(sheet: Sheet) -> Paper:
         tuple(sorted(facts.functions)),
         tuple(binder.gradients.values()),
     )
-    return without_formals(told_apart(read))
+    return completed(without_formals(told_apart(squares_named(read))))
 
 
 class _Binder:

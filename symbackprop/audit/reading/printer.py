@@ -18,7 +18,7 @@ SIGNS = dict(
         strict=True,
     )
 )
-RAISED = {"star": "*", "dagger": "†", "plus": "+", "minus": "-"}
+RAISED = {"square": "2", "star": "*", "dagger": "†", "plus": "+", "minus": "-"}
 _BIG = {"sum": "Σ", "product": "Π", "mean": "mean"}
 _COMPARED_PLAIN = {"!=": "≠", "<=": "≤", ">=": "≥", "in": "∈", "notin": "∉"}
 

@@ -1,0 +1,81 @@
+"""What a notation leaves out: the loss of ``dW``, the variable of ``∇C`` and of ``(…)'``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from itertools import groupby
+
+from symbackprop.audit.binding import Claim, Paper
+from symbackprop.audit.formula_tree import Access, Apply, Derivative, Node, walk
+from symbackprop.audit.model import Symbol
+from symbackprop.audit.reading.facts import LOSSES
+from symbackprop.audit.reading.marks import changed, nodes_of
+
+
+def completed(paper: Paper) -> Paper:
+    """Return a document whose derivatives name what is differentiated, and by what."""
+    chains = [list(chain) for _, chain in groupby(paper.claims, key=lambda claim: claim.order)]
+    claims = tuple(done for chain in chains for done in _with_variable(chain))
+    variables = _variables(chains)
+    loss = _loss(paper)
+
+    def rule(node: Node) -> Node:
+        if not isinstance(node, Derivative):
+            return node
+        if node.of is None and loss is not None and node.by:
+            return replace(node, of=loss)
+        if isinstance(node.of, Access) and not node.by and node.of in variables:
+            return replace(node, by=(variables[node.of],))
+        return node
+
+    found: Paper = changed(replace(paper, claims=claims), rule)
+    return found
+
+
+def _with_variable(chain: list[Claim]) -> Iterable[Claim]:
+    """Within a chain that opens with f′(x), a prime on parentheses is by x."""
+    head = chain[0].head
+    if not (isinstance(head, Apply) and head.primes and len(head.arguments) == 1):
+        return chain
+    by = head.arguments
+
+    def rule(node: Node) -> Node:
+        if isinstance(node, Derivative) and not node.by and not isinstance(node.of, Access):
+            return replace(node, by=by)
+        return node
+
+    return (changed(claim, rule) for claim in chain)
+
+
+def _variables(chains: Iterable[list[Claim]]) -> dict[Access, Node]:
+    """By what gradients without a variable are, where a chain equates them with a derivative."""
+    found: dict[Access, set[Node]] = {}
+    for chain in chains:
+        first = chain[0].left
+        if not (isinstance(first, Derivative) and len(first.by) == 1):
+            continue
+        for claim in chain:
+            right = claim.right
+            if isinstance(right, Derivative) and isinstance(right.of, Access) and not right.by:
+                found.setdefault(right.of, set()).add(first.by[0])
+    return {of: by.pop() for of, by in found.items() if len(by) == 1}
+
+
+def _loss(paper: Paper) -> Access | None:
+    """The one quantity that is differentiated and that nothing is differentiated by."""
+    tops: dict[Access, None] = {}
+    below: set[Symbol] = set()
+    for node in nodes_of((*paper.definitions, *paper.claims)):
+        for _, here in walk(node):
+            if isinstance(here, Derivative) and here.by:
+                below.update(by.symbol for by in here.by if isinstance(by, Access))
+                if isinstance(here.of, Access) and not here.of.indices:
+                    tops.setdefault(replace(here.of, style=""))
+    for names in (tops, [d.name for d in paper.definitions if not d.formals]):
+        free = [name for name in names if name.symbol not in below and not name.indices]
+        losses = [name for name in free if name.name in LOSSES]
+        for some in (free if names is tops else (), losses):
+            if len(set(some)) == 1:
+                return next(iter(some))
+    return None
