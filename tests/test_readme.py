@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 SHOWN = re.compile(
-    r"^<!-- (?:run: (?P<run>[^\n]+)|"
+    r"^<!-- (?:run(?: that exits (?P<code>\d))?: (?P<run>[^\n]+)|"
     r"lines of (?P<file>\S+): \"(?P<first>[^\n]+)\" to \"(?P<last>[^\n]+)\"|"
     r"display of (?P<document>\S+): \"(?P<anchor>[a-z0-9-]+)\") -->\n"
     r"```(?P<language>\w+)\n(?P<text>.*?)^```$",
@@ -30,13 +30,15 @@ def output(match: re.Match[str]) -> str:
         return _between(ROOT / match["file"], match["first"], match["last"])
     program, *arguments = shlex.split(match["run"])
     module = [] if program == "python" else ["-m", program]
-    return subprocess.run(
+    result = subprocess.run(
         [sys.executable, *module, *arguments],
-        check=True,
+        check=False,
         capture_output=True,
         encoding="utf-8",
         cwd=ROOT,
-    ).stdout
+    )
+    assert result.returncode == int(match["code"] or 0), result.stderr
+    return result.stdout
 
 
 def _between(path: Path, first: str, last: str) -> str:

@@ -10,7 +10,7 @@ from symbackprop.audit.finding import Diagnosis, Finding
 from symbackprop.audit.formula_tree import (
     Node,
 )
-from symbackprop.audit.reading.printing import latex
+from symbackprop.audit.reading.printing import latex, read_as
 from symbackprop.audit.spelling import marked_difference
 
 
@@ -63,7 +63,7 @@ def finding(
         column=source.column,
         cell=source.cell,
         claim=source.text,
-        read_as=f"{latex(reading.left)} = {latex(reading.right)}",
+        read_as=f"{read_as(reading.left)} = {read_as(reading.right)}",
         verdict=verdict,
         evidence=evidence,
         sizes=dict(judged.trial.sizes) if judged else {},

@@ -77,7 +77,7 @@ def evidence(finding: Finding) -> str:
     }
     assert finding.evidence is not None
     sizes = ", ".join(f"{name} = {size}" for name, size in finding.sizes.items())
-    return words[finding.evidence] + (f" at {printable(sizes)}" if sizes else "")
+    return words[finding.evidence] + (f" at sizes {printable(sizes)}" if sizes else "")
 
 
 def counterexample(values: dict[str, object]) -> str:
