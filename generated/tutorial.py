@@ -482,41 +482,62 @@ def gradient_check(seed=0):
         beyond EACH_ENTRY numbers, or in a deep network, "all", from three random
         directions. A point with a kink nearby, or where nothing has a slope, is drawn again.
     """
-    for attempt in range(50):
-        errors, smooth = _check_at(np.random.default_rng([seed, attempt]))
+    for point in _points(seed):
+        errors, smooth = _check_at(*point)
         if smooth:
             break
     return errors
 
 
-def _check_at(rng):
-    """Return the errors at a random point, and whether the point is good to check at."""
+def _points(seed):
+    """Yield random points, last those with gradients of zeros, the fewest first.
+
+    Such a gradient, as that of a unit that is off for every sample, shows nothing.
+    """
+    flat = []
+    for attempt in range(30):
+        rng, arrays, pairs = _point(seed, attempt)
+        found, zeros = [], 0
+        for function, grads in pairs:
+            found.append((function, grads))
+            zeros = sum(not np.any(array) for each in grads for array in each.values())
+            if zeros:
+                flat.append((zeros, attempt))
+                break
+        else:
+            yield rng, arrays, found
+    for _, attempt in sorted(flat):
+        yield _point(seed, attempt)
+
+
+def _point(seed, attempt):
+    """Return a random point: the generator, arrays, and functions with gradients to come."""
+    rng = np.random.default_rng([seed, attempt])
     params = initialize(int(rng.integers(2**31)))
     for value in params.values():
         if value.ndim < 2:  # biases, which start at 0
             value += 0.1 * rng.standard_normal(value.shape)
     x = rng.standard_normal((3, 3))
+    arrays = {**params, "x": x}
+    return rng, arrays, _pairs(rng, params, x)
+
+
+def _pairs(rng, params, x):
+    """Yield functions of the arrays, each with what is said to be its gradient."""
     output, cache = forward(params, x)
     cotangent = rng.standard_normal(output.shape)
     value = functools.partial(_projection, params, x, cotangent)
-    pairs = [(value, backward(params, cache, cotangent))]
+    yield value, [backward(params, cache, cotangent)]
     for y in _example_targets(rng, output):
         arguments = {"params": params, "x": x, "y": y, "input_gradient": True}
         arguments["workspace"] = Workspace(len(x) + 1)
         value = functools.partial(_loss_value, arguments)
         kept = loss_and_gradients(**arguments)[1]
-        pairs.append((value, {name: np.copy(kept[name]) for name in kept}))
-        pairs.append((value, loss_and_gradients(params, x, y, input_gradient=True)[1]))
-        pairs.append((value, backward(params, cache, loss_gradient(output, y))))
-    # A gradient of zeros, as that of a unit that is off for every sample, shows nothing.
-    smooth = all(np.any(grads[name]) for _, grads in pairs for name in params)
-    errors = {}
-    for function, grads in pairs:
-        found = _differences(function, {**params, "x": x}, grads, rng)
-        for name, error, is_smooth in found:
-            errors[name] = float(np.maximum(errors.get(name, 0.0), error))
-            smooth = smooth and is_smooth
-    return errors, smooth
+        kept = {name: np.copy(kept[name]) for name in kept}
+        alone = {**arguments, "workspace": None}
+        grads = [kept, loss_and_gradients(**alone)[1]]
+        grads.append(backward(params, cache, loss_gradient(output, y)))
+        yield value, grads
 
 
 def _projection(params, x, cotangent):
@@ -532,27 +553,40 @@ def _example_targets(rng, output):
     return [rng.random((len(output), 2))]
 
 
+def _check_at(rng, arrays, pairs):
+    """Return the errors at a point, and whether no kink is near."""
+    errors, smooth = {}, True
+    for function, grads in pairs:
+        for name, error, is_smooth in _differences(function, arrays, grads, rng):
+            errors[name] = float(np.maximum(errors.get(name, 0.0), error))
+            smooth = smooth and is_smooth
+    return errors, smooth
+
+
 def _differences(function, arrays, grads, rng):
-    """Yield each array's name, its gradient's error, and whether no kink is near."""
-    largest = max(np.abs(grads[name]).max() for name in arrays)
+    """Yield each array's name, its gradients' worst error, and whether no kink is near."""
+    largest = max(np.abs(each[name]).max() for each in grads for name in arrays)
     floor = 1e-8 * (largest if largest > 1e-12 else 1.0)  # all are rounding
     count = sum(array.size for array in arrays.values())
     if count > EACH_ENTRY or count * len(arrays) > EACH_CALL:
-        slopes = [_along_signs(function, arrays, grads, rng, count) for _ in range(3)]
-        yield "all", *_compared(*np.transpose(slopes), floor)
+        signs = [_along_signs(function, arrays, grads, rng, count) for _ in range(3)]
+        analytic, slopes = zip(*signs)
+        yield "all", *_compared(np.transpose(analytic), *np.transpose(slopes), floor)
         return
     for name, array in arrays.items():
         entries = array.reshape(-1)
         moves = ([(entries[k : k + 1], 1.0)] for k in range(entries.size))
         slopes = [_slopes(function, move, 1e-3) for move in moves]
-        yield name, *_compared(grads[name].reshape(-1), *np.transpose(slopes), floor)
+        analytic = [each[name].reshape(-1) for each in grads]
+        yield name, *_compared(analytic, *np.transpose(slopes), floor)
 
 
 def _along_signs(function, arrays, grads, rng, count):
-    """Return the slope along random signs: analytic, and two numeric ones."""
+    """Return the slope along random signs: by each gradient, and two numeric ones."""
     moves = [(array, rng.choice([-1.0, 1.0], array.shape)) for array in arrays.values()]
-    analytic = sum(np.vdot(grads[name], sign) for name, (_, sign) in zip(arrays, moves))
-    return analytic, *_slopes(function, moves, 1e-4 / math.sqrt(count))
+    signs = [(name, sign) for name, (_, sign) in zip(arrays, moves)]
+    analytic = [sum(np.vdot(each[k], sign) for k, sign in signs) for each in grads]
+    return analytic, _slopes(function, moves, 1e-4 / math.sqrt(count))
 
 
 def _slopes(function, moves, step):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 
@@ -110,6 +111,33 @@ def test_the_check_looks_for_a_point_where_gradients_are_not_zero(deep: tuple[Pa
     for seed in range(10):
         assert max(module.gradient_check(seed).values()) <= module.TOLERANCE
         assert wrong.gradient_check(seed)["W1"] > module.TOLERANCE
+
+
+def test_the_check_settles_for_the_point_with_the_fewest_zeros(tmp_path: Path) -> None:
+    """Where no point has a slope everywhere, differences are taken at one of them only."""
+    text = generate(api.build("2-1x30:relu-1", loss="squared_error")).text
+    module = imported(tmp_path / "deep.py", text)
+    compared = []
+    check_at = module._check_at
+
+    def counted(*point: object) -> object:
+        compared.append(point)
+        return check_at(*point)
+
+    module._check_at = counted  # type: ignore[attr-defined]
+    assert max(module.gradient_check().values()) <= module.TOLERANCE
+    assert len(compared) == 1
+    assert not any(map(_all_alive, module._points(0)))
+    right = "db31 = d_output.sum(axis=0)"
+    assert right in text
+    faulty = text.replace(right, f"{right} * 1.0001")
+    assert max(imported(tmp_path / "deep.py", faulty).gradient_check().values()) > 1e-5
+
+
+def _all_alive(
+    point: tuple[object, dict[str, object], Iterable[tuple[object, list[dict[str, object]]]]],
+) -> bool:
+    return all(np.any(array) for _, grads in point[2] for each in grads for array in each.values())
 
 
 @pytest.fixture(scope="module")

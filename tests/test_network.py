@@ -410,6 +410,11 @@ def test_mistakes_in_the_input(shape, found):
         ),
         ((3,), Use("cross_entropy", {"weight": [1, 2]}), "has 2 numbers; the classes are 3"),
         ((3,), Use("cross_entropy", {"weight": [0, 0, 0]}), "weight: found only zeros"),
+        (
+            (3,),
+            Use("nll", {"weight": [0, 1, 0], "ignore_index": 1}),
+            "weight is 0 for every class but the one that ignore_index leaves out",
+        ),
         ((3,), Use("nll", {"weight": [1, -1, 1]}), "weight: found -1; allowed: numbers of 0 or"),
         ((3,), Use("focal", {"gamma": -0.5}), "gamma is -0.5; it must be a number of 0 or more"),
         ((3,), Use("cross_entropy", {"weight": 2}), "weight is 2; it must be a list of numbers"),

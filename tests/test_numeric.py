@@ -7,13 +7,17 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 from handmade import PERCEPTRON
 
 from symbackprop.api import build
+from symbackprop.architecture import Use
 from symbackprop.checking.report import Finding, GradientReport, from_json
+from symbackprop.emit import generate
 from symbackprop.errors import SymbackpropError
+from symbackprop.notation import load
 from symbackprop.numeric import check_module
 
 
@@ -210,3 +214,16 @@ def _runs(number):
     except ProcessLookupError:
         return False
     return True
+
+
+@pytest.mark.parametrize("planted", [False, True])
+def test_a_single_class_that_counts(write, planted):
+    """Most batches count for nothing, whose mean is NaN: another one is drawn."""
+    weights = (0.0,) * 9 + (1.0,)
+    use = Use("cross_entropy", {"weight": weights})
+    text = generate(build(replace(load("3-4:tanh-10:softmax"), loss=use))).text
+    assert "dW1 = x.T @ dz1" in text
+    if planted:
+        text = text.replace("dW1 = x.T @ dz1", "dW1 = 1.0001 * (x.T @ dz1)")
+    report = check_module(write(text))
+    assert report.passed is not planted

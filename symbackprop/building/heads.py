@@ -20,7 +20,7 @@ from symbackprop.instantiate import Names, Scope, instantiate, polynomials
 from symbackprop.instantiate.extents import polynomial
 from symbackprop.instantiate.scope import constant_numbers, extent_text, shape_text
 from symbackprop.network import BATCH, Head, LearnedArray
-from symbackprop.scalar import Expression, Named, Number, Slot
+from symbackprop.scalar import Expression, Named, Number, Slot, number
 
 Mean = Literal["mean", "sum"]
 
@@ -72,6 +72,12 @@ def _scope(loss: Loss, given: Mapping[str, Any], output: Variable, catalog: Cata
         if weights and len(weights) != own[0].extent:
             classes = extent_text(own[0].extent)
             raise SymbackpropError(f"{name} has {len(weights)} numbers; the classes are {classes}")
+        ignored = numbers.get("ignore_index")
+        if weights and not any(w for k, w in enumerate(weights) if number(k) != ignored):
+            raise SymbackpropError(
+                f"{name} is 0 for every class but the one that ignore_index leaves out; at least "
+                "one that counts must be greater than 0"
+            )
     axes = (
         *leading[:insert],
         *(replace(axis, extent=extent) for axis, extent in zip(own, extents, strict=True)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from types import ModuleType
 from typing import Any
 
@@ -18,6 +18,8 @@ Inputs = Array | dict[str, Array]
 
 _ALWAYS = ("PARAMETER_SHAPES", "initialize", "forward", "backward")
 _WITH_LOSS = ("loss_gradient", "loss_and_gradients", "update", "Workspace")
+
+TRIES = 100  # at a target, until the loss is a number
 
 
 def draws() -> np.random.Generator:
@@ -219,15 +221,15 @@ class Subject:
         """
         half = (*output.shape[:-1], output.shape[-1] // 2)
         shapes = [output.shape] if output.ndim < 2 or not half[-1] else [output.shape, half]
-        forms = [rng.uniform(0.05, 0.95, shape) for shape in shapes]
+        forms = [partial(rng.uniform, 0.05, 0.95, shape) for shape in shapes]
         for axis in range(output.ndim - 1, 0, -1):
             shape = (*output.shape[:axis], *output.shape[axis + 1 :])
-            forms.append(rng.integers(0, output.shape[axis], shape))
+            forms.append(partial(rng.integers, 0, output.shape[axis], shape))
         accepted: dict[tuple[int, ...], Array] = {}
         refused = ""
-        for y in forms:
+        for draw in forms:
             try:
-                self.call("loss", output, y)
+                y = self._counted(draw, output)
             except SymbackpropError as error:
                 refused = refused or str(error)
             else:
@@ -235,3 +237,11 @@ class Subject:
         if not accepted:
             raise SymbackpropError(f"loss takes no target for an output {output.shape}: {refused}")
         return tuple(accepted.values())
+
+    def _counted(self, draw: Callable[[], Array], output: Array) -> Array:
+        """Return a target that some sample counts in: of those of no weight the mean is NaN."""
+        for _ in range(TRIES):
+            y = draw()
+            if not np.isnan(self.call("loss", output, y)):
+                break
+        return y
