@@ -221,7 +221,9 @@ class Subject:
         """
         half = (*output.shape[:-1], output.shape[-1] // 2)
         shapes = [output.shape] if output.ndim < 2 or not half[-1] else [output.shape, half]
-        forms = [partial(rng.uniform, 0.05, 0.95, shape) for shape in shapes]
+        forms: list[Callable[..., Any]] = [
+            partial(rng.uniform, 0.05, 0.95, shape) for shape in shapes
+        ]
         for axis in range(output.ndim - 1, 0, -1):
             shape = (*output.shape[:axis], *output.shape[axis + 1 :])
             forms.append(partial(rng.integers, 0, output.shape[axis], shape))
@@ -238,10 +240,10 @@ class Subject:
             raise SymbackpropError(f"loss takes no target for an output {output.shape}: {refused}")
         return tuple(accepted.values())
 
-    def _counted(self, draw: Callable[[], Array], output: Array) -> Array:
+    def _counted(self, draw: Callable[[], Any], output: Array) -> Array:
         """Return a target that some sample counts in: of those of no weight the mean is NaN."""
         for _ in range(TRIES):
-            y = draw()
+            y: Array = draw()
             if not np.isnan(self.call("loss", output, y)):
                 break
         return y
