@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from symbackprop.audit.binding import Claim, Definition, Paper
 from symbackprop.audit.formula_tree import (
@@ -14,9 +15,11 @@ from symbackprop.audit.formula_tree import (
     Node,
     Number,
     Power,
+    accesses,
+    rewritten,
     walk,
 )
-from symbackprop.audit.model import LAST_LAYER, LAYER, Model, Rule, Symbol
+from symbackprop.audit.model import LAST_LAYER, LAYER, Model, Rule, Symbol, is_letter
 from symbackprop.audit.primitives import PRIMITIVES
 
 Rules = tuple[Rule, ...]
@@ -42,8 +45,40 @@ def any_loss(claim: Claim, rules: Rules) -> Rules:
     return tuple(r for r in rules if dropped is None or r.target.symbol != dropped.symbol)
 
 
+def of_samples(claim: Claim, rules: Rules) -> Rules:
+    """Return the definitions for each of several samples, where claims count them.
+
+    What a claim reads with one index more than its definition has, in front, belongs to a sample,
+    as does all else but what the claim reads with as many indices as the definitions.
+    """
+    counts = {
+        access.symbol: len(access.indices)
+        for reading in claim.readings
+        for side in (reading.left, reading.right)
+        for access in accesses(side)
+    }
+    known = {r.target.symbol: len(r.target.indices) for r in rules}
+    if not any(counts.get(symbol) == count + 1 for symbol, count in known.items()):
+        return rules
+
+    def counted(node: Node) -> Node:
+        if not isinstance(node, Access) or is_letter(node):
+            return node
+        more = len(node.indices) + 1
+        own = counts.get(node.symbol, more) == more
+        return replace(node, indices=(_SAMPLE, *node.indices)) if own else node
+
+    made = any_loss(claim, rules)
+    return tuple(
+        replace(rule, target=target, body=rewritten(rule.body, counted))
+        for rule in made
+        if isinstance(target := counted(rule.target), Access)
+    )
+
+
+_SAMPLE = Access("_sample")
 # What may be assumed of the definitions; the next where one leads to no variable.
-ASSUMPTIONS: tuple[Assumption, ...] = (as_written, aliases_turned, any_loss)
+ASSUMPTIONS: tuple[Assumption, ...] = (as_written, aliases_turned, any_loss, of_samples)
 
 
 def _is_alias(rule: Rule, rules: Rules) -> bool:

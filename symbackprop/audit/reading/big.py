@@ -117,7 +117,7 @@ def _index(item: Item) -> Access:
 
 
 def range_of(reader: Reader, items: tuple[Item, ...]) -> tuple[Bound, ...] | None:
-    """Read ``i = 1, …, n`` or ``i, j ∈ {1, …, n}`` beside a formula; None if it is none."""
+    """Read ``i = 1, …, n``, ``i = 1, 2`` or ``i ∈ {1, …, n}``; None if it is no range."""
     solid = tuple(i for i in items if i.kind not in ("amp", "quad"))
     place = next((k for k, i in enumerate(solid) if i.kind == "relation"), None)
     if place is None:
@@ -134,7 +134,19 @@ def range_of(reader: Reader, items: tuple[Item, ...]) -> tuple[Bound, ...] | Non
             return tuple(_from_dots(reader, _index(i), inner) for i in left)
     if relation == "=" and any(i.kind == "dots" for i in right):
         return tuple(_from_dots(reader, _index(i), right) for i in left)
+    if relation == "=" and _counts_on(right):
+        first, last = reader.expression(right[:1]), reader.expression(right[-1:])
+        return tuple(Bound(_index(i), first, last) for i in left)
     return None
+
+
+def _counts_on(items: tuple[Item, ...]) -> bool:
+    """Whether items are whole numbers in turn, as 1, 2, 3."""
+    numbers = [i for i in items if i.kind != "comma"]
+    if len(numbers) < 2 or not all(i.kind == "number" and i.text.isdecimal() for i in numbers):
+        return False
+    first = int(numbers[0].text)
+    return [int(i.text) for i in numbers] == list(range(first, first + len(numbers)))
 
 
 def condition(reader: Reader, items: tuple[Item, ...]) -> Node:

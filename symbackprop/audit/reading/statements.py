@@ -251,15 +251,13 @@ def _separates(items: tuple[Item, ...], k: int) -> bool:
         return True
     if item.kind != "amp" or k in (0, len(items) - 1):
         return False
-    before, after = items[k - 1], items[k + 1]
-    aligning = ("relation", "plus", "minus", "join", "amp")
-    return after.kind not in aligning and before.kind not in (
-        "relation",
-        "amp",
-        "text",
-        "quad",
-        *aligning,
-    )
+    before = items[k - 1]
+    after = next((i for i in items[k + 1 :] if i.kind != "amp"), items[k])
+    return after.kind not in _ALIGNED and before.kind not in (*_ALIGNED, "text", "quad")
+
+
+# What a row of an alignment goes on with, or has gone on with, at its mark.
+_ALIGNED = ("relation", "plus", "minus", "join", "amp")
 
 
 def _by_commas(items: tuple[Item, ...], lead: str) -> Iterator[_Part]:
