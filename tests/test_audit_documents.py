@@ -304,12 +304,12 @@ HOSTILE = [
 @pytest.mark.parametrize("number", range(len(HOSTILE)))
 def test_hostile(frame: str, number: int) -> None:
     text = frame.format(HOSTILE[number])
-    start = time.perf_counter()
+    start = time.process_time()
     for path in ("a.md", "a.tex"):
         for sheet in read_document(path, text):
             bind(sheet)
     bind(read_formula(HOSTILE[number]))
-    assert time.perf_counter() - start < 3
+    assert time.process_time() - start < 3
 
 
 def test_memory_stays_bounded() -> None:
