@@ -14,6 +14,7 @@ from symbackprop.audit.formula_tree import (
     Access,
     Add,
     Apply,
+    Big,
     Derivative,
     Negate,
     Node,
@@ -128,6 +129,15 @@ def _simplex(attempted: Attempted) -> bool:
     return False
 
 
+def _held_maximum(attempted: Attempted) -> bool:
+    """A maximum that is subtracted from all numbers alike counts as a constant."""
+    model = attempted.typed.model
+    rules = tuple(r for r in model.rules if not (isinstance(r.body, Big) and r.body.kind == "max"))
+    if not attempted.trial.different or rules == model.rules:
+        return False
+    return _true(replace(attempted.typed, model=replace(model, rules=rules)))
+
+
 def _reads_logarithm(typed: Typed) -> bool:
     nodes = [side.at(ROW, COLUMN) for side in (typed.left, typed.right)]
     nodes += [rule.body for rule in typed.model.rules]
@@ -198,6 +208,7 @@ def _vectors(typed: Typed) -> set[tuple[str, tuple[str, ...], int]]:
 CONVENTIONS = (
     Convention("along the named path", _along_path),
     Convention("targets sum to 1", _simplex),
+    Convention("the maximum is held constant", _held_maximum),
     Convention("the function is the logistic sigmoid", _logistic),
     Convention("the function is tanh", _hyperbolic),
     Convention("written in the output variable", _output_variable),

@@ -199,7 +199,7 @@ def _bind(
     return bound
 
 
-KINKED = frozenset(("abs", "max", "min", "relu", "sign"))
+KINKED = frozenset(("abs", "copysign", "max", "min", "relu", "sign"))
 
 
 def kinked(node: Node) -> bool:

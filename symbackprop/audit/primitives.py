@@ -32,12 +32,19 @@ def _abs(u: s.Scalar) -> s.Scalar:
     return s.mul(_sign(u), u)
 
 
+def _copysign(u: s.Scalar, v: s.Scalar) -> s.Scalar:
+    return _abs(u) if s.sign(v) >= 0 else s.neg(_abs(u))
+
+
 PRIMITIVES: dict[str, Callable[..., s.Scalar]] = {
     "exp": s.exp,
     "log": s.log,
     "ln": s.log,
+    "log1p": lambda u: s.log(s.add(s.ONE, u)),
+    "expm1": lambda u: s.sub(s.exp(u), s.ONE),
     "sqrt": s.sqrt,
     "erf": s.erf,
+    "erfc": lambda u: s.sub(s.ONE, s.erf(u)),
     "sin": s.sin,
     "cos": s.cos,
     "tan": lambda u: s.div(s.sin(u), s.cos(u)),
@@ -51,6 +58,7 @@ PRIMITIVES: dict[str, Callable[..., s.Scalar]] = {
     "relu": lambda u: s.larger(s.ZERO, u),
     "sign": _sign,
     "abs": _abs,
+    "copysign": _copysign,
     "max": lambda *values: _fold(s.larger, values),
     "min": lambda *values: _fold(s.smaller, values),
 }

@@ -11,7 +11,6 @@ from symbackprop.audit.evaluating.sums import reduced
 from symbackprop.audit.formula_tree import (
     Add,
     Constant,
-    Element,
     Negate,
     Node,
     Norm,
@@ -20,7 +19,7 @@ from symbackprop.audit.formula_tree import (
     Product,
     Quotient,
 )
-from symbackprop.audit.model import NotUnderstoodError, element
+from symbackprop.audit.model import NotUnderstoodError
 from symbackprop.audit.primitives import PRIMITIVES
 
 
@@ -71,15 +70,9 @@ def norm(run: Evaluator, node: Norm, env: Env) -> s.Scalar:
     return PRIMITIVES["abs"](run.value(node.operand, env))
 
 
-def element_of(run: Evaluator, node: Element, env: Env) -> s.Scalar:
-    """Return an element of something that has a name."""
-    return run.value(element(node.base, node.indices), env)
-
-
 RULES: Mapping[type[Node], Callable[..., s.Scalar]] = {
     Add: addition,
     Constant: constant,
-    Element: element_of,
     Negate: negation,
     Norm: norm,
     Number: literal,

@@ -30,6 +30,8 @@ Seeds = tuple[tuple[Key, int], ...]
 DEEPEST = 60
 # Seeded as a variable, it stands for all that nothing defines: each has its own differential.
 EVERYTHING: Key = (("", (), 0), (), ())
+# The tag of what a derivative holds constant.
+HELD = 0
 
 
 @dataclass(frozen=True)
@@ -214,6 +216,8 @@ class Evaluator:
     def _seeded(self, key: Key, env: Env) -> s.Scalar:
         for place in reversed(range(len(env.seeds))):
             seeded, tag = env.seeds[place]
+            if seeded == key and tag == HELD:
+                return self.quantity(key, replace(env, seeds=env.seeds[:place]))
             if seeded == key:
                 return s.seed(self.quantity(key, replace(env, seeds=env.seeds[:place])), tag)
         return self._defined(key, env)

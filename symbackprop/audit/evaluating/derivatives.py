@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from symbackprop.audit import numbers as s
-from symbackprop.audit.evaluating.core import EVERYTHING, Env, Evaluator, Seeds, formal_key
-from symbackprop.audit.formula_tree import Access, Apply, Derivative, Differential, Node
-from symbackprop.audit.model import NotUnderstoodError
+from symbackprop.audit.evaluating.core import EVERYTHING, HELD, Env, Evaluator, Seeds, formal_key
+from symbackprop.audit.formula_tree import Access, Apply, Derivative, Differential, Element, Node
+from symbackprop.audit.model import NotUnderstoodError, element
 
 
 def derivative(run: Evaluator, node: Derivative, env: Env) -> s.Scalar:
@@ -35,6 +35,17 @@ def derivative(run: Evaluator, node: Derivative, env: Env) -> s.Scalar:
     if run.path and not reached:
         return _differentials(run, of, node.by, env)
     return value
+
+
+def partial(run: Evaluator, node: Element, env: Env) -> s.Scalar:
+    """Return the value of an element, or of a derivative that holds what stands below constant."""
+    if not isinstance(node.base, Derivative):
+        return run.value(element(node.base, node.indices), env)
+    held = [index for index in node.indices if isinstance(index, Access)]
+    if len(held) != len(node.indices):
+        raise NotUnderstoodError("an element of a derivative")
+    seeds = (*env.seeds, *((run.key(name, env), HELD) for name in held))
+    return derivative(run, node.base, replace(env, seeds=seeds))
 
 
 def differential(run: Evaluator, node: Differential, env: Env) -> s.Scalar:
@@ -80,4 +91,5 @@ def _differentials(run: Evaluator, of: Node, by: tuple[Node, ...], env: Env) -> 
 RULES: Mapping[type[Node], Callable[..., s.Scalar]] = {
     Derivative: derivative,
     Differential: differential,
+    Element: partial,
 }

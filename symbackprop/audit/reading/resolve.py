@@ -258,6 +258,8 @@ class Reader:
         if any(i.kind == "comma" for i in inner) and item.kind != "brace":
             held = self.arguments(inner)
             made: Node = tree.Listing(held) if item.kind == "paren" else tree.Matrix((held,))
+        elif item.kind == "bracket" and any(i.kind == "relation" for i in inner):
+            made = tree.Indicator(big.condition(self, inner))
         else:
             made = self.expression(inner)
         return self.grouped(made, item)
