@@ -120,7 +120,7 @@ def _logits(attempted: Attempted) -> bool:
 
 def _simplex(attempted: Attempted) -> bool:
     """Targets sum to one, as those of a classification do, though nobody says so."""
-    if not attempted.trial.different or not _reads_logarithm(attempted.typed):
+    if not attempted.trial.different or not _reads_exponential(attempted.typed):
         return False
     for symbol in sorted(_vectors(attempted.typed)):
         model = replace(attempted.typed.model, simplex=symbol)
@@ -138,11 +138,11 @@ def _held_maximum(attempted: Attempted) -> bool:
     return _true(replace(attempted.typed, model=replace(model, rules=rules)))
 
 
-def _reads_logarithm(typed: Typed) -> bool:
+def _reads_exponential(typed: Typed) -> bool:
     nodes = [side.at(ROW, COLUMN) for side in (typed.left, typed.right)]
     nodes += [rule.body for rule in typed.model.rules]
     return any(
-        isinstance(here, Apply) and here.function.name in ("log", "ln")
+        isinstance(here, Apply) and here.function.name in ("exp", "log", "ln")
         for node in nodes
         for _, here in walk(node)
     )

@@ -7,6 +7,7 @@ the worst mistake that an audit can make.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from symbackprop.audit.binding import Claim, Paper
@@ -22,7 +23,7 @@ from symbackprop.audit.formula_tree import (
     walk,
 )
 from symbackprop.audit.gates import fully_defined, gate, on_diagonal
-from symbackprop.audit.models import ASSUMPTIONS
+from symbackprop.audit.models import ASSUMPTIONS, OTHERS
 from symbackprop.audit.trial import OTHER_SIZES, Trial, attempt
 from symbackprop.audit.verdicts import confirmed, finding, refuted
 
@@ -37,11 +38,21 @@ def judge(claim: Claim, paper: Paper) -> Finding:
             return proved
         cases.append(case)
         if case.judged and case.tied:
-            return _by_convention(cases[0]) or _against(case)
+            break
+    others = [Case(claim, paper, assumption, STEPS // 2) for assumption in OTHERS]
+    for case in others:
+        proved = _proved(case)
+        if proved is not None:
+            return proved
+    return _by_convention((cases[0], *others)) or _settled(cases)
+
+
+def _settled(cases: list[Case]) -> Finding:
+    """The verdict on a claim that holds nowhere."""
+    if cases[-1].judged and cases[-1].tied:
+        return _against(cases[-1])
     tried = next((case for case in cases if case.judged), None)
-    if tried is None:
-        return _misshapen(cases)
-    return _by_convention(tried) or _against(tried)
+    return _misshapen(cases) if tried is None else _against(tried)
 
 
 def _spent(case: Case) -> int:
@@ -64,14 +75,17 @@ def _again(judged: Judged, claim: Claim) -> Trial:
     return attempt(judged.typed, claim.ranges, claim.conditions, sizes=OTHER_SIZES, seeds=1)
 
 
-def _by_convention(case: Case) -> Finding | None:
-    for judged in case.judged:
-        attempted = Attempted(judged.typed, judged.trial, judged.reading.left, judged.reading.right)
-        for convention in CONVENTIONS:
-            if convention.holds(attempted):
-                return finding(
-                    case.claim, judged, "convention", evidence="exact", convention=convention.words
-                )
+def _by_convention(cases: Sequence[Case]) -> Finding | None:
+    for case in cases:
+        for judged in case.judged:
+            reading = judged.reading
+            attempted = Attempted(judged.typed, judged.trial, reading.left, reading.right)
+            for convention in CONVENTIONS:
+                if convention.holds(attempted):
+                    words = convention.words
+                    return finding(
+                        case.claim, judged, "convention", evidence="exact", convention=words
+                    )
     return None
 
 

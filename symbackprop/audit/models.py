@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
@@ -77,8 +76,24 @@ def of_samples(claim: Claim, rules: Rules) -> Rules:
     )
 
 
-# How many further definitions of what is differentiated are tried.
-MOST_OTHERS = 2
+def next_loss(claim: Claim, rules: Rules) -> Rules:
+    """Return the definitions without the first of what is differentiated, if it has others."""
+    nodes = [n for r in claim.readings for side in (r.left, r.right) for _, n in walk(side)]
+    tops = {n.of for n in nodes if isinstance(n, Derivative) and isinstance(n.of, Access)}
+    for top in {node.symbol for node in tops if isinstance(node, Access)}:
+        own = [rule for rule in rules if rule.target.symbol == top]
+        if len(own) > 1:
+            rules = tuple(rule for rule in rules if rule is not own[0])
+    return rules
+
+
+def loss_after_next(claim: Claim, rules: Rules) -> Rules:
+    """Return the definitions without the first two of what is differentiated."""
+    return next_loss(claim, next_loss(claim, rules))
+
+
+# Further definitions of one name, with which a claim may hold; they refute none.
+OTHERS: tuple[Assumption, ...] = (next_loss, loss_after_next)
 _SAMPLE = Access("_sample")
 # What may be assumed of the definitions; the next where one leads to no variable.
 ASSUMPTIONS: tuple[Assumption, ...] = (as_written, aliases_turned, any_loss, of_samples)
@@ -113,30 +128,15 @@ def models(claim: Claim, paper: Paper, assumption: Assumption = as_written) -> I
     layers |= {letter: LAYER for letter in paper.layers if letter.islower()}
     sides = [side for r in claim.readings for side in (r.left, r.right)]
     seen: list[Rules] = []
-    tops = _tops(sides)
-    for skipped, choose in itertools.product(range(MOST_OTHERS + 1), (0, -1)):
-        rules = assumption(claim, tuple(rule for d in ordered for rule in _rules(d, choose)))
-        rules = unshadowed((*_without(rules, tops, skipped), *_bare_functions(rules, sides)))
-        rules = reached(rules, sides)
+    for choose in (0, -1):
+        written = tuple(rule for d in ordered for rule in _rules(d, choose))
+        rules = assumption(claim, written)
+        if assumption is not as_written and rules == written:
+            continue
+        rules = reached(unshadowed((*rules, *_bare_functions(rules, sides))), sides)
         if rules not in seen:
             seen.append(rules)
             yield Model(rules, layers, _loss(claim, rules))
-
-
-def _tops(sides: Sequence[Node]) -> set[Symbol]:
-    """What a claim differentiates."""
-    nodes = [node for side in sides for _, node in walk(side)]
-    return {n.of.symbol for n in nodes if isinstance(n, Derivative) and isinstance(n.of, Access)}
-
-
-def _without(rules: Rules, tops: set[Symbol], skipped: int) -> Rules:
-    """Leave out the first so many definitions of what is differentiated, while others are left."""
-    for _ in range(skipped):
-        for top in sorted(tops):
-            own = [rule for rule in rules if rule.target.symbol == top]
-            if len(own) > 1:
-                rules = tuple(rule for rule in rules if rule is not own[0])
-    return rules
 
 
 def _bare_functions(rules: Rules, sides: Sequence[Node]) -> Iterator[Rule]:

@@ -300,7 +300,7 @@ class Evaluator:
         for rule, labels in self.model.sinks:
             key = (rule.target.symbol, labels)
             runs = [
-                self.span(slot(*key, place)) if isinstance(index, Access) else [0]
+                [int(index.value)] if isinstance(index, Number) else self.span(slot(*key, place))
                 for place, index in enumerate(rule.target.indices)
             ]
             for indices in itertools.product(*runs):

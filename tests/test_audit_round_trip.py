@@ -1,0 +1,78 @@
+"""What `derive` prints is read back by the audit and proved."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from symbackprop.audit.decide import judge
+from symbackprop.audit.reading.bind import bind
+from symbackprop.audit.sheets import read_document
+from symbackprop.catalog import CATALOG
+from symbackprop.cli import main
+
+# Softmax and its kin subtract a maximum, which the derivation says is held constant; targets that
+# are distributions sum to 1.
+SAID = ("the maximum is held constant", "targets sum to 1")
+# Their documents go on to targets that are indices, under the name of those that are numbers.
+TWICE = frozenset({"cross_entropy_with_logits", "nll"})
+# Losses that need probabilities stand behind the activation that gives them.
+BEHIND = {"binary_cross_entropy": "3-2:sigmoid", "cross_entropy": "3-2:softmax"}
+NETWORKS = ("2-3:sigmoid-1", "3-4:tanh-2:sigmoid", "2-3:relu-3:softsign-2")
+ALWAYS = {"relu", "silu", "softmax", "log_cosh", "huber", "gaussian_nll", "2-3:sigmoid-1"}
+
+
+def cases() -> list[object]:
+    """Arguments of `derive`: each activation and loss of the catalogue, and small networks."""
+    made = {name: (f"3-4:{name}-2", "--form", "units") for name in CATALOG.activations}
+    for name in CATALOG.losses:
+        made[name] = (BEHIND.get(name, "3-2"), "--form", "units", "--loss", name)
+    made |= {name: (name, "--loss", "squared_error") for name in NETWORKS}
+    return [
+        pytest.param(arguments, id=name, marks=() if name in ALWAYS else pytest.mark.grid)
+        for name, arguments in made.items()
+    ]
+
+
+def derived(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> str:
+    with pytest.raises(SystemExit) as end:
+        main(["derive", *arguments])
+    assert not end.value.code
+    return capsys.readouterr().out
+
+
+def audited(text: str) -> list[tuple[int, str, str | None]]:
+    """Line, verdict and convention or reason of each claim; of one that is not read, too."""
+    found: list[tuple[int, str, str | None]] = []
+    for sheet in read_document("derivation.md", text):
+        paper = bind(sheet)
+        for claim in paper.claims:
+            finding = judge(claim, paper)
+            said = finding.convention or finding.reason
+            found.append((finding.line, finding.verdict, said))
+        found += [(part.line, "unread", part.reason) for part in paper.unread if part.is_claim]
+    return found
+
+
+@pytest.mark.parametrize("arguments", cases())
+def test_a_derivation_is_proved(
+    arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = derived(arguments, capsys)
+    computed = text.count("\n", 0, text.find('<a id="computed"></a>') % len(text))
+    found = audited(text)
+    assert len(found) > 10
+    assert [part for part in found if part[1] == "refuted"] == []
+    # What follows shows the identities by which the code computes, not the derivation.
+    own = [(line, verdict, said) for line, verdict, said in found if line <= computed]
+    if not TWICE & set(arguments):
+        passes = ("proved", "agrees")
+        assert [part for part in own if part[1] not in passes and part[2] not in SAID] == []
+
+
+def test_a_changed_sign_is_noticed(capsys: pytest.CaptureFixture[str]) -> None:
+    text = derived(("2-3:sigmoid-1", "--form", "units", "--loss", "squared_error"), capsys)
+    wrong = re.sub(r"= 2 \(\\hat\{y\}_\{1\} - y_\{1\}\)", r"= 2 (y_{1} - \\hat{y}_{1})", text)
+    assert wrong != text
+    assert any(verdict == "refuted" for _, verdict, _ in audited(wrong))
