@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from fractions import Fraction
 
 from symbackprop.audit.binding import Claim, Definition, Paper
 from symbackprop.audit.formula_tree import (
@@ -57,16 +58,19 @@ def of_samples(claim: Claim, rules: Rules) -> Rules:
         for side in (reading.left, reading.right)
         for access in accesses(side)
     }
-    known = {r.target.symbol: len(r.target.indices) for r in rules}
+    known = {r.target.symbol: len(_places(r.target)) for r in rules}
     if not any(counts.get(symbol) == count + 1 for symbol, count in known.items()):
         return rules
 
     def counted(node: Node) -> Node:
         if not isinstance(node, Access) or is_letter(node):
             return node
-        more = len(node.indices) + 1
-        own = counts.get(node.symbol, more) == more
-        return replace(node, indices=(_SAMPLE, *node.indices)) if own else node
+        places = _places(node)
+        own = counts.get(node.symbol, len(places) + 1) == len(places) + 1
+        if not own:
+            return node
+        labels = node.labels[: len(node.labels) + len(node.indices) - len(places)]
+        return replace(node, labels=labels, indices=(_SAMPLE, *places))
 
     made = any_loss(claim, rules)
     return tuple(
@@ -94,6 +98,16 @@ def loss_after_next(claim: Claim, rules: Rules) -> Rules:
 
 # Further definitions of one name, with which a claim may hold; they refute none.
 OTHERS: tuple[Assumption, ...] = (next_loss, loss_after_next)
+
+
+def _places(access: Access) -> tuple[Node, ...]:
+    """The indices of a quantity: a lone number below it is one as soon as there are others."""
+    numbers = [x for x in access.labels if x.place == "below" and not x.base]
+    if access.indices or len(numbers) != 1 or access.labels[-1] is not numbers[0]:
+        return access.indices
+    return (Number(Fraction(numbers[0].shift), str(numbers[0].shift)),)
+
+
 _SAMPLE = Access("_sample")
 # What may be assumed of the definitions; the next where one leads to no variable.
 ASSUMPTIONS: tuple[Assumption, ...] = (as_written, aliases_turned, any_loss, of_samples)
