@@ -209,10 +209,16 @@ def catalog(name: str | None) -> None:
     click.echo(printer.catalog_text(CATALOG, name), nl=False)
 
 
-@command.command(short_help="Audit the gradients in documents: which are right, which are wrong.")
+@command.command(
+    short_help="Audit the gradients in documents and code: which are right, which wrong."
+)
 @click.argument("paths", nargs=-1, required=True, metavar="PATH…")
 @click.option("--arch", metavar="ARCH", help="Architecture that supplies definitions.")
 @click.option("--given", metavar="FORMULA", multiple=True, help="A definition; may be repeated.")
+@click.option("--pair", "pairs", metavar="F:DF[@NAME]", multiple=True, help="A pair in code.")
+@click.option("--wrt", metavar="NAME", multiple=True, help="The variable of pairs without one.")
+@click.option("--loss", metavar="F", help="The loss of code that computes none.")
+@click.option("--set", "settings", metavar="NAME=VALUE", multiple=True, help="Fixes a parameter.")
 @click.option("--format", "form", type=click.Choice(list(FORMATS)), default="text")
 @click.option("--fail-on", type=click.Choice(list(FAILING)), help="Default undecided.")
 @click.option("--baseline", type=click.Path(path_type=Path), help="File of accepted findings.")
@@ -222,15 +228,19 @@ def audit(
     paths: tuple[str, ...],
     arch: str | None,
     given: tuple[str, ...],
+    pairs: tuple[str, ...],
+    wrt: tuple[str, ...],
+    loss: str | None,
+    settings: tuple[str, ...],
     form: str,
     fail_on: str | None,
     baseline: Path | None,
     update_baseline: bool,
     output: Path | None,
 ) -> None:
-    """Audit the formulas in documents: what a formula differentiates must follow from the others.
+    """Audit the formulas in documents, and the gradients in Python code, which is never run.
 
-    PATH is a .md, .tex, .ipynb or .claims.toml file, a folder, or - for standard input.
+    PATH is a .md, .tex, .ipynb, .claims.toml or .py file, a folder, or - for standard input.
     """
     from symbackprop import writing
     from symbackprop.audit.baseline import baseline_text, read_baseline
@@ -238,8 +248,8 @@ def audit(
     from symbackprop.audit.settings import find_settings
     from symbackprop.progress import Progress
 
-    settings = find_settings(Path.cwd())
-    kept = baseline or settings.baseline
+    defaults = find_settings(Path.cwd())
+    kept = baseline or defaults.baseline
     if update_baseline and kept is None:
         raise SymbackpropError("--update-baseline: --baseline FILE is missing")
     target = writing.Target(output) if output and str(output) != "-" else None
@@ -248,8 +258,12 @@ def audit(
         outcome = audit_files(
             paths,
             given=given,
-            arch=arch or settings.arch,
-            exclude=settings.exclude,
+            pairs=pairs,
+            wrt=wrt,
+            loss=loss,
+            settings=settings,
+            arch=arch or defaults.arch,
+            exclude=defaults.exclude,
             accepted=accepted,
             progress=progress,
         )
@@ -265,7 +279,7 @@ def audit(
     if update_baseline and kept:
         writing.Target(kept).write(baseline_text(outcome))
         raise SystemExit(BAD_INPUT if outcome.failures else 0)
-    raise SystemExit(outcome.exit_code(fail_on or settings.fail_on))
+    raise SystemExit(outcome.exit_code(fail_on or defaults.fail_on))
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -47,13 +47,23 @@ def audit_files(
     paths: Sequence[str],
     *,
     given: Sequence[str] = (),
+    pairs: Sequence[str] = (),
+    wrt: Sequence[str] = (),
+    loss: str | None = None,
+    settings: Sequence[str] = (),
     arch: Source | None = None,
     exclude: Sequence[str] = (),
     accepted: Set[str] = frozenset(),
     progress: Callable[[str], None] = lambda stage: None,
 ) -> Outcome:
-    """Audit files and folders, as ``files.audit_files`` does, with the equations of ``arch``."""
-    request = Request((*_equations_of(arch), *given))
+    """Audit files and folders, as ``files.audit_files`` does, with the equations of ``arch``.
+
+    What code is asked about (``pairs``, ``wrt``, ``loss``, ``settings``) is spelled as on the
+    command line.
+    """
+    request = Request(
+        (*_equations_of(arch), *given), tuple(pairs), tuple(wrt), loss, tuple(settings)
+    )
     return files.audit_files(paths, request, exclude=exclude, accepted=accepted, progress=progress)
 
 

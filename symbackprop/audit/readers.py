@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from symbackprop.audit.auditing import audit_text
 from symbackprop.audit.finding import Finding
@@ -15,9 +16,17 @@ class Request:
 
     Attributes:
         given: Further definitions, as the content of the files writes them.
+        pairs: Functions with their derivatives in code, ``F:DF@NAME`` each.
+        wrt: The variables of pairs that name none.
+        loss: The loss of pairs whose function gives no number.
+        settings: Values of parameters of code, ``NAME=VALUE`` each.
     """
 
     given: tuple[str, ...] = ()
+    pairs: tuple[str, ...] = ()
+    wrt: tuple[str, ...] = ()
+    loss: str | None = None
+    settings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -42,9 +51,19 @@ def _formulas(path: str, text: str, request: Request) -> list[Finding]:
     return audit_text(text, path, request.given)
 
 
+def _code(path: str, text: str, request: Request) -> list[Finding]:
+    # NumPy and the interpreter are loaded where there is code to follow.
+    from symbackprop.audit.code.auditing import Naming, audit_code
+    from symbackprop.audit.code.project import reader_beside
+
+    naming = Naming(request.pairs, request.wrt, request.given, request.loss, request.settings)
+    return audit_code(text, path, naming, reader_beside(Path(path)))
+
+
 READERS = (
     Reader(
         (".md", ".markdown", ".txt", ".tex", ".latex", ".ltx", ".ipynb", ".claims.toml"),
         _formulas,
     ),
+    Reader((".py", ".ipynb", ".md", ".markdown"), _code),
 )

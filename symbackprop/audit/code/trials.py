@@ -1,0 +1,66 @@
+"""What a reading of a pair came to, and the verdict on one of its gradients."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from symbackprop.audit.code.faults import Fault
+from symbackprop.audit.code.interpreter.machine import Record
+from symbackprop.audit.code.judge import Compared, Objective
+from symbackprop.audit.code.running import Followed
+from symbackprop.audit.code.specs import Setup
+
+AGREES = 1e-9
+
+
+@dataclass
+class Trial:
+    """One reading of a pair, run once and compared."""
+
+    setup: Setup
+    followed: Followed
+    target: Objective
+    compared: dict[str, Compared]
+    convention: str | None = None
+    records: list[Record] = field(default_factory=list)
+
+    @property
+    def score(self) -> tuple[int, int]:
+        """How well it fits: claims that hold, claims of the right shape."""
+        values = self.compared.values()
+        return sum(holds(c) for c in values), sum(c.shaped for c in values)
+
+
+@dataclass
+class Outcome:
+    """The verdict on the gradient by one variable."""
+
+    variable: str
+    verdict: str
+    trial: Trial | None = None
+    compared: Compared | None = None
+    evidence: str | None = None
+    convention: str | None = None
+    assuming: dict[str, str] = field(default_factory=dict)
+    reason: str | None = None
+    line: int = 0
+    fault: Fault | None = None
+    factor: str | None = None
+
+
+def holds(compared: Compared) -> bool:
+    """Return whether a claim is the true gradient."""
+    return bool(compared.exact) or (compared.error is not None and compared.error <= AGREES)
+
+
+def is_single(trial: Trial) -> bool:
+    """Return whether a reading has one sample because more do not run."""
+    return any(reading.startswith("single ") for reading in trial.setup.reading)
+
+
+def is_degenerate(trial: Trial, name: str) -> bool:
+    """Whether the variable has one element though it has axes: too little to tell."""
+    originals = trial.followed.inputs.originals
+    return any(
+        originals[n].ndim > 0 and originals[n].size == 1 for n in trial.compared[name].claim.names
+    )

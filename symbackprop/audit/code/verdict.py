@@ -1,0 +1,390 @@
+"""The verdict on a pair: readings are tried until one makes each claim true, or all refute it."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+from symbackprop.audit.code import naming
+from symbackprop.audit.code.claims import Claim, claims
+from symbackprop.audit.code.faults import Fault, Misused, Raised, Unknown
+from symbackprop.audit.code.judge import Compared, Objective, compare, fitted
+from symbackprop.audit.code.objectives import Losses, objectives
+from symbackprop.audit.code.pairs import Pair
+from symbackprop.audit.code.project import Project
+from symbackprop.audit.code.running import Followed, main_output
+from symbackprop.audit.code.scaling import explained
+from symbackprop.audit.code.solve import Search, ranks, search
+from symbackprop.audit.code.specs import Setup
+from symbackprop.audit.code.trials import Outcome, Trial, holds, is_degenerate, is_single
+
+SECONDS = 5.0
+MOST_READINGS = 14
+
+
+class Judge:
+    """The judgement of one pair within its time."""
+
+    def __init__(self, project: Project, pair: Pair, seconds: float = SECONDS) -> None:
+        self.project = project
+        self.pair = pair
+        self.deadline = time.monotonic() + seconds
+        self.losses = Losses(project, pair)
+        self.trials: list[Trial] = []
+        self.search: Search = Search()
+
+    def outcomes(self) -> list[Outcome]:
+        """Return a verdict for each gradient that the pair gives."""
+        torch = ("torch",) if self.project.torch_only() else ()
+        self.search = search(
+            self.project, self.pair, Setup(reading=torch), self.deadline, self.better
+        )
+        if self.search.followed is None or self.search.setup is None:
+            return [self.not_run()]
+        self.read(self.search.setup, self.search.followed)
+        if not self.trials:
+            for setup in self.narrowed(self.search.setup, self.search.followed):
+                self.try_setup(setup, None)
+        if not self.trials or not self.trials[0].compared:
+            return [Outcome(self.wanted(), "undecided", reason=self.lacking())]
+        base = self.trials[0]
+        for setup, convention in self.readings(base):
+            if self.settled() or time.monotonic() > self.deadline:
+                break
+            self.try_setup(setup, convention)
+        return [outcome for name in self.variables() for outcome in self.decide(name)]
+
+    def narrowed(self, setup: Setup, followed: Followed) -> Iterator[Setup]:
+        """Yield setups in which an output has one element along an axis: losses may need it."""
+        main = main_output(followed.output)
+        for extent in getattr(main, "shape", ()):
+            new = setup.copy()
+            if extent > 1 and new.sizes.unify(extent, 1):
+                yield new
+
+    def lacking(self) -> str:
+        """Say why nothing was compared."""
+        return "no gradient by this variable was found among what the derivative gives"
+
+    def wanted(self) -> str:
+        """Return the variables that were asked for, in words."""
+        return ", ".join(self.pair.wrt)
+
+    def variables(self) -> list[str]:
+        """Return the variables with a claim in any reading."""
+        found: dict[str, None] = {}
+        for trial in self.trials:
+            found.update(dict.fromkeys(trial.compared))
+        named = [n for n in found if not self.pair.wrt or n in self.pair.wrt]
+        return named
+
+    def settled(self) -> bool:
+        """Return whether some reading makes each claim true."""
+        return all(
+            any(n in t.compared and holds(t.compared[n]) for t in self.trials)
+            for n in self.variables()
+        )
+
+    def better(self, followed: Followed, setup: Setup) -> list[Setup]:
+        """Return setups under which the claims may have the shapes of their variables."""
+        found: list[Setup] = []
+        for claim in claims(followed, self.pair.wrt):
+            for name, value in zip(claim.names, claim.values, strict=True):
+                shape = followed.inputs.originals[name].shape
+                if fitted(value, shape) is None:
+                    found += self.reshaped(setup, name, shape, value.shape)
+        return found
+
+    def reshaped(
+        self, setup: Setup, name: str, shape: tuple[int, ...], claimed: tuple[int, ...]
+    ) -> Iterator[Setup] | list[Setup]:
+        """Return setups that bring a variable and its claim to one shape."""
+        if len(shape) == len(claimed):
+            new = setup.copy()
+            changed = False
+            for left, right in zip(shape, claimed, strict=True):
+                if left != right and (left == 1 or right == 1 or not changed):
+                    changed |= new.sizes.unify(left, right)
+            return [new, *ranks(setup)] if changed else list(ranks(setup))
+        return list(ranks(setup))
+
+    def read(self, setup: Setup, followed: Followed, convention: str | None = None) -> None:
+        """Compare the claims of a run, under each objective that it may have."""
+        found = claims(followed, ())
+        found = [c for c in found if not naming.names_label(naming.last(c.variable))]
+        if self.pair.wrt:
+            named = claims(followed, self.pair.wrt)
+            found = [*named, *(c for c in found if c.names not in {n.names for n in named})]
+        best: Trial | None = None
+        try:
+            targets = list(objectives(followed, self.losses))
+        except Fault as fault:
+            self.search.faults.append(("compare", fault))
+            return
+        for target in targets:
+            try:
+                trial = Trial(setup, followed, target, self.compared(followed, target, found))
+            except Fault as fault:
+                self.search.faults.append(("compare", fault))
+                continue
+            trial.convention = convention or target.convention
+            trial.records.append(followed.machine.record)
+            if best is None or self.rank(trial) > self.rank(best):
+                best = trial
+            if best.compared and all(holds(c) for c in best.compared.values()):
+                break
+        if best is not None:
+            self.trials.append(best)
+
+    def rank(self, trial: Trial) -> tuple[int, ...]:
+        """Order the objectives of one run: those under which more claims hold, up to a factor."""
+        values = list(trial.compared.values())
+        ratios = {round(c.ratio, 9) for c in values if c.ratio is not None}
+        held = sum(holds(c) for c in values)
+        scaled = sum(c.ratio is not None and c.ratio > 0 for c in values)
+        return held, scaled, -len(ratios)
+
+    def compared(
+        self, followed: Followed, target: Objective, found: list[Claim]
+    ) -> dict[str, Compared]:
+        """Return each claim beside the truth."""
+        return {c.variable: compare(followed, target, c, 7) for c in found}
+
+    def try_setup(self, setup: Setup, convention: str | None) -> None:
+        """Run another reading."""
+        found = search(self.project, self.pair, setup, min(self.deadline, time.monotonic() + 1.5))
+        if found.followed is not None and found.setup is not None:
+            known = [t.setup.key() for t in self.trials]
+            if found.setup.key() not in known:
+                self.read(found.setup, found.followed, convention)
+
+    def readings(self, base: Trial) -> Iterator[tuple[Setup, str | None]]:
+        """Yield other ways to read the pair, likeliest first."""
+        yield from itertools.islice(self._readings(base), MOST_READINGS)
+
+    def _readings(self, base: Trial) -> Iterator[tuple[Setup, str | None]]:
+        setup = base.setup
+        if base.target.words == "elements" and not base.target.elementwise:
+            for other in self.narrowed(setup, base.followed):
+                yield other, None
+        if "link variable" in setup.reading:
+            new = setup.copy()
+            new.reading = tuple("link output" if r == "link variable" else r for r in setup.reading)
+            yield new, "written in the output variable"
+            new = setup.copy()
+            new.reading = tuple(
+                "link upstream" if r == "link variable" else r for r in setup.reading
+            )
+            yield new, None
+        for name, spec in setup.specs.items():
+            if spec.kind == "array" and naming.names_label(naming.last(name)):
+                new = setup.copy()
+                new.specs[name] = spec.become(kind="onehot")
+                yield new, "targets are one-hot"
+        for name, spec in setup.specs.items():
+            if spec.kind == "array" and (spec.low, spec.high) == (0.05, 0.95):
+                for squash in ("sigmoid", "softmax"):
+                    new = setup.copy()
+                    new.specs[name] = replace(spec, kind=f"{squash} array", low=-2.0, high=2.0)
+                    yield new, "with respect to the logits"
+        if any(c.zero for c in base.compared.values()):
+            for seed in (101, 202, 303):
+                new = setup.copy()
+                new.seed += seed
+                yield new, base.convention
+        for other in self.search.singles[:2]:
+            yield other, None
+        for other in ranks(setup):
+            if _as_many_axes(setup, other):
+                yield other, None
+
+    def decide(self, name: str) -> list[Outcome]:
+        """Return the verdict on one gradient: the best over all readings."""
+        trials = [t for t in self.trials if name in t.compared]
+        trials = [t for t in trials if not is_degenerate(t, name)] or trials[:1]
+        many = [t for t in trials if not is_single(t)]
+        for trial in many:
+            if self.true(trial, name):
+                return self.confirmed(name, trial)
+        for trial in many:
+            if trial.compared[name].limit:
+                size = trial.compared[name].error or 0.0
+                words = "holds as the stabilising constants go to 0"
+                words += f", differs by {size:.1e} of the largest"
+                words = f"{trial.convention}; {words}" if trial.convention else words
+                return [Outcome(name, "convention", trial, trial.compared[name], "numeric", words)]
+        for trial in many:
+            factor = explained(trial, name)
+            if factor is not None:
+                return [
+                    Outcome(
+                        name,
+                        "convention",
+                        trial,
+                        trial.compared[name],
+                        "exact",
+                        factor.convention,
+                        factor=factor.words,
+                    )
+                ]
+        for trial in trials:
+            if is_single(trial) and self.true(trial, name):
+                return self.confirmed(name, trial)
+        return [self.refused(name, many or trials)]
+
+    def true(self, trial: Trial, name: str) -> bool:
+        """Return whether a claim holds in a reading, and says something."""
+        return holds(trial.compared[name]) and not trial.compared[name].zero
+
+    def confirmed(self, name: str, trial: Trial) -> list[Outcome]:
+        """Return the verdict on a claim that held once: it has to hold elsewhere too."""
+        exact = bool(trial.compared[name].exact)
+        notes: set[str] = set()
+        for which, seed in ((0, 11), (1, 12), (1, 23)):
+            start = trial.setup.copy()
+            start.sizes = start.sizes.copy(which)
+            start.seed += seed
+            other = search(self.project, self.pair, start, self.deadline + 1.0)
+            if other.followed is None or other.setup is None:
+                notes.add("the other sizes did not run")
+                continue
+            trial.records.append(other.followed.machine.record)
+            compared = self.again(other.followed, trial, name)
+            if compared is None:
+                continue
+            if not holds(compared):
+                if which == 0:
+                    return [self.refused(name, [replace(trial, compared={name: compared})])]
+                notes.add("it does not hold at other sizes")
+                continue
+            exact = exact and bool(compared.exact)
+        verdict = "proved" if exact else "agrees"
+        evidence = "exact" if exact else "numeric"
+        if trial.convention is not None:
+            verdict = "convention"
+        assuming = {}
+        found = []
+        for reading in trial.setup.reading:
+            if reading.startswith("single "):
+                where = reading[7:]
+                variable, _, axis = where.rpartition(".")
+                assuming[f"{variable}.shape[{axis}]"] = "1"
+                found.append(
+                    Outcome(
+                        name,
+                        "refuted",
+                        None,
+                        None,
+                        "exact",
+                        assuming={f"{variable}.shape[{axis}]": "> 1"},
+                        reason="it raises for more than one sample",
+                        fault=next((f for s, f in self.search.faults if s == "backward"), None),
+                    )
+                )
+        first = Outcome(
+            name,
+            verdict,
+            trial,
+            trial.compared[name],
+            evidence,
+            trial.convention,
+            assuming,
+            reason="; ".join(sorted(notes)) or None,
+        )
+        return [first, *found]
+
+    def again(self, followed: Followed, trial: Trial, name: str) -> Compared | None:
+        """Return the same comparison in another run."""
+        for claim in claims(followed, (name,) if name in self.pair.wrt else ()):
+            if claim.variable == name:
+                try:
+                    for target in objectives(followed, self.losses):
+                        if target.words == trial.target.words:
+                            return compare(followed, target, claim, 31)
+                except Fault:
+                    return None
+        return None
+
+    def refused(self, name: str, trials: list[Trial]) -> Outcome:
+        """Return the verdict on a claim that no reading makes true."""
+        comparable = [t for t in trials if t.compared[name].error is not None]
+        shaped = [t for t in comparable if t.compared[name].shaped]
+        if not shaped:
+            bad = next((t for t in trials if not t.compared[name].shaped), None)
+            if bad is not None and bad.target.words != "elements":
+                return Outcome(
+                    name,
+                    "refuted",
+                    bad,
+                    bad.compared[name],
+                    "exact",
+                    reason=bad.compared[name].reason,
+                )
+            reason = trials[0].compared[name].reason if trials else self.lacking()
+            return Outcome(name, "undecided", reason=reason)
+        trial = shaped[0]
+        compared = trial.compared[name]
+        if compared.zero and compared.error == 0:
+            return Outcome(name, "undecided", trial, compared, reason="both are 0 at the points")
+        if trial.target.words == "elements" and not self.elementwise(trial):
+            return Outcome(
+                name,
+                "undecided",
+                trial,
+                compared,
+                reason="the output is no number, and no gradient by it is given",
+            )
+        return Outcome(name, "refuted", trial, compared, "exact")
+
+    def elementwise(self, trial: Trial) -> bool:
+        """Return whether every output depends on one element of each input alone."""
+        graph = trial.followed.machine.graph
+        for node in trial.target.seeds:
+            names = graph.inputs_of(node)
+            if not names:
+                continue
+        return trial.target.elementwise
+
+    def not_run(self) -> Outcome:
+        """Return the verdict on a pair that ran in no reading."""
+        found = self.search
+        fault = found.fault or Unknown("nothing was run")
+        hard = isinstance(fault, Raised) and found.stage == "backward"
+        soft = isinstance(fault, Misused) and fault.needed not in ("function",)
+        backward = [f for s, f in found.faults if s == "backward"]
+        always = bool(backward) and all(isinstance(f, Raised) for _, f in found.faults)
+        if hard and not soft and always and _plain(fault):
+            return Outcome(
+                self.wanted(),
+                "refuted",
+                evidence="exact",
+                fault=fault,
+                line=fault.line,
+                reason=f"the derivative raises {fault}",
+            )
+        reason = f"{fault.message} (line {fault.line})" if fault.line else fault.message
+        return Outcome(self.wanted(), "undecided", reason=reason, line=fault.line, fault=fault)
+
+
+def _as_many_axes(setup: Setup, other: Setup) -> bool:
+    """Whether another setup has as many axes of more than one element: a column for a vector.
+
+    What holds for one sample alone proves nothing where more run.
+    """
+    return all(
+        sum(e != 1 for e in setup.shape(name)) == sum(e != 1 for e in other.shape(name))
+        for name, spec in setup.specs.items()
+        if spec.kind == "array" and name in other.specs and spec != other.specs[name]
+    ) and setup.sizes.ones() == other.sizes.ones() - len(
+        [n for n in other.specs if other.specs[n].rank > setup.specs.get(n, other.specs[n]).rank]
+    )
+
+
+def _plain(fault: Fault) -> bool:
+    """Whether an exception is one that no choice of inputs takes away."""
+    return isinstance(fault, Raised) and (
+        "not callable" in fault.message
+        or fault.kind in ("NameError", "UnboundLocalError", "AttributeError")
+    )
