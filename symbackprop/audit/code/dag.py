@@ -23,8 +23,6 @@ from symbackprop.audit.code.floats import (
 
 MOST_NODES = 400_000
 
-Number = "Node | int | Fraction"
-
 
 class Node:
     """One value: a constant, an input, or a function of other nodes.
@@ -104,20 +102,11 @@ class Node:
     def __floordiv__(self, other: object) -> Any:
         return self._with(self.graph.floor_divide, other)
 
-    def __rfloordiv__(self, other: object) -> Any:
-        return self._with(self.graph.floor_divide, other, True)
-
     def __mod__(self, other: object) -> Any:
         return self._with(self.graph.remainder, other)
 
-    def __rmod__(self, other: object) -> Any:
-        return self._with(self.graph.remainder, other, True)
-
     def __neg__(self) -> Node:
         return self.graph.negate(self)
-
-    def __pos__(self) -> Node:
-        return self
 
     def __abs__(self) -> Node:
         zero = self.graph.number(0)
