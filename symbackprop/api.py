@@ -23,9 +23,9 @@ from symbackprop.small import small_instance
 if TYPE_CHECKING:
     from symbackprop.checking.report import GradientReport
     from symbackprop.network import Network
-    from symbackprop.render.context import Choice
     from symbackprop.render.display import Derivation
     from symbackprop.render.document import Document
+    from symbackprop.render.notation import Choice
     from symbackprop.render.total import TotalDerivative
 
 __all__ = [
@@ -130,12 +130,14 @@ def derive(
     Raises:
         SymbackpropError: as for ``build``, or there is no such notation.
     """
-    from symbackprop.calculus import derive_network
-    from symbackprop.render.display import Derivation
     from symbackprop.render.notation import chosen_notation
 
     chosen = chosen_notation(notation or {})
-    derived = derive_network(build(source, loss=loss, reduction=reduction))
+    network = build(source, loss=loss, reduction=reduction)
+    from symbackprop.calculus import derive_network
+    from symbackprop.render.display import Derivation
+
+    derived = derive_network(network)
     given = {"loss": loss, "reduction": reduction, "notation": dict(notation or {}) or None}
     options = "".join(f", {key}={value!r}" for key, value in given.items() if value is not None)
     code = f"import symbackprop\n\nsymbackprop.derive({_written(source)}{options})"
@@ -162,18 +164,19 @@ def document(
         source: the architecture.
         loss: as for ``build``.
         reduction: as for ``build``.
-        choice: notation, form, layout and parameters; see ``render.context.Choice``.
+        choice: notation, form, layout and parameters; see ``render.notation.Choice``.
         progress: called with the name of each stage.
 
     Raises:
         SymbackpropError: as for ``build``, or ``choice`` names no parameter.
     """
-    from symbackprop.emit import generate as emit
     from symbackprop.render.notation import choices_of
 
     progress("deriving")
     notation = choices_of(choice.notation) if choice else {}
     derivation = derive(source, loss=loss, reduction=reduction, notation=notation)
+    from symbackprop.emit import generate as emit
+
     progress("generating the module")
     try:
         emitted = emit(derivation.network)

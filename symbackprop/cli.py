@@ -123,9 +123,8 @@ def derive(
     """Write the derivation of ARCH: partials, chain rules and total derivatives, step by step."""
     from symbackprop import api, writing
     from symbackprop.progress import Progress
-    from symbackprop.render.context import Choice
     from symbackprop.render.formats import writer
-    from symbackprop.render.notation import read_notation
+    from symbackprop.render.notation import Choice, read_notation
 
     to_file = output is not None and str(output) != "-"
     written = writer(output.suffix if output and to_file else ".md")

@@ -105,6 +105,15 @@ class Variable:
         """Whether normalising or the calculus made it: a name that no user can write."""
         return self.symbol.startswith("_")
 
+    @property
+    def letters(self) -> str:
+        """The symbol without what tells that it was made."""
+        return self.symbol.lstrip("_")
+
+    def beside(self, word: str) -> Variable:
+        """Return a variable that the calculus makes beside this one: _others_z for z."""
+        return replace(self, symbol=f"_{word}_{self.letters}")
+
     def bar(self) -> Variable:
         """Return the adjoint variable (field's notation: z_bar)."""
         return replace(self, adjoint=True)

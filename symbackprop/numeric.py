@@ -58,7 +58,8 @@ def check_module(
         OutOfTimeError: it takes too long.
     """
     if not path.is_file():
-        raise SymbackpropError(f"{path}: no such file")
+        found = "no such file" if not path.exists() else "not a regular file"
+        raise SymbackpropError(f"{path}: {found}")
     with tempfile.TemporaryDirectory(prefix="symbackprop-") as folder:
         place = Path(folder)
         tail = _run(path, seed, place, timeout)

@@ -113,6 +113,33 @@ def test_a_mistake_is_one_line(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("derive", *CIRCLES, "-o", "derivation.doc"),
+        ("derive", *CIRCLES, "-o", "no/such/folder/derivation.md"),
+        ("derive", *CIRCLES, "--notation", "cots=E"),
+        ("derive", "2-4:relu-", "-o", "derivation.md"),
+        ("generate", *CIRCLES, "-o", "no/such/folder/circles.py"),
+        ("generate", "2-4:relu", "--loss", "nope"),
+        ("total-derivative", "u*v", "--wrt", "u", "-o", "derivation.doc"),
+        ("check", "."),
+    ],
+    ids=" ".join,
+)
+def test_a_mistake_is_found_before_sympy_is_loaded(tmp_path: Path, arguments) -> None:
+    """The import alone may take longer than an error may."""
+    code = (
+        "import sys\nfrom symbackprop import cli\ntry:\n"
+        f"    cli.main({list(arguments)!r})\nexcept SystemExit as end:\n"
+        "    print(end.code, 'sympy' in sys.modules)\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert result.stdout == "2 False\n", result.stderr
+
+
 def test_a_file_that_cannot_be_written_stays_as_it_is(run, tmp_path: Path) -> None:
     folder = tmp_path / "derivation.md"
     folder.mkdir()

@@ -87,6 +87,8 @@ def test_a_module_that_hangs_is_ended(write):
 def test_a_missing_file_is_said(tmp_path):
     with pytest.raises(SymbackpropError, match="no such file"):
         check_module(tmp_path / "absent.py")
+    with pytest.raises(SymbackpropError, match="not a regular file"):
+        check_module(tmp_path)
 
 
 def test_garbage_on_stdout_does_no_harm(write):

@@ -17,10 +17,9 @@ import pytest
 from symbackprop.api import derive, document
 from symbackprop.errors import SymbackpropError
 from symbackprop.render.anchors import check_anchors
-from symbackprop.render.context import Choice
 from symbackprop.render.document import Diagram, Display, Link, Paragraph
 from symbackprop.render.formats import FORMATS
-from symbackprop.render.notation import Notation, read_notation
+from symbackprop.render.notation import Choice, Notation, read_notation
 from symbackprop.render.plain import plain, text
 from symbackprop.render.typeset import Operator, Symbol
 

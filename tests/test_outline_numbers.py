@@ -16,9 +16,10 @@ from symbackprop.api import derive
 from symbackprop.equations import Adjoint
 from symbackprop.reference import accumulate, evaluate
 from symbackprop.render import computed
-from symbackprop.render.context import Choice, Context
+from symbackprop.render.context import Context
 from symbackprop.render.document import Display, Paragraph
 from symbackprop.render.latex import latex
+from symbackprop.render.notation import Choice
 from symbackprop.render.outline import outline
 from symbackprop.scalar import apply, number
 

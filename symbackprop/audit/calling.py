@@ -74,8 +74,8 @@ def _equations_of(arch: Source | None) -> tuple[str, ...]:
     # Only an audit with an architecture waits for the calculus.
     from symbackprop.build import build_network
     from symbackprop.calculus import derive_network
-    from symbackprop.render.context import Choice
     from symbackprop.render.latex import latex
+    from symbackprop.render.notation import Choice
     from symbackprop.render.outline import outline
     from symbackprop.render.typeset import Operator
 

@@ -121,8 +121,7 @@ def _mass(
     weights: list[Factor], entry: LogTotal, rows: Mapping[Index, Index], place: Index
 ) -> Equation:
     """Return the total of the weights over a row."""
-    symbol = f"_mass_{entry.total.target.variable.symbol.lstrip('_')}"
-    variable = replace(entry.total.target.variable, symbol=symbol)
+    variable = entry.total.target.variable.beside("mass")
     function, operands = _multiplied(weights)
     target = substitute_access(replace(entry.total.target, variable=variable), rows)
     return Equation(target, function, operands, "total", (place,))

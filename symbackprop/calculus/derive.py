@@ -170,7 +170,7 @@ def _reduction_factors(
 def _argument(equation: Equation) -> Equation:
     """Return the equation of the flat position at which the extremum is attained."""
     variable = equation.target.variable
-    position = replace(variable, symbol=f"_arg_{variable.symbol.lstrip('_')}", integer=True)
+    position = replace(variable.beside("arg"), integer=True)
     reduction = "argmax" if equation.reduction == "largest" else "argmin"
     target = replace(equation.target, variable=position)
     return replace(equation, target=target, reduction=reduction)  # type: ignore[arg-type]
@@ -190,7 +190,7 @@ def _others(equation: Equation) -> Equation:
     inner = rename_scope(equation, {index.name for index in places})
     back = dict(zip(inner.free, equation.free, strict=True))
     function, operands = substitute_operands(inner.function, inner.operands, back)
-    names = replace(variable, symbol=f"_others_{variable.symbol.lstrip('_')}", axes=places)
+    names = replace(variable.beside("others"), axes=places)
     return Equation(
         Access(names, places),
         function,

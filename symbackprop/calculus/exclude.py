@@ -123,10 +123,7 @@ def _log_total(
     if not definitions[largest.variable].held:
         return None
     inlined = replace(equation, function=EXPONENTIAL, operands=(value, largest))
-    s = equation.target.variable
-    logarithm = _define(
-        equation, f"_log_{s.symbol.lstrip('_')}", apply("log", _S0), (equation.target,)
-    )
+    logarithm = _define(equation, "log", apply("log", _S0), (equation.target,))
     entry = LogTotal(inlined, logarithm, value, largest, inlined)
     for reader in readers:
         found = _looked_up(reader, entry)
@@ -156,11 +153,11 @@ def _exponent(equation: Equation, definitions: Definitions) -> tuple[Access, Acc
 
 
 def _define(
-    like: Equation, symbol: str, function: Expression, operands: tuple[Operand, ...]
+    like: Equation, word: str, function: Expression, operands: tuple[Operand, ...]
 ) -> Equation:
-    """Return a pointwise equation over the free indices of another."""
-    variable = replace(like.target.variable, symbol=symbol)
-    return Equation(Access(variable, like.target.indices), function, operands)
+    """Return a pointwise equation over the free indices of another, beside its target."""
+    target = Access(like.target.variable.beside(word), like.target.indices)
+    return Equation(target, function, operands)
 
 
 def _log_slots(equation: Equation, variable: Variable) -> tuple[int, ...]:
@@ -197,18 +194,15 @@ def _looked_up(reader: Equation, entry: LogTotal) -> tuple[IndexExpression, bool
 
 
 def _with_target(entry: LogTotal, place: IndexExpression, may_leave: bool) -> LogTotal:
-    s = entry.total.target.variable.symbol.lstrip("_")
     value = substitute_access(entry.value, {entry.index: place})
     if may_leave:  # outside, no summand is left out: exp(-inf) is 0
         value = replace(value, fill="-inf")
-    target = _define(
-        entry.total, f"_target_{s}", apply("expm1", DIFFERENCE), (value, entry.largest)
-    )
+    target = _define(entry.total, "target", apply("expm1", DIFFERENCE), (value, entry.largest))
     return replace(entry, others=_others(entry, place), target=target, place=place)
 
 
 def _with_position(entry: LogTotal) -> LogTotal:
-    symbol = f"_arg_{entry.largest.variable.symbol.lstrip('_')}"
+    symbol = entry.largest.variable.beside("arg").symbol
     variable = replace(entry.total.target.variable, symbol=symbol, integer=True)
     position = Equation(
         Access(variable, entry.total.target.indices), _S0, (entry.value,), "argmax", (entry.index,)
@@ -217,9 +211,7 @@ def _with_position(entry: LogTotal) -> LogTotal:
 
 
 def _others(entry: LogTotal, place: IndexExpression) -> Equation:
-    symbol = f"_others_{entry.total.target.variable.symbol.lstrip('_')}"
-    variable = replace(entry.total.target.variable, symbol=symbol)
-    target = Access(variable, entry.total.target.indices)
+    target = Access(entry.total.target.variable.beside("others"), entry.total.target.indices)
     return replace(entry.total, target=target, excluding=((entry.index, place),))
 
 

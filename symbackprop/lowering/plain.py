@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from symbackprop.equations import Adjoint, Derivation, Equation, Variable, accesses_of
@@ -90,7 +90,7 @@ def plain_program(network: Network, derivation: Derivation, named: bool = False)
         lowering.values[variable] = lowering.full(variable)
     check_values(lowering.graph.nodes)
     made = _Assignments(network, lowering, sources)
-    made.names[lowering.values[network.output.bar()].value.number] = "d_output"
+    made.given[lowering.values[network.output.bar()].value.number] = "d_output"
     results = [lowering.values[v].value for v in kept]
     gradients = {v: lowering.values[v].value for v in wanted}
     updated = {s.variable: lowering.values[s.updated].value for s in network.state if s.updated}
@@ -98,15 +98,13 @@ def plain_program(network: Network, derivation: Derivation, named: bool = False)
     fetched = {lowering.values[variable].value.number for variable in given}
     known = {v.number for v in results}
     saved = saved_values(forward, known, gradients.values(), fetched)
-    names = dict(made.names)
-    first = made.assign(forward, [*results, *saved])
-    forward_names = made.names
+    first, forward_names = made.assign(forward, [*results, *saved], made.given)
     available = {v.number for v in (*results, *saved)}
     chain = [lowering.values[v.bar()].value for v in kept if v.bar() in lowering.values]
     after = [v for v in reachable(gradients.values(), stop=available) if v.number not in available]
     kept_names = {n: name for n, name in forward_names.items() if n in available}
-    made.names = {**names, **kept_names}
-    second = made.assign(after, [*gradients.values(), *chain])
+    wanted_values = [*gradients.values(), *chain]
+    second, backward_names = made.assign(after, wanted_values, {**made.given, **kept_names})
     return PlainProgram(
         Layout(declared=declare(lowering.named(), lowering.graph.nodes)),
         first,
@@ -114,9 +112,9 @@ def plain_program(network: Network, derivation: Derivation, named: bool = False)
         tuple(value.number for value in saved),
         {v: lowering.values[v].value.number for v in kept},
         {v: value.number for v, value in gradients.items()},
-        frozenset(names),
+        frozenset(made.given),
         forward_names,
-        made.names,
+        backward_names,
         {number: variable.name for number, variable in made.variables.items()},
         updated,
     )
@@ -149,13 +147,11 @@ def _cost_program(
     results = (lowering.values[cost].value, lowering.full(wrt.bar()).value)
     check_values(lowering.graph.nodes)
     made = _Assignments(network, lowering, sources)
-    made.names[lowering.values[wrt].value.number] = name
-    names = dict(made.names)
+    made.given[lowering.values[wrt].value.number] = name
     functions = []
     for result in results:
-        made.names = dict(names)
-        assignments = made.assign(reachable([result]), [])
-        functions.append(HeadFunction(assignments, result, made.names))
+        assignments, names = made.assign(reachable([result]), [], made.given)
+        functions.append(HeadFunction(assignments, result, names))
     layout = Layout(declared=declare(lowering.named(), lowering.graph.nodes))
     variables = {number: variable.name for number, variable in made.variables.items()}
     return HeadProgram(target, layout, functions[0], functions[1], variables)
@@ -167,38 +163,52 @@ class _Assignments:
     def __init__(self, network: Network, lowering: Lowering, sources: Sources) -> None:
         self.positions = {layer.owner: layer.position for layer in network.layers}
         self.sources = sources
-        self.names: dict[int, str] = {}
+        self.given: dict[int, str] = {}
         self.variables: dict[int, Variable] = {}
         for variable, labelled in lowering.values.items():
-            if not variable.symbol.startswith("_"):
+            if not variable.made:
                 self.variables.setdefault(labelled.value.number, variable)
             if labelled.value.operation == "input":
-                self.names[labelled.value.number] = variable.name
+                self.given[labelled.value.number] = variable.name
 
-    def assign(self, values: Sequence[Value], named: Iterable[Value]) -> tuple[Assignment, ...]:
-        """Return assignments for the named values, and for those read more than once."""
+    def assign(
+        self, values: Sequence[Value], named: Iterable[Value], known: Mapping[int, str]
+    ) -> tuple[tuple[Assignment, ...], dict[int, str]]:
+        """Return assignments for the named values, and for those read more than once.
+
+        Args:
+            values: in order.
+            named: those that get a name in any case.
+            known: names by value number that stand already.
+
+        Returns:
+            The assignments, and all names by value number.
+        """
+        names = dict(known)
+        taken = {*names.values(), *(variable.name for variable in self.variables.values())}
         results = {value.number for value in named if value.operation != "input"}
         chosen = shared(values)
         assignments = []
         for value in values:
             shown = value.operation not in FREE and value.number in chosen
             if shown or value.number in results or value.operation in IN_PLACE:
-                assignments.append(self._assignment(value))
-        return tuple(assignments)
+                assignments.append(self._assignment(value, names, taken))
+        return tuple(assignments), names
 
-    def _assignment(self, value: Value) -> Assignment:
+    def _assignment(self, value: Value, names: dict[int, str], taken: set[str]) -> Assignment:
         own = self.variables.get(value.number)
         source, variable = self.sources.of.get(value.number, (None, None))
         owner = own or variable
-        if value.number not in self.names:
-            self.names[value.number] = own.name if own else self._temporary(value, variable)
+        if value.number not in names:
+            names[value.number] = own.name if own else _temporary(value, variable, taken)
+            taken.add(names[value.number])
         position = self.positions.get(owner.owner, 0) if owner else 0
-        return Assignment(value, self.names[value.number], own, source, position)
+        return Assignment(value, names[value.number], own, source, position)
 
-    def _temporary(self, value: Value, variable: Variable | None) -> str:
-        stem = Variable(STEMS.get(value.operation, "t"), variable.owner if variable else "").name
-        taken = set(self.names.values()) | {v.name for v in self.variables.values()}
-        return unused(stem, taken)
+
+def _temporary(value: Value, variable: Variable | None, taken: Container[str]) -> str:
+    stem = Variable(STEMS.get(value.operation, "t"), variable.owner if variable else "").name
+    return unused(stem, taken)
 
 
 def shared(values: Sequence[Value]) -> set[int]:

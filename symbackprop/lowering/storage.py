@@ -354,16 +354,16 @@ class _Planner:
         owner = source[1].owner if source else ""
         if home is None:
             cost = [variable for variable in self.outputs.get(key, []) if not variable.adjoint]
-            made = [v for v in cost if v.symbol.startswith("_")]  # by a penalty
+            made = [v for v in cost if v.made]  # by a penalty
             number = cost[0] if cost and not made else Variable("penalty" if made else "t", owner)
             return unused(number.name, taken)
         if home.name:
             return home.name
-        named = [v for v in home.variables if not v.symbol.startswith("_")]
+        named = [v for v in home.variables if not v.made]
         derived = [v for v in home.variables if _WORD.match(v.symbol)]
         stem = {"bool": "mask", "index": "at", "float": home.stem}[home.kind]
         variable = [Variable(stem, owner), *derived, *named][-1]
-        stem = replace(variable, symbol=variable.symbol.lstrip("_")).name
+        stem = replace(variable, symbol=variable.letters).name
         home.name = home.gradient.name if home.gradient else unused(stem, taken)
         return home.name
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Literal
 
@@ -20,25 +20,8 @@ from symbackprop.render.counting import counts_from_zero
 from symbackprop.render.document import CodeLines
 from symbackprop.render.groups import Group, layer_groups
 from symbackprop.render.inner import inner_equations
-from symbackprop.render.notation import Notation
+from symbackprop.render.notation import Choice, Notation
 from symbackprop.render.setting import Setting
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What a reader asks for.
-
-    Attributes:
-        notation: how formulas are written.
-        form: per unit, as matrices, or both.
-        layout: of the matrices: samples as rows, as columns, or both.
-        wrt: names of the parameters whose gradients are shown; all where it is empty.
-    """
-
-    notation: Notation = field(default_factory=Notation)
-    form: Literal["units", "matrix", "both"] = "both"
-    layout: Literal["rows", "columns", "both"] = "both"
-    wrt: tuple[str, ...] = ()
 
 
 class Context:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, get_args, get_type_hints
 
 from symbackprop.errors import SymbackpropError, allowed
@@ -30,6 +30,23 @@ class Notation:
     weights: Literal["output-first", "input-first"] = "output-first"
     transpose: Literal["top", "T"] = "top"
     first: Literal["1", "0"] = "1"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a reader asks for.
+
+    Attributes:
+        notation: how formulas are written.
+        form: per unit, as matrices, or both.
+        layout: of the matrices: samples as rows, as columns, or both.
+        wrt: names of the parameters whose gradients are shown; all where it is empty.
+    """
+
+    notation: Notation = field(default_factory=Notation)
+    form: Literal["units", "matrix", "both"] = "both"
+    layout: Literal["rows", "columns", "both"] = "both"
+    wrt: tuple[str, ...] = ()
 
 
 def read_notation(settings: Iterable[str]) -> Notation:

@@ -12,9 +12,10 @@ from symbackprop.emit import Emitted
 from symbackprop.render import arrays, losses, units
 from symbackprop.render.batch import batch
 from symbackprop.render.computed import computed
-from symbackprop.render.context import Choice, Context
+from symbackprop.render.context import Context
 from symbackprop.render.document import Display, Document, Listing, Paragraph, Section
 from symbackprop.render.modes import evaluation
+from symbackprop.render.notation import Choice
 from symbackprop.render.picture import picture
 from symbackprop.scalar import COMPARISONS, Apply, walk
 
