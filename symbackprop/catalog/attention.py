@@ -119,7 +119,7 @@ ENTRIES = (
     ),
     written_layer(
         _multi_head,
-        Reading(((16, 64),), {"heads": 4}),
+        Reading(((6, 8),), {"heads": 2}),
         name="multi_head_attention",
         doc="Attention of several heads, each with its part of learned projections.",
         source="Vaswani et al. 2017, arXiv:1706.03762, section 3.2.2",

@@ -207,7 +207,7 @@ def _padded(reading: Reading) -> Body:
     margins = _margins(reading.fields["padding"], len(shape) - first)
     read, output, inside = list(letters), list(extents), []
     for axis, (before, after) in enumerate(margins, start=first):
-        read[axis] = plus(letters[axis], -before)
+        read[axis] = plus(letters[axis] if before or not after else f"0 + {letters[axis]}", -before)
         output[axis] = plus(extents[axis], before + after)
         inside += [f"{letters[axis]} >= {before}"] if before else []
         inside += [f"{letters[axis]} < {plus(extents[axis], before)}"] if after else []

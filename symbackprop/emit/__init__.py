@@ -100,7 +100,7 @@ def _require_determined(network: Network) -> None:
         raise SymbackpropError(
             f"the size {network.named_sizes[0]} is left open; code needs numbers"
         )
-    if not network.parameters:
+    if network.heads and not network.parameters:
         raise SymbackpropError("the network has no parameters: add a layer that learns")
 
 
@@ -187,6 +187,7 @@ class _Writer:
             "functions": sorted(self.shared.functions),
             "tables": tables(network, self.equal),
             "fans": fans(network),
+            "learns": bool(network.parameters),
             **input_context(network),
             "varies": network.varies,
             "state": state_table(network),

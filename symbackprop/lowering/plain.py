@@ -76,18 +76,20 @@ def plain_program(network: Network, derivation: Derivation, named: bool = False)
     lowering, sources = Lowering(handed_on=frozenset(kept)), Sources()
     if named:
         lowering.apart.update(kept, (variable.bar() for variable in kept))
-    given = (*network.draws, *(s.variable for s in network.state))
+    held = (*network.draws, *(s.variable for s in network.state))
     for variable in (
         *network.inputs,
         *(p.variable for p in network.parameters),
-        *given,
+        *held,
         network.output.bar(),
     ):
         lowering.input(variable)
     lower_layers(lowering, derivation, sources)
     wanted = [v.bar() for v in network.varied if v.bar() in lowering.values]
     for variable in (*kept, *wanted):
-        lowering.values[variable] = lowering.full(variable)
+        value = lowering.full(variable)
+        given = value.value.operation == "input"  # a result is never the caller's own array
+        lowering.values[variable] = lowering.graph.node("number", [value]) if given else value
     check_values(lowering.graph.nodes)
     made = _Assignments(network, lowering, sources)
     made.given[lowering.values[network.output.bar()].value.number] = "d_output"
@@ -95,7 +97,7 @@ def plain_program(network: Network, derivation: Derivation, named: bool = False)
     gradients = {v: lowering.values[v].value for v in wanted}
     updated = {s.variable: lowering.values[s.updated].value for s in network.state if s.updated}
     forward = reachable([*results, *updated.values()])
-    fetched = {lowering.values[variable].value.number for variable in given}
+    fetched = {lowering.values[variable].value.number for variable in held}
     known = {v.number for v in results}
     saved = saved_values(forward, known, gradients.values(), fetched)
     first, forward_names = made.assign(forward, [*results, *saved], made.given)
