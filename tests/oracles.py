@@ -139,44 +139,52 @@ class Point:
     cotangent: np.ndarray
 
 
-def errors_on_fifty_digits(text, point):
+def errors_on_fifty_digits(text, point, held=dict):
     """Return by path and tensor how far gradients are from differences, both on fifty digits.
 
     Relative to the tensor's largest number, or to 1e-8 of the largest of all.
+
+    Args:
+        text: of the module.
+        point: where.
+        held: gives the keywords of a call, with draws and running statistics held.
     """
     module = fifty_digits(text)
     params = module.initialize(0, dtype=object)
     for name, value in params.items():
         value[...] = _exact(point.params[name])
-    arrays = {**params, "x": _exact(point.x)}
+    x = _exact(point.x)
+    arrays = params if x.dtype.kind in "iu" else {**params, "x": x}
     cotangent = _exact(point.cotangent)
 
-    def plain(x):
-        return (module.forward(params, x)[0] * cotangent).sum()
+    def call(function, *arguments, **keywords):
+        fixed = {k: _held_exactly(v) for k, v in held().items()}
+        return getattr(module, function)(params, *arguments, **fixed, **keywords)
 
-    _, cache = module.forward(params, arrays["x"])
+    def plain():
+        return (call("forward", x)[0] * cotangent).sum()
+
+    _, cache = call("forward", x)
     gradients = module.backward(params, cache, cotangent)
     found = {"backward": _errors(plain, arrays, gradients)}
     if point.y is None:
         return found
     y = _exact(point.y)
 
-    def value(x):
-        return module.loss_and_gradients(params, x, y)[0]
+    def value():
+        return call("loss_and_gradients", x, y)[0]
 
-    def value_by_layers(x):
-        return module.loss(module.forward(params, x)[0], y)
-
-    def by_layers(output):
-        return module.loss(output, y)
-
-    _, gradients = module.loss_and_gradients(params, arrays["x"], y, input_gradient=True)
+    _, gradients = call("loss_and_gradients", x, y, input_gradient=True)
     found["training"] = _errors(value, arrays, gradients)
-    output, _ = module.forward(params, arrays["x"])
+    output, _ = call("forward", x)
     gradient = {"x": module.loss_gradient(output, y)}
-    found["loss_gradient"] = _errors(by_layers, {"x": output}, gradient)
-    found["value"] = {"": abs(value(arrays["x"]) - value_by_layers(arrays["x"]))}
+    found["loss_gradient"] = _errors(lambda: module.loss(output, y), {"x": output}, gradient)
+    found["value"] = {"": abs(value() - module.loss(call("forward", x)[0], y))}
     return found
+
+
+def _held_exactly(value):
+    return {k: _exact(v) for k, v in value.items()} if isinstance(value, dict) else value
 
 
 def _errors(function, arrays, gradients):
@@ -186,9 +194,9 @@ def _errors(function, arrays, gradients):
         for place in np.ndindex(array.shape):
             kept = array[place]
             array[place] = kept + step
-            above = function(arrays["x"])
+            above = function()
             array[place] = kept - step
-            below = function(arrays["x"])
+            below = function()
             array[place] = kept
             numeric[name][place] = (above - below) / (2 * step)
     largest = {name: max(map(abs, value.flat), default=0) for name, value in numeric.items()}
