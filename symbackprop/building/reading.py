@@ -36,7 +36,10 @@ def as_used(entry: Layer, given: Mapping[str, Any], sources: Sequence[Variable])
     if entry.written:
         _check_count(entry, len(sources) - sum(bool(fields[name]) for name in entry.named))
     shapes = tuple(tuple(axis.extent for axis in source.axes[1:]) for source in sources)
-    return entry.at(Reading(shapes, fields))
+    try:
+        return entry.at(Reading(shapes, fields))
+    except SymbackpropError as error:
+        raise _with_shapes(error, sources) from None
 
 
 def _check_count(entry: Layer, count: int) -> None:
@@ -91,6 +94,19 @@ def scope_of(
     Raises:
         SymbackpropError: shapes that do not fit.
     """
+    try:
+        return _scope(definition, given, sources, owner, shared)
+    except SymbackpropError as error:
+        raise _with_shapes(error, sources) from None
+
+
+def _scope(
+    definition: Layer,
+    given: Mapping[str, Any],
+    sources: Sequence[Variable],
+    owner: str,
+    shared: Mapping[str, Variable],
+) -> Scope:
     fields = _fields(definition, given)
     extents, leading = _extents(definition, sources)
     numbers: dict[str, Expression | None] = {
@@ -159,6 +175,13 @@ def _alike(one: Sequence[Index], other: Sequence[Index]) -> bool:
     return len(one) == len(other) and all(
         same_extent(a.extent, b.extent) for a, b in zip(one, other, strict=True)
     )
+
+
+def _with_shapes(error: SymbackpropError, sources: Sequence[Variable]) -> SymbackpropError:
+    """Return the error with the shapes that are read, where it does not say them."""
+    if any(shape_text(source.axes) in str(error) for source in sources):
+        return error
+    return SymbackpropError(f"{error}; it reads {_shapes(sources)}")
 
 
 def _shapes(sources: Sequence[Variable]) -> str:

@@ -14,6 +14,8 @@ def _embedding(reading: Reading) -> Body:
     shape, extents, _ = one_value(reading)
     count, padding = reading.fields["num_embeddings"], reading.fields["padding_idx"]
     letters = index_letters(len(shape) + 1)
+    if len(letters) <= len(shape):
+        raise SymbackpropError(f"embedding reads samples of at most {len(letters) - 1} axes")
     x, place = f"x[{', '.join(letters[:-1])}]", f"[{', '.join(letters)}]"
     row = f"E[{x}, {letters[-1]}]"
     if padding is None:
