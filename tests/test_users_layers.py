@@ -167,3 +167,28 @@ def test_a_definition_in_python():
     network = build_network(Architecture("net", (3,), (use,), definitions=(own,)))
     module = module_of(generate(network).text)
     check_against(module, (3,), lambda p, x: x @ p["W"] / (1 + (x**2).sum(1, True)).sqrt())
+
+
+# Gradients that are parts of another array, of axes seen otherwise.
+PARTS = {
+    "digits": ('W = ["3", "2"]', ["z[i] = x[i] * W[i // 2, i % 2]"]),
+    "digits, the last first": ('W = ["2", "3"]', ["z[i] = x[i] * W[i % 2, i // 2]"]),
+    "slice": ('W = ["8"]', ["z[i] = x[i] * W[i + 1]"]),
+    "backwards": ('W = ["6"], V = ["6"]', ["z[i] = x[i] * W[5 - i] + V[i]"]),
+    "side by side": (
+        'W = ["4"], V = ["2"]',
+        ["w[i] = padded(W[0 + i]) + padded(V[i - 4])", "z[i] = x[i] * w[i]"],
+    ),
+}
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_parameter_is_read_part_by_part(part):
+    parameters, equations = PARTS[part]
+    definition = (
+        '[[define]]\nkind = "layer"\nname = "own"\noutput = ["6"]\nranges = { i = "6" }\n'
+        f"parameters = {{ {parameters} }}\nequations = {equations}\n"
+    )
+    network = build_network(read_toml(text_of(definition, (6,), ""), "own.toml"))
+    errors = module_of(generate(network).text).gradient_check()
+    assert max(errors.values()) < 1e-6

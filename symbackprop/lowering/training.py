@@ -29,6 +29,7 @@ from symbackprop.lowering.lower import Lowering
 from symbackprop.lowering.plain import FREE, IN_PLACE, Sources, lower_layers
 from symbackprop.lowering.spans import covers, span_of
 from symbackprop.lowering.values import Labelled, Value, ValueGraph, reachable
+from symbackprop.lowering.views import VIEWS
 from symbackprop.network import BATCH, Head, Network
 from symbackprop.scalar import ONE, Apply, Slot, walk
 
@@ -176,7 +177,7 @@ def _head(
     lowering.input(head.target)
     lower_layers(lowering, derivation, sources)
     bars = [v.bar() for v in wanted if v.bar() in lowering.values]
-    ends = {bar: lowering.full(bar) for bar in bars}
+    ends = {bar: _written(lowering.full(bar), lowering) for bar in bars}
     for bar in bars:
         del lowering.values[bar]
     found = {head.cost: lowering.values[head.cost].value}
@@ -185,7 +186,14 @@ def _head(
 
 def _gradients(lowering: Lowering, variables: Sequence[Variable]) -> dict[Variable, Value]:
     present = [v.bar() for v in variables if v.bar() in lowering.values]
-    return {variable: lowering.full(variable).value for variable in present}
+    return {variable: _written(lowering.full(variable), lowering).value for variable in present}
+
+
+def _written(value: Labelled, lowering: Lowering) -> Labelled:
+    """Return the value as one with memory of its own: a parameter's gradient has its place."""
+    if value.value.operation in VIEWS:
+        return lowering.graph.node("number", [value], attribute="own")
+    return value
 
 
 def _penalties(
