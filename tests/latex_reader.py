@@ -64,6 +64,8 @@ class Vocabulary:
     first: int = 1
     cost: str = "L"
     partials: Mapping[str, Any] = field(default_factory=dict)  # of "above/below", at both places
+    lengths: Mapping[str, int] = field(default_factory=dict)  # of letters, as a line tells them
+    outside: bool = False  # whether reads outside are 0, under a maximum less than any number
 
 
 def tokens(text: str) -> list[str]:
@@ -390,16 +392,29 @@ def _axes(tree: Any, letter: str, arrays: Mapping[str, Array]) -> Iterator[int]:
             yield from _axes(part, letter, arrays)
 
 
+NOTHING = {"max": -MP.inf, "argmax": -MP.inf, "min": MP.inf, "argmin": MP.inf}
+
+
 class Work:
     """Works trees out, numbers to 60 digits."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self.known = vocabulary
+        self._nothing: Any = 0  # what a read outside gives
 
-    def points(self, tree: tuple, other: tuple = ()) -> Iterator[dict[str, int]]:
-        """Every value of the indices of a read or a partial; ``other`` may have their axes."""
-        names = letters(tree)
-        sizes = [_axis((tree, other), name, self.known.arrays) for name in names]
+    def points(
+        self, tree: tuple, other: tuple = (), lengths: Mapping[str, int] | None = None
+    ) -> Iterator[dict[str, int]]:
+        """Every value of the indices of a read or a partial; ``other`` may have their axes.
+
+        ``lengths`` are those of indices that are known, along whatever axis they run.
+        """
+        names, told, arrays = letters(tree), lengths or {}, self.known.arrays
+        own = [next(_axes((tree, other), name, arrays), None) for name in names]
+        sizes = [
+            told.get(name) or size or _axis((tree, other), name, arrays)
+            for name, size in zip(names, own, strict=True)
+        ]
         for point in product(*(range(size) for size in sizes)):
             yield {name: at + self.known.first for name, at in zip(names, point, strict=True)}
 
@@ -485,6 +500,8 @@ class Work:
         array = self.known.arrays[name]
         place = tuple(int(v) - self.known.first for v in self._values(at, places))
         if not all(0 <= p < size for p, size in zip(place, array.values.shape, strict=True)):
+            if self.known.outside:
+                return self._nothing
             raise UnreadableError(f"{name} has no place {place}")
         value = array.values[place]
         return int(value) + self.known.first if array.integer else MP.convert(value)
@@ -504,7 +521,9 @@ class Work:
             here = dict(zip(bound, point, strict=True))
             if all(here[letter] != self.value(place, at) for letter, place in out):
                 where.append(here)
+        before, self._nothing = self._nothing, NOTHING.get(sign, 0)
         values = [self.value(body, {**at, **here}) for here in where]
+        self._nothing = before
         if sign in ("argmax", "argmin"):
             chosen = values.index(max(values) if sign == "argmax" else min(values))
             return where[chosen][bound[0]] if len(bound) == 1 else chosen
@@ -512,6 +531,8 @@ class Work:
 
     def _range(self, at, *limits):
         letter, start, top, body = limits
+        if start is None and letter in self.known.lengths:
+            return range(self.known.first, self.known.first + self.known.lengths[letter])
         if start is None:
             size = _axis(body, letter, self.known.arrays)
             return range(self.known.first, self.known.first + size)

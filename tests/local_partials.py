@@ -43,6 +43,9 @@ class LocalPartials(Mapping):
 
     def _at(self, consumer, variable, where, which, held):
         place = _with_sample(variable, which[::-1] if variable in self._swapped else which)
+        size = self._known[variable.name].shape
+        if not all(0 <= p < extent for p, extent in zip(place, size, strict=True)):
+            return MP.nan  # there is no such place, and nothing to tell
         key = consumer, variable, place, held
         if key not in self._found:
             up, down = (self._moved(consumer, variable, place, s, held) for s in (STEP, -STEP))

@@ -114,12 +114,16 @@ def is_number(value) -> bool:
     return not isinstance(value, MP.mpc) and bool(MP.isfinite(value))
 
 
-def difference(left: str, right: str, known: Vocabulary) -> tuple[object, int]:
-    """The largest relative difference of two printed sides, and at how many places."""
+def difference(left: str, right: str, known: Vocabulary, limits: str = "") -> tuple[object, int]:
+    """The largest relative difference of two printed sides, and at how many places.
+
+    ``limits`` are the ranges of indices that are printed beside them.
+    """
     target, formula = read(left, known), read(right, known)
     assert target[0] in ("read", "partial"), left
     work, worst, count = Work(known), MP.mpf(0), 0
-    for at in work.points(target, formula):
+    known.lengths = _lengths(limits, work)
+    for at in work.points(target, formula, known.lengths):
         expected = work.value(target, at)
         if not is_number(expected):
             continue
@@ -129,6 +133,16 @@ def difference(left: str, right: str, known: Vocabulary) -> tuple[object, int]:
         worst = max(worst, abs(found - expected) / (1 + abs(expected)))
         count += 1
     return worst, count
+
+
+def _lengths(limits: str, work: Work) -> dict[str, int]:
+    """How many values each index has by its printed range."""
+    found = {}
+    for piece in filter(None, re.split(r";\\; ", limits)):
+        letter, _, values = piece.partition(" = ")
+        last = work.value(read(values.split(",")[-1], work.known), {})
+        found[letter] = int(last) - work.known.first + 1
+    return found
 
 
 def bare(text: str) -> str:

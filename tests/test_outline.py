@@ -487,7 +487,8 @@ equations = ["a[i] = exp(z[i]) / total(j, exp(z[j]))"]
     def test_a_class_index_has_a_delta(self, described) -> None:
         loss = '{ name = "cross_entropy_with_logits", label_smoothing = 0.125 }'
         said = lines(described(f"loss = {loss}"))
-        assert "∂L/∂pᵢ = ∂L/∂u − 7/8 · δ_{iy}    i = 1, 2" in said
+        assert "∂L/∂pᵢ = ∂L/∂u · ∂u/∂pᵢ + (∂L/∂pᵢ)ᵤ    i = 1, 2" in said
+        assert "∂L/∂pᵢ = ∂L/∂u − 7/8 · δ_{iy}" in said
         assert not any("∂L/∂L" in line for line in said)
 
     def test_a_weighted_mean_is_told_from_a_plain_one(self, described) -> None:

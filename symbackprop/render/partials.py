@@ -19,6 +19,7 @@ from symbackprop.render.typeset import Fenced, Math, Script, listed
 LOCAL_PARTIAL = "local partial"
 OWN_VALUE = "in terms of its own value"
 _ELSEWHERE = "the other entries are 0"
+_INSIDE = "where that place is not outside"
 
 
 def partials(context: Context, setting: Setting, totals: Sequence[Total]) -> Iterator[Line]:
@@ -52,8 +53,11 @@ def _lines(
     condition = ranges(setting, held, names)
     right = whole_partial(setting, shares, names)
     reason = _held(context, setting, total, first)
+    clauses = [_INSIDE] if first.access.fill else []
     if shares == group and not covers(first.access):
-        reason = (*reason, *(("; ",) if reason else ()), _ELSEWHERE)
+        clauses.append(_ELSEWHERE)
+    for clause in clauses:
+        reason = (*reason, *(("; ",) if reason else ()), clause)
     yield Line(left, right, condition=condition, rule=LOCAL_PARTIAL, reason=reason)
     closed = context.textbook.closed.get(first)
     if closed is not None:
@@ -63,7 +67,8 @@ def _lines(
 def covers(access: Access) -> bool:
     """Whether the places read are all that the variable has, each once."""
     axes = (axis.extent for axis in access.variable.axes)
-    pairs = [(p, e) for p, e in zip(access.indices, axes, strict=True) if e != 1]
+    places = zip(access.indices, axes, strict=True)
+    pairs = [(p, e) for p, e in places if e != 1 or access.fill]
     bare = all(isinstance(place, Index) and place.extent == extent for place, extent in pairs)
     return bare and len({place for place, _ in pairs}) == len(pairs)
 

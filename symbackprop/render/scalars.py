@@ -290,6 +290,8 @@ def _joined(parts: Sequence[Math], sign: Operator, least: int) -> Math:
 
 def _where(parts: Sequence[Math]) -> Math:
     condition, chosen, otherwise = parts
+    if (chosen, otherwise) == (Numeral("1"), Numeral("0")):
+        return condition
     rest = otherwise.rows if isinstance(otherwise, Cases) else ((enclosed(otherwise), None),)
     return Cases(((enclosed(chosen), condition), *rest))
 

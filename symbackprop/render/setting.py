@@ -249,7 +249,7 @@ class Setting(Symbols):
             whole = isinstance(place, Index) and place.extent == axis.extent
             if isinstance(place, Index) and whole and place not in scope:
                 scope[place] = names[axis]
-            elif axis.extent != 1:
+            elif axis.extent != 1 or term.target.fill:
                 scattered.append((axis, place))
         self._add_names(term.space, scope, names.values())
         return scope, scattered

@@ -8,6 +8,8 @@ from typing import Literal
 
 from symbackprop.calculus.closed import merged
 from symbackprop.calculus.derive import contract
+from symbackprop.calculus.gather import Gathered, gathered
+from symbackprop.calculus.occurrences import whole
 from symbackprop.calculus.totals import Share, Total, aligned
 from symbackprop.equations import (
     Access,
@@ -45,6 +47,7 @@ from symbackprop.scalar import ONE
 CHAIN_RULE = "chain rule"
 TOTAL_DERIVATIVE = "total derivative"
 SUBSTITUTION = "substitution"
+SOLVED = "indices solved for"
 FORMS = {"values": "Targets of the output's own shape", "indices": "Targets as class indices"}
 
 
@@ -61,8 +64,17 @@ def equation_line(setting: Setting, equation: Equation, *, reason: Inlines = ())
     """Return an equation with the ranges of its free indices."""
     names: Names = {}
     left, right = setting.equation(equation, names)
-    condition = ranges(setting, equation.free, names)
+    condition = ranges(setting, (*equation.free, *_unlimited(equation)), names)
     return Line(left, right, condition=condition, reason=reason)
+
+
+def _unlimited(equation: Equation) -> list[Index]:
+    """Return the indices of a maximum whose range neither a sign nor an axis tells."""
+    if equation.reduction in (None, "total", "product"):
+        return []
+    reads = (operand for operand in equation.operands if isinstance(operand, Access))
+    bare = {place for read in reads for place in read.indices if isinstance(place, Index)}
+    return [index for index in equation.reduced if index not in bare]
 
 
 def adjoint_line(
@@ -93,7 +105,7 @@ def total_display(context: Context, setting: Setting, total: Total) -> Display:
     if not total.shares:
         lines: Iterable[Line] = _nothing(setting, total)
     elif not all(covers(share.access) for share in total.shares):
-        lines = [written_out(context, setting, total, TOTAL_DERIVATIVE)]
+        lines = _by_place(context, setting, total)
     elif len(total.shares) == 1:
         lines = _single(context, setting, total)
     else:
@@ -108,10 +120,40 @@ def total_display(context: Context, setting: Setting, total: Total) -> Display:
 
 def written_out(context: Context, setting: Setting, total: Total, rule: str) -> Line:
     """Return a total derivative in one line, with deltas for what reads some places only."""
+    return adjoint_line(setting, _written(context, setting, total), rule=rule)
+
+
+def _written(context: Context, setting: Setting, total: Total) -> Adjoint:
+    """Return a total derivative as the sum of its terms, famous forms put in."""
     closed = (context.textbook.closed.get(share, share) for share in total.shares)
-    terms = tuple(contract(_term(setting, share)) for share in closed)
-    adjoint = Adjoint(total.variable, terms)
-    return adjoint_line(setting, adjoint, rule=rule)
+    return Adjoint(total.variable, tuple(contract(_term(setting, share)) for share in closed))
+
+
+def _by_place(context: Context, setting: Setting, total: Total) -> Iterator[Line]:
+    """Yield the sum over consumers that read some places: at any place, with deltas, without."""
+    groups = by_consumer(total.shares)
+    own = [aligned(whole(group)[0]) for group in groups]
+    yield _over_consumers(context, setting, total, own, those=True)
+    written = _written(context, setting, total)
+    yield _continued(adjoint_line(setting, written, rule=LOCAL_PARTIAL))
+    found = [gathered(term) or term for term in written.terms]
+    moved = [form for form in found if isinstance(form, Gathered)]
+    if moved and not any(map(_has_delta, found)):
+        terms = tuple(form.term if isinstance(form, Gathered) else form for form in found)
+        symbols = dict.fromkeys(setting.variable(a.variable) for g in moved for a in g.outside)
+        outside = [piece for symbol in symbols for piece in (" and ", symbol)][1:]
+        reason: Inlines = (*outside, " count" if len(symbols) > 1 else " counts", " as 0 outside")
+        reason = ("each δ leaves one summand; ", *reason)
+        line = adjoint_line(setting, Adjoint(total.variable, terms), rule=SOLVED, reason=reason)
+        yield _continued(line)
+
+
+def _continued(line: Line) -> Line:
+    return replace(line, left=None, condition=None)
+
+
+def _has_delta(found: Gathered | Term) -> bool:
+    return isinstance(found, Term) and not covers(found.target)
 
 
 def _seeded(setting: Setting, share: Share, symbol: Math, names: Names) -> Math:
@@ -200,21 +242,46 @@ def _shared(share: Share) -> tuple[Index, ...]:
     return tuple(i for i in share.summed if i in share.equation.free and i.extent != 1)
 
 
-def _feeds(setting: Setting, shares: Sequence[Share], names: Names) -> Inlines:
+def _feeds(
+    setting: Setting, shares: Sequence[Share], names: Names, which: str = "every "
+) -> Inlines:
     """Return which units a value feeds."""
     place = setting.access(shares[0].access, names)
     words: list[Inlines] = []
     for share in shares:
         unit = setting.access(share.equation.target, names)
-        words.append(("every ", unit) if names.keys() & _shared(share) else (unit,))
+        words.append((which, unit) if names.keys() & _shared(share) else (unit,))
     alone = len(shares) == 1 and not names.keys() & _shared(shares[0])
     joined = [piece for word in words for piece in (" and ", *word)][1:]
-    return (place, " feeds ", *joined, *((" alone",) if alone else ()))
+    that = (" that read it",) if any(word[0] == "those " for word in words) else ()
+    return (place, " feeds ", *joined, *((" alone",) if alone else that))
 
 
 def _several(context: Context, setting: Setting, total: Total) -> Iterator[Line]:
     """Yield the sum over all consumers of a variable, in the variable's own indices."""
     own = [aligned(as_wholes(group)[0]) for group in by_consumer(total.shares)]
+    yield _over_consumers(context, setting, total, own)
+    names: Names = setting.names(total.variable.axes)
+    closed = [context.textbook.closed.get(share, share) for share in total.shares]
+    terms = [
+        setting.term(_term(setting, share), _with(setting, share, names))
+        for share in map(aligned, closed)
+    ]
+    yield Line(None, scalars.added(terms), rule=LOCAL_PARTIAL)
+
+
+def _over_consumers(
+    context: Context, setting: Setting, total: Total, own: Sequence[Share], *, those: bool = False
+) -> Line:
+    """Return the chain rule as a sum over all consumers, a share for each.
+
+    Args:
+        context: of the document.
+        setting: of the formulas.
+        total: the derivative.
+        own: the consumers' partials at any place of the variable.
+        those: whether a place feeds some units of a consumer, not every one.
+    """
     names: Names = setting.names(total.variable.axes)
     products = []
     for share in own:
@@ -223,19 +290,14 @@ def _several(context: Context, setting: Setting, total: Total) -> Iterator[Line]
         seeded = _seeded(setting, share, symbol, letters)
         products.append(setting.total(_shared(share), seeded, letters))
     target = Access(total.variable.bar(), total.variable.axes)
-    yield Line(
+    told = _with(setting, own[-1], _with(setting, own[0], names))
+    return Line(
         setting.access(target, names),
         scalars.added(products),
         condition=ranges(setting, total.variable.axes, names),
         rule=TOTAL_DERIVATIVE,
-        reason=_feeds(setting, own, _with(setting, own[-1], _with(setting, own[0], names))),
+        reason=_feeds(setting, own, told, "those " if those else "every "),
     )
-    closed = [context.textbook.closed.get(share, share) for share in total.shares]
-    terms = [
-        setting.term(_term(setting, share), _with(setting, share, names))
-        for share in map(aligned, closed)
-    ]
-    yield Line(None, scalars.added(terms), rule=LOCAL_PARTIAL)
 
 
 def _with(setting: Setting, share: Share, names: Names) -> Names:

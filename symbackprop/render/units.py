@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
+
 from symbackprop.calculus.textbook import Jacobian
-from symbackprop.equations import Adjoint, Variable
+from symbackprop.calculus.totals import Total
+from symbackprop.equations import Access, Adjoint, Equation, Fill, Variable
 from symbackprop.render import losses
 from symbackprop.render.context import Context
 from symbackprop.render.document import (
@@ -22,8 +25,16 @@ from symbackprop.render.shares import (
     CHAIN_RULE,
     adjoint_line,
     equation_display,
+    equation_line,
     total_display,
 )
+
+_FILLS: Mapping[Fill, str] = {
+    "zero": "0 outside its extents",
+    "-inf": "−∞ outside its extents, so that no maximum stands there",
+    "inf": "+∞ outside its extents, so that no minimum stands there",
+}
+_POSITION = "the position of the first such place, counted from 0, row by row"
 
 
 def forward(context: Context) -> Section:
@@ -35,10 +46,22 @@ def forward(context: Context) -> Section:
         if group.range is not None:
             opening = (*group.title, ", ", group.range, *_below(setting, group), ":")
         blocks.append(Paragraph(opening))
-        for equation in (*group.shown.equations, *group.shown.activation):
+        equations = (*group.shown.equations, *group.shown.activation)
+        for equation in equations:
             if not equation.target.variable.made:
                 blocks.append(equation_display(context, setting, equation))
+        blocks += _outside(setting, equations)
     return Section(("Forward",), "forward", tuple(blocks))
+
+
+def _outside(setting: Setting, equations: Iterable[Equation]) -> Iterator[Block]:
+    """Yield what reads outside of what is read give, where there can be any."""
+    operands = (operand for equation in equations for operand in equation.operands)
+    reads = (operand for operand in operands if isinstance(operand, Access))
+    filled = {(read.variable, read.fill) for read in reads if read.fill is not None}
+    for variable, fill in sorted(filled, key=lambda pair: (pair[0].name, pair[1])):
+        words = f" counts as {_FILLS[fill]}."
+        yield Paragraph((setting.variable(variable), words))
 
 
 def _below(setting: Setting, group: Group) -> Inlines:
@@ -55,7 +78,7 @@ def layer(context: Context, group: Group) -> Section | None:
         return None
     setting = context.setting(group)
     blocks: list[Block] = [Paragraph(_known(context, group, setting))]
-    local = tuple(partials(context, setting, totals))
+    local = (*_positions(context, setting, totals), *partials(context, setting, totals))
     blocks += [Display(local)] if local else []
     jacobian = context.textbook.jacobians.get(group.shown.preactivation or Variable(""))
     for total in totals:
@@ -65,6 +88,17 @@ def layer(context: Context, group: Group) -> Section | None:
             blocks += losses.collapse(context, total.variable)
     anchor = context.anchor("backward", f"layer-{group.shown.owner}")
     return Section(group.title, anchor, tuple(blocks), level=2)
+
+
+def _positions(context: Context, setting: Setting, totals: Iterable[Total]) -> Iterator[Line]:
+    """Yield the equations of the positions that partials read: of what is largest, or smallest."""
+    factors = (f for total in totals for share in total.shares for f in share.partial.factors)
+    operands = [operand for factor in factors for operand in factor.operands]
+    read = {operand.variable for operand in operands if isinstance(operand, Access)}
+    for equation in context.derivation.layers.equations:
+        variable = equation.target.variable
+        if variable.made and variable.integer and variable in read:
+            yield equation_line(setting, equation, reason=(_POSITION,))
 
 
 def _known(context: Context, group: Group, setting: Setting) -> Inlines:
