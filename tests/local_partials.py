@@ -68,5 +68,7 @@ def _read(equation: Equation) -> list[Variable]:
 
 
 def _with_sample(variable: Variable, place: tuple[int, ...]) -> tuple[int, ...]:
+    if len(place) == len(variable.axes):
+        return place
     left = iter(place)
     return tuple(0 if axis.role is Role.BATCH else next(left) for axis in variable.axes)

@@ -291,6 +291,10 @@ A, C = Named("a"), Named("c")
     ("expression", "expected"),
     [
         (Apply("divide", (number(Fraction(1, 2)), A)), r"\frac{1}{2 a}"),
+        (
+            Apply("multiply", (number(Fraction(1, 6)), Apply("sqrt", (number(6),)), A)),
+            r"\frac{1}{\sqrt{6}} a",
+        ),
         (Apply("divide", (number(Fraction(-3, 4)), A)), r"-\frac{3}{4 a}"),
         (apply("add", A, apply("negative", C)), "a - c"),
         (apply("add", A, Apply("add", (C, number(-1)))), "a + c - 1"),
@@ -304,7 +308,7 @@ A, C = Named("a"), Named("c")
         (apply("multiply", number(2), Apply("power", (number(3), A))), r"2 \cdot 3^{a}"),
         (
             Apply("multiply", (number(2), Number(Fraction(1, 3)), A)),
-            r"2 \cdot \frac{1}{3} a",
+            r"\frac{2}{3} a",
         ),
         (apply("divide", A, apply("multiply", number(2), C)), r"\frac{a}{2 c}"),
         (apply("divide", apply("negative", apply("add", A, C)), C), r"-\frac{a + c}{c}"),

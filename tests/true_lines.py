@@ -39,8 +39,9 @@ class Truth:
         self.equations = {e.target.variable: e for e in reversed(equations)}
         places = [e for e in derivation.layers.equations if e.reduction in ("argmax", "argmin")]
         self.equations |= {e.target.variable: e for e in places}
-        learned = [array.variable for array in network.parameters]
-        self.given = [*network.inputs, *learned, head.target, *network.constants]
+        given = [variable for layer in network.layers for variable in layer.given]
+        self.given = [*network.inputs, *given, head.target, *network.constants]
+        self.held = [v for v, e in self.equations.items() if e.held]
         self.context = Context(self.derivation, Choice(), None)
 
     def values(self, point):
@@ -53,24 +54,26 @@ class Truth:
 
     def known(self, *, batch: bool):
         """Return what printed names stand for: of one sample, or of the whole batch."""
-        head, sizes = self.loss.head, SIZES | {"N": 2 if batch else 1}
+        together = self.context.mixes_samples
+        head, sizes = self.loss.head, SIZES | {"N": 2 if batch or together else 1}
         point = random_point(self.given, sizes, signed=False, seed=3)
         known = evaluate([*self.equations.values()], self.values(point), sizes, DIGITS)
         totals = [*self.derivation.textbook.totals, *self.loss.totals]
         adjoints = [total.adjoint for total in totals]
         seeds = {head.sample.name: np.ones(extents(head.sample, sizes), dtype=object)}
-        if batch:
+        if batch or together:
             terms = tuple(share.partial for share in self.loss.batch.shares)
             seeds = accumulate([Adjoint(head.sample, terms)], known, {}, sizes, DIGITS)
         bars = accumulate(adjoints, known, seeds, sizes, DIGITS)
+        bars |= {v.name: 0 * np.ones(extents(v, sizes), dtype=object) for v in self.held}
         setting = self.context.setting(head=head, samples=batch, equations=self.loss.equations)
-        kept = (head.sample, head.cost) if batch else (head.sample,)
+        kept = (head.sample, head.cost) if batch or together else (head.sample,)
         shown = [v for v in self.equations if not v.made or v.integer]
         named = [v for v in (*shown, *self.given) if v != head.cost]
         shown = dict.fromkeys([*named, *kept])
         values = {v: known[v.name] for v in shown}
         values |= {v.bar(): bars[v.name] for v in shown if v.name in bars}
-        if batch:
+        if batch or together:
             values[head.sample.bar()] = seeds[head.sample.name]
         found = vocabulary(setting, values, sizes)
         if not batch:
@@ -78,9 +81,22 @@ class Truth:
             found.partials = LocalPartials(equations, known, setting, sizes, kept)
         return found
 
+    def evaluation(self):
+        """Return what names stand for outside training."""
+        network, sizes = self.derivation.network, SIZES | {"N": 2}
+        layers = network.evaluated().layers
+        equations = [e for layer in layers for e in (*layer.equations, *layer.activation)]
+        point = random_point(self.given, sizes, signed=False, seed=3)
+        known = evaluate(equations, point.arrays, sizes, DIGITS)
+        setting = self.context.setting(samples=self.context.mixes_samples)
+        named = [e.target.variable for e in equations if not e.target.variable.made]
+        values = {v: known[v.name] for v in (*named, *self.given) if v.name in known}
+        return vocabulary(setting, values, sizes)
+
     def in_code(self, *, loss: bool):
         """Return what the names stand for by the equations that the code computes."""
-        head, sizes = self.loss.head, SIZES | {"N": 1}
+        together = self.context.mixes_samples
+        head, sizes = self.loss.head, SIZES | {"N": 2 if together else 1}
         (derivation, *_) = self.derivation.heads
         point = random_point(self.given, sizes, signed=False, seed=3)
         forward = evaluate([*self.equations.values()], self.values(point), sizes, DIGITS)
@@ -117,7 +133,8 @@ def lines(document):
     for section in document.sections:
         if section.anchor.startswith("matrix"):
             continue
-        kind = {"batch": "batch", "computed": "layers"}.get(section.anchor, "sample")
+        kinds = {"batch": "batch", "computed": "layers", "evaluation": "evaluation"}
+        kind = kinds.get(section.anchor, "sample")
         for block in section.blocks:
             if section.anchor == "computed" and isinstance(block, Paragraph):
                 kind = "code" if str(block.content[0]).startswith("The loss of one") else kind
@@ -141,6 +158,8 @@ def differences(truth: Truth, document) -> dict[str, object]:
     """How far the sides of each line are apart, by what is allowed."""
     known = {kind: truth.known(batch=kind == "batch") for kind in ("sample", "batch")}
     known |= {"code": truth.in_code(loss=True), "layers": truth.in_code(loss=False)}
+    if truth.derivation.network.varies:
+        known["evaluation"] = truth.evaluation()
     for words in known.values():
         words.outside = any(clause in text(document) for clause in OUTSIDE)
     found = {}

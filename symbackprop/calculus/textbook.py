@@ -22,6 +22,7 @@ from symbackprop.calculus.closed import (
 )
 from symbackprop.calculus.derive import contract, derive
 from symbackprop.calculus.graph import needed
+from symbackprop.calculus.held import invariances
 from symbackprop.calculus.indices import compress
 from symbackprop.calculus.logarithms import unguarded
 from symbackprop.calculus.occurrences import DELTA, added_terms, joined, with_function
@@ -78,6 +79,7 @@ class Loss:
             Adjoint to Adjoint, of what the activation acts on, or of the network's output where
             the last layer has none. The cost's own adjoint is 1.
         batch: of the cost of one sample, in that of the batch.
+        invariances: as of the layers, with the sample's cost.
     """
 
     head: Head
@@ -86,6 +88,7 @@ class Loss:
     totals: tuple[Total, ...]
     collapse: tuple[Step, ...]
     batch: Total
+    invariances: dict[Variable, tuple[Step, ...]]
 
     @property
     def collapsed(self) -> Adjoint | None:
@@ -108,6 +111,7 @@ class Textbook:
         jacobians: of activations that couple units, by what they act on.
         losses: one for each form of the target.
         penalties: of every parameter that penalties are on, in the penalty.
+        invariances: why values of the layers may be held constant, as ``calculus.held`` finds.
     """
 
     totals: tuple[Total, ...]
@@ -115,6 +119,7 @@ class Textbook:
     jacobians: dict[Variable, Jacobian]
     losses: tuple[Loss, ...]
     penalties: tuple[Total, ...]
+    invariances: dict[Variable, tuple[Step, ...]]
 
 
 def textbook(network: Network, layers: Derivation) -> Textbook:
@@ -141,7 +146,11 @@ def textbook(network: Network, layers: Derivation) -> Textbook:
     losses = tuple(_loss(network, head, shown, through) for head in network.heads)
     found = {value: jacobian for value, jacobian in jacobians.items() if jacobian}
     penalties = tuple(_penalty(network, equations) for equations in network.penalties)
-    return Textbook(tuple(named), closed, found, losses, penalties)
+    reasons = [
+        invariances((*layer.equations, *layer.activation), layer.output) for layer in network.layers
+    ]
+    held = {variable: steps for own in reasons for variable, steps in own.items()}
+    return Textbook(tuple(named), closed, found, losses, penalties, held)
 
 
 def _closed(total: Total, closed: dict[Share, Share]) -> Total:
@@ -210,7 +219,8 @@ def _loss(
     kept = tuple(joined(total) for total in found if total.variable != head.sample)
     collapse = _collapse(network, head, kept, shown, through)
     batch = _total(head.equations, head.cost, head.sample)
-    return Loss(head, equations, equations != tuple(written), kept, collapse, batch)
+    held = invariances(equations, head.sample, head.sample)
+    return Loss(head, equations, equations != tuple(written), kept, collapse, batch, held)
 
 
 def _penalty(network: Network, equations: Sequence[Equation]) -> Total:

@@ -9,10 +9,9 @@ from symbackprop.calculus.textbook import Loss
 from symbackprop.calculus.totals import Total
 from symbackprop.equations import Adjoint, Equation
 from symbackprop.render.batch import over_batch
-from symbackprop.render.context import Context
+from symbackprop.render.context import Context, seeded
 from symbackprop.render.document import Block, Display, Line, Paragraph, Section
 from symbackprop.render.groups import Group
-from symbackprop.render.losses import seeded
 from symbackprop.render.matrix import (
     Layout,
     MatrixForm,

@@ -20,23 +20,29 @@ from symbackprop.render.symbols import Names
 from symbackprop.render.typeset import TIMES, Large, Math, Operator, Symbol, row
 
 _RATE = Symbol("η")
+_PENALIZED = "With what the penalties add, the gradients of the parameters are"
 _LEARNED = "A parameter feeds every sample, so its gradient is a sum over the batch."
 
 
 def batch(context: Context) -> Section | None:
     """Return what a batch costs and the gradients over it; None where no parameter has one."""
     learned = [*_learned(context)]
-    if not learned or context.mixes_samples:
+    if not learned:
         return None
+    together, gradients = context.mixes_samples, Display(tuple(_gradients(context, learned)))
     blocks: list[Block] = []
-    if context.textbook.losses:
+    if context.textbook.losses and not together:
         blocks += _cost(context)
-    blocks += [Paragraph((_LEARNED,)), Display(tuple(_gradients(context, learned)))]
+    if not together:
+        blocks += [Paragraph((_LEARNED,)), gradients]
+    elif context.textbook.penalties:
+        blocks += [Paragraph((_PENALIZED,)), gradients]
     if context.network.heads:
         words: Inlines = ("A step of gradient descent at the rate ", _RATE)
         blocks.append(Paragraph((*words, " then sets every parameter to")))
         blocks.append(Display(tuple(_updates(context, learned))))
-    return Section(("A batch of samples",), "batch", tuple(blocks))
+    title = "A step of training" if together else "A batch of samples"
+    return Section((title,), "batch", tuple(blocks)) if blocks else None
 
 
 def over_batch(head: Head) -> tuple[Equation, ...]:
@@ -66,7 +72,7 @@ def _cost(context: Context) -> list[Block]:
     opening = (*opening, *names.values(), ", and ", setting.variable(head.cost))
     opening = (*opening, " that of a batch of ", Symbol("N"), " samples:")
     blocks: list[Block] = [Paragraph(opening)]
-    found = {loss.head.form: _of_batch(context, loss) for loss in losses}
+    found = {loss.head.form: of_batch(context, loss) for loss in losses}
     alike = len(set(found.values())) == 1
     for form, display in [*found.items()][: 1 if alike else None]:
         blocks += [] if alike else [Paragraph((f"{FORMS[form]}:",))]
@@ -75,7 +81,7 @@ def _cost(context: Context) -> list[Block]:
     return [*blocks, Paragraph(words)]
 
 
-def _of_batch(context: Context, loss: Loss) -> Display:
+def of_batch(context: Context, loss: Loss) -> Display:
     """Return the cost of a batch, and its derivative with respect to that of one sample."""
     head = loss.head
     setting = context.setting(head=head, samples=True, equations=head.equations)

@@ -105,7 +105,7 @@ def _forms(context: Context, setting: Setting, group: Group) -> Iterator[Line]:
 def _head(context: Context, head: Head, derivation: Derivation) -> list[Block]:
     """Return the loss as it is computed, and the adjoints of one sample."""
     batch = {e.target.variable for e in head.equations[_sample_place(head) + 1 :]}
-    adjoints = _of_samples(head, derivation, batch)
+    adjoints = _of_samples(head, derivation, batch, together=context.mixes_samples)
     setting = head_setting(context, head, derivation, adjoints)
     lines = [
         _named(equation_line(setting, equation), _equation_rules(setting, derivation, equation))
@@ -142,15 +142,20 @@ def code_line(context: Context, head: Head, variable: Variable) -> Line | None:
     """Return the adjoint of one sample's cost as code computes it, if this has it."""
     derivation = context.derivation.heads[context.network.heads.index(head)]
     batch = {e.target.variable for e in head.equations[_sample_place(head) + 1 :]}
-    adjoints = _of_samples(head, derivation, batch)
+    adjoints = _of_samples(head, derivation, batch, together=context.mixes_samples)
     setting = head_setting(context, head, derivation, adjoints)
     lines = (adjoint_line(setting, found) for found in adjoints if found.variable == variable)
     return next(lines, None)
 
 
-def _of_samples(head: Head, derivation: Derivation, batch: Collection[Variable]) -> list[Adjoint]:
-    """Return the adjoints of one sample, those that are numbers put in."""
-    known: dict[Variable, Expression] = {head.sample.bar(): ONE}
+def _of_samples(
+    head: Head, derivation: Derivation, batch: Collection[Variable], *, together: bool
+) -> list[Adjoint]:
+    """Return the adjoints of one sample, those that are numbers put in.
+
+    The adjoint of its cost is 1, but where samples are taken together.
+    """
+    known: dict[Variable, Expression] = {} if together else {head.sample.bar(): ONE}
     kept: list[Adjoint] = []
     for adjoint in derivation.adjoints:
         if adjoint.variable in (*batch, head.sample):

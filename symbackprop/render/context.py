@@ -10,9 +10,10 @@ from functools import cached_property
 from typing import Literal
 
 from symbackprop.calculus import NetworkDerivation
+from symbackprop.calculus.textbook import Loss
 from symbackprop.calculus.totals import Share, Total, look_through
 from symbackprop.emit import Emitted
-from symbackprop.equations import Access, Equation, Index, Role, Variable
+from symbackprop.equations import Access, Adjoint, Equation, Factor, Index, Role, Term, Variable
 from symbackprop.errors import SymbackpropError, allowed
 from symbackprop.lowering.runs import numbered
 from symbackprop.network import Head, Layer
@@ -22,6 +23,7 @@ from symbackprop.render.groups import Group, layer_groups
 from symbackprop.render.inner import inner_equations
 from symbackprop.render.notation import Choice, Notation
 from symbackprop.render.setting import Setting
+from symbackprop.scalar import Slot
 
 
 class Context:
@@ -202,6 +204,13 @@ class Context:
                     found[operand.variable].append(equation.target.variable)
         return found
 
+    def of_cost(self, loss: Loss, adjoint: Adjoint) -> Adjoint:
+        """Return an adjoint of one sample's cost as one of what documents derive: of the batch's.
+
+        Where samples are kept apart these are one, and the sample's cost has the adjoint 1.
+        """
+        return seeded(adjoint, loss.head.sample) if self.mixes_samples else adjoint
+
     def between(self, total: Total, consumer: Variable) -> list[Variable]:
         """Return by what else a variable feeds a consumer of it: other consumers on the way."""
         others = dict.fromkeys(share.equation.target.variable for share in total.shares)
@@ -297,3 +306,14 @@ def _computed(names: str) -> list[str]:
         return [names]
     layers = range(min(start.layer, end.layer), max(start.layer, end.layer) + 1)
     return [start._replace(layer=layer).name for layer in layers]
+
+
+def seeded(adjoint: Adjoint, cost: Variable) -> Adjoint:
+    """Return the adjoint of one sample's cost times the adjoint of that cost."""
+    return replace(adjoint, terms=tuple(_with_seed(term, cost) for term in adjoint.terms))
+
+
+def _with_seed(term: Term, cost: Variable) -> Term:
+    samples = tuple(index for index in term.space if index.role is Role.BATCH)
+    seed = Factor(Slot(0), (Access(cost.bar(), samples),))
+    return replace(term, factors=(seed, *term.factors))

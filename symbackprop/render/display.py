@@ -10,10 +10,9 @@ from symbackprop.calculus import NetworkDerivation
 from symbackprop.calculus.textbook import Loss
 from symbackprop.emit import Emitted
 from symbackprop.render.batch import over_batch
-from symbackprop.render.context import Context
+from symbackprop.render.context import Context, seeded
 from symbackprop.render.document import Document
 from symbackprop.render.latex import latex
-from symbackprop.render.losses import seeded
 from symbackprop.render.notation import Choice, Notation
 from symbackprop.render.outline import outline
 from symbackprop.render.setting import Setting

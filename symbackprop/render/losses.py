@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from symbackprop.calculus.textbook import Loss
 from symbackprop.calculus.totals import Total
-from symbackprop.equations import Access, Adjoint, Equation, Factor, Role, Step, Term, Variable
+from symbackprop.equations import Equation, Variable
+from symbackprop.render.batch import of_batch
 from symbackprop.render.computed import code_line
 from symbackprop.render.context import Context
 from symbackprop.render.document import Block, Display, Inlines, Line, Link, Paragraph, Section
@@ -15,12 +17,12 @@ from symbackprop.render.setting import Setting
 from symbackprop.render.shares import (
     FORMS,
     absorbed,
-    adjoint_line,
     equation_display,
+    invariance_blocks,
+    step_lines,
     total_display,
     written_out,
 )
-from symbackprop.scalar import Slot
 
 
 def cost(context: Context) -> Section:
@@ -74,10 +76,15 @@ def backward(context: Context) -> list[Section]:
 
 def _derivative(context: Context, loss: Loss) -> list[Block]:
     setting = context.setting(head=loss.head, equations=loss.equations)
-    alone = [total for total in loss.totals if _feeds_cost_alone(loss, total)]
+    together = context.mixes_samples
+    alone = [t for t in loss.totals if _feeds_cost_alone(loss, t) and not together]
     others = [total for total in loss.totals if total not in alone]
     local = tuple(partials(context, setting, others))
-    blocks: list[Block] = [Display(local)] if local else []
+    blocks: list[Block] = [of_batch(context, loss)] if together else []
+    blocks += [Display(local)] if local else []
+    if loss is context.textbook.losses[0]:
+        shown = partial(context.of_cost, loss)
+        blocks += invariance_blocks(context, setting, loss.invariances, shown)
     for total in loss.totals:
         if total in alone:
             display = _of_cost(context, setting, total)
@@ -122,7 +129,7 @@ def collapse(context: Context, variable: Variable, only: Loss | None = None) -> 
         several = f", for {form}" if len(context.textbook.losses) > 1 and only is None else ""
         words = "Seen through all that stands between" if only else "Together with the loss"
         blocks.append(Paragraph((f"{words} this is simpler{several}:",)))
-        lines = _lines(setting, loss.collapse)
+        lines = _lines(context, setting, loss)
         blocks.append(Display((*lines, *_in_code(context, loss, variable))))
     return blocks
 
@@ -136,23 +143,5 @@ def _in_code(context: Context, loss: Loss, variable: Variable) -> list[Line]:
     return [replace(line, left=None, condition=None, rule="stable form", reason=reason)]
 
 
-def _lines(setting: Setting, steps: tuple[Step, ...]) -> list[Line]:
-    lines: list[Line] = []
-    for step in steps:
-        (adjoint,) = step.after
-        assert isinstance(adjoint, Adjoint)
-        reason: Inlines = (step.reason,) if step.reason else ()
-        line = adjoint_line(setting, adjoint, rule=step.rule, reason=reason)
-        lines.append(replace(line, left=None, condition=None) if lines else line)
-    return lines
-
-
-def seeded(adjoint: Adjoint, cost: Variable) -> Adjoint:
-    """Return the adjoint of one sample's cost times the adjoint of that cost."""
-    return replace(adjoint, terms=tuple(_with_seed(term, cost) for term in adjoint.terms))
-
-
-def _with_seed(term: Term, cost: Variable) -> Term:
-    samples = tuple(index for index in term.space if index.role is Role.BATCH)
-    seed = Factor(Slot(0), (Access(cost.bar(), samples),))
-    return replace(term, factors=(seed, *term.factors))
+def _lines(context: Context, setting: Setting, loss: Loss) -> list[Line]:
+    return step_lines(setting, loss.collapse, partial(context.of_cost, loss))

@@ -212,12 +212,25 @@ def product(parts: Sequence[Math]) -> Math:
 def _unsigned_product(parts: Sequence[Math]) -> Math:
     if len(parts) == 1:
         return parts[0]
-    parts = sorted(parts, key=lambda part: not _is_number(part))
+    parts = _joined_numbers(sorted(parts, key=lambda part: not _is_number(part)))
     pieces = [enclosed(parts[0], PRODUCT)]
     for place, part in enumerate(parts[1:], start=2):
         factor = enclosed(part, REDUCED if place == len(parts) else PRODUCT)
         pieces += [DOT if _meets_digits(pieces[-1], factor) else _TIMES, factor]
     return row(*pieces)
+
+
+def _joined_numbers(parts: Sequence[Math]) -> Sequence[Math]:
+    """Return factors with 2 · 1/N as 2/N, and 1/6 · √6 as 1/√6."""
+    if len(parts) < 2:
+        return parts
+    first, second, *rest = parts
+    if isinstance(first, Numeral) and isinstance(second, Fraction):
+        if second.above == Numeral("1"):
+            return [Fraction(first, second.below), *rest]
+    elif isinstance(first, Fraction) and second == Root(first.below):
+        return [Fraction(first.above, second), *rest]
+    return parts
 
 
 def _is_number(math: Math) -> bool:

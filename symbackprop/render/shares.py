@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -16,16 +16,19 @@ from symbackprop.equations import (
     Adjoint,
     Equation,
     Index,
+    Step,
     Term,
     Variable,
 )
 from symbackprop.render import scalars
 from symbackprop.render.context import Context
 from symbackprop.render.document import (
+    Block,
     Display,
     Inlines,
     Line,
     Link,
+    Paragraph,
 )
 from symbackprop.render.partials import (
     LOCAL_PARTIAL,
@@ -47,6 +50,7 @@ from symbackprop.scalar import ONE
 CHAIN_RULE = "chain rule"
 TOTAL_DERIVATIVE = "total derivative"
 SUBSTITUTION = "substitution"
+_INVARIANT = " may be held constant, for if it were free nothing would change with it:"
 SOLVED = "indices solved for"
 FORMS = {"values": "Targets of the output's own shape", "indices": "Targets as class indices"}
 
@@ -54,10 +58,32 @@ FORMS = {"values": "Targets of the output's own shape", "indices": "Targets as c
 def equation_display(context: Context, setting: Setting, equation: Equation) -> Display:
     """Return one equation with the ranges of its free indices."""
     variable = equation.target.variable
-    reason: Inlines = ("held constant: its derivative adds nothing",) if equation.held else ()
+    reason = _why_held(context, variable) if equation.held else ()
     line = equation_line(setting, equation, reason=reason)
     anchor = context.anchor("forward", variable.name)
     return Display((line,), anchor, context.code(variable), absorbed(context, setting, variable))
+
+
+def _why_held(context: Context, variable: Variable) -> Inlines:
+    found = [own.invariances for own in context.textbook.losses]
+    proved = any(variable in own for own in (context.textbook.invariances, *found))
+    if context.choice.form == "matrix" or not proved:
+        return ("held constant: its derivative adds nothing",)
+    anchor = context.anchor("backward", variable.name)
+    return ("held constant: ", Link("its derivative is 0", anchor))
+
+
+def invariance_blocks(
+    context: Context,
+    setting: Setting,
+    found: Mapping[Variable, Sequence[Step]],
+    shown: Callable[[Adjoint], Adjoint] = lambda adjoint: adjoint,
+) -> Iterator[Block]:
+    """Yield why values may be held constant: their derivatives, if they were free, are 0."""
+    for variable, steps in found.items():
+        yield Paragraph((setting.variable(variable), _INVARIANT))
+        lines = tuple(step_lines(setting, steps, shown))
+        yield Display(lines, context.anchor("backward", variable.name))
 
 
 def equation_line(setting: Setting, equation: Equation, *, reason: Inlines = ()) -> Line:
@@ -85,6 +111,20 @@ def adjoint_line(
     ((left, right),) = setting.adjoint(adjoint, names)
     condition = ranges(setting, adjoint.variable.axes, names)
     return Line(left, right, condition=condition, rule=rule, reason=reason)
+
+
+def step_lines(
+    setting: Setting, steps: Iterable[Step], shown: Callable[[Adjoint], Adjoint]
+) -> list[Line]:
+    """Return a line for each step from Adjoint to Adjoint, which ``shown`` is applied to first."""
+    lines: list[Line] = []
+    for step in steps:
+        (adjoint,) = step.after
+        assert isinstance(adjoint, Adjoint)
+        reason: Inlines = (step.reason,) if step.reason else ()
+        line = adjoint_line(setting, shown(adjoint), rule=step.rule, reason=reason)
+        lines.append(_continued(line) if lines else line)
+    return lines
 
 
 def absorbed(context: Context, setting: Setting, variable: Variable) -> Link | None:
@@ -216,7 +256,7 @@ def _collapsed(context: Context, setting: Setting, share: Share, names: Names) -
         axes = zip(consumer.axes, share.seed.indices, strict=True)
         letters = {a: names[i] for a, i in axes if isinstance(i, Index) and i in names}
         own = context.setting(head=loss.head, equations=loss.equations)
-        ((_, known),) = own.adjoint(adjoint, {**names, **letters})
+        ((_, known),) = own.adjoint(context.of_cost(loss, adjoint), {**names, **letters})
         partial = merged(share.partial)
         if partial.function != ONE:
             known = scalars.product([known, setting.factor(partial, names)])

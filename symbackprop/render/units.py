@@ -26,6 +26,7 @@ from symbackprop.render.shares import (
     adjoint_line,
     equation_display,
     equation_line,
+    invariance_blocks,
     total_display,
 )
 
@@ -80,6 +81,9 @@ def layer(context: Context, group: Group) -> Section | None:
     blocks: list[Block] = [Paragraph(_known(context, group, setting))]
     local = (*_positions(context, setting, totals), *partials(context, setting, totals))
     blocks += [Display(local)] if local else []
+    proved = context.textbook.invariances
+    held = {v: proved[v] for v in group.variables if v in proved}
+    blocks += invariance_blocks(context, setting, held)
     jacobian = context.textbook.jacobians.get(group.shown.preactivation or Variable(""))
     for total in totals:
         blocks.append(total_display(context, setting, total))
