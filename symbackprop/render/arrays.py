@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from symbackprop.calculus.textbook import Loss
@@ -10,8 +10,9 @@ from symbackprop.calculus.totals import Total
 from symbackprop.equations import Adjoint, Equation
 from symbackprop.render.batch import over_batch
 from symbackprop.render.context import Context, seeded
-from symbackprop.render.document import Block, Display, Line, Paragraph, Section
+from symbackprop.render.document import Block, Display, Inlines, Line, Paragraph, Section
 from symbackprop.render.groups import Group
+from symbackprop.render.jacobians import local_lines, total_lines
 from symbackprop.render.matrix import (
     Layout,
     MatrixForm,
@@ -21,6 +22,7 @@ from symbackprop.render.matrix import (
 )
 from symbackprop.render.matrix_setting import legend, set_matrix
 from symbackprop.render.setting import Setting
+from symbackprop.render.shares import CHAIN_RULE
 
 _TITLES: dict[Layout, str] = {"rows": "Samples as rows", "columns": "Samples as columns"}
 _WORDS: dict[Layout, str] = {
@@ -67,7 +69,7 @@ class _Arrays:
     def __init__(self, context: Context, layout: Layout) -> None:
         self._context, self._layout = context, layout
         self._made = made_variables(context.equations)
-        self._totals = {total.variable: _closed(context, total) for total in context.totals}
+        self._totals = {total.variable: total for total in context.totals}
         self.blocks: list[Block] = []
         self.forms: list[MatrixForm] = []
         self.missing = False
@@ -75,60 +77,75 @@ class _Arrays:
     def forward(self, group: Group, equations: Iterable[Equation]) -> None:
         """Add the equations of a group of layers."""
         setting = self._context.setting(group, samples=True)
-        found = [
-            matrix_equation(equation, self._made, self._layout)
-            for equation in equations
-            if not equation.target.variable.made
-        ]
-        self._display(group, setting, found, "forward")
+        named = [e for e in equations if not e.target.variable.made]
+        found = [matrix_equation(e, self._made, self._layout) for e in named]
+        lines = [self._line(setting, form) for form in self._shown(found)]
+        self._display(lines, found, f"forward-{group.shown.owner}", (*group.title, ", forward:"))
 
     def backward(self, group: Group) -> None:
-        """Add the total derivatives of a group, as ``units.layer`` orders them."""
-        setting = self._context.setting(group, samples=True)
-        found = [
-            matrix_adjoint(self._totals[variable].adjoint, {}, self._layout)
-            for variable in self._context.derived(group)
-        ]
-        self._display(group, setting, found, "backward")
+        """Add the local partials and the total derivatives of a group, as ``units.layer`` does."""
+        context, layout = self._context, self._layout
+        setting = context.setting(group, samples=True)
+        totals = [self._totals[variable] for variable in context.derived(group)]
+        found = [matrix_adjoint(_closed(context, t).adjoint, {}, layout) for t in totals]
+        lines: list[Line] = []
+        if not context.mixes_samples and any(form is not None for form in found):
+            lines += local_lines(context, context.setting(group), layout, totals)
+        title: Inlines = (*group.title, ", backward:")
+        if lines:
+            self.blocks += [Paragraph(title), Display(tuple(lines))]
+        heading: Inlines = () if lines else title
+        derived: list[Line] = []
+        for total, form in zip(totals, found, strict=True):
+            if form is not None:
+                derived += total_lines(context, setting, layout, total, form)
+        self._shown(found)
+        self._display(derived, found, f"backward-{group.shown.owner}", heading)
 
     def loss(self, loss: Loss, adjoints: Iterable[Adjoint]) -> None:
         """Add the cost's equations and its derivative with respect to the output."""
-        head = loss.head
+        head, layout = loss.head, self._layout
         equations = (*loss.equations, *over_batch(head))
         setting = self._context.setting(head=head, samples=True, equations=equations)
         made = made_variables(equations, adjoints)
-        found = [
-            matrix_equation(e, made, self._layout) for e in equations if not e.target.variable.made
-        ]
-        found += [matrix_adjoint(t.adjoint, made, self._layout) for t in loss.totals]
+        named = [e for e in equations if not e.target.variable.made]
+        found = [matrix_equation(e, made, layout) for e in named]
+        lines = [self._line(setting, form) for form in self._shown(found)]
+        derived = [matrix_adjoint(t.adjoint, made, layout) for t in loss.totals]
+        lines += [self._line(setting, form, CHAIN_RULE) for form in self._shown(derived)]
         if loss.collapsed is not None:
-            collapsed = seeded(loss.collapsed, head.sample)
-            found.append(matrix_adjoint(collapsed, made, self._layout))
+            last = loss.collapse[-1]
+            collapsed = [matrix_adjoint(seeded(loss.collapsed, head.sample), made, layout)]
+            reason = (last.reason,) if last.reason else ()
+            lines += [self._line(setting, f, last.rule, reason) for f in self._shown(collapsed)]
+            derived += collapsed
         kind = "targets of the output's own shape" if head.form == "values" else "class indices"
-        self.blocks.append(Paragraph((f"The loss, for {kind}:",)))
-        self._lines(setting, found, f"loss-{head.form}")
+        title = (f"The loss, for {kind}:",)
+        self._display(lines, [*found, *derived], f"loss-{head.form}", title)
 
-    def _display(
-        self, group: Group, setting: Setting, found: list[MatrixForm | None], direction: str
-    ) -> None:
-        if any(form is not None for form in found):
-            self.blocks.append(Paragraph((*group.title, f", {direction}:")))
-        self._lines(setting, found, f"{direction}-{group.shown.owner}")
-
-    def _lines(self, setting: Setting, found: list[MatrixForm | None], name: str) -> None:
+    def _shown(self, found: Sequence[MatrixForm | None]) -> list[MatrixForm]:
+        """Return the forms that there are, and note them."""
         forms = [form for form in found if form is not None]
         self.missing |= len(forms) < len(found)
         self.forms += forms
-        lines = []
-        for form in forms:
-            left, right, shape = set_matrix(form, setting)
-            lines.append(Line(left, right, shape=shape))
-        if lines:
-            anchor = self._context.anchor("matrix", f"{self._layout}-{name}")
-            code = tuple(
-                place for form in forms for place in self._context.code(form.target.variable)
-            )
-            self.blocks.append(Display(tuple(lines), anchor, code))
+        return forms
+
+    def _line(
+        self, setting: Setting, form: MatrixForm, rule: str = "", reason: Inlines = ()
+    ) -> Line:
+        left, right, shape = set_matrix(form, setting)
+        return Line(left, right, shape=shape, rule=rule, reason=reason)
+
+    def _display(
+        self, lines: Sequence[Line], found: Iterable[MatrixForm | None], name: str, title: Inlines
+    ) -> None:
+        if not lines:
+            return
+        self.blocks += [Paragraph(title)] if title else []
+        anchor = self._context.anchor("matrix", f"{self._layout}-{name}")
+        targets = [form.target.variable for form in found if form is not None]
+        code = tuple(place for variable in targets for place in self._context.code(variable))
+        self.blocks.append(Display(tuple(lines), anchor, code))
 
 
 def _closed(context: Context, total: Total) -> Total:

@@ -17,6 +17,7 @@ from functools import reduce
 from typing import Literal, get_args
 
 from symbackprop import scalar
+from symbackprop.calculus.totals import Share
 from symbackprop.equations import (
     Access,
     Adjoint,
@@ -28,6 +29,7 @@ from symbackprop.equations import (
     Role,
     Term,
     Variable,
+    indices_of,
 )
 from symbackprop.network import BATCH
 from symbackprop.render.labelled import (
@@ -117,11 +119,60 @@ def matrix_adjoint(adjoint: Adjoint, made: Made, layout: Layout) -> MatrixForm |
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class Jacobian:
+    """The partials of one vector by another, those of one sample.
+
+    Attributes:
+        matrix: a row for each place of what is differentiated; of a diagonal matrix, the diagonal.
+        diagonal: whether every place depends on its own one alone.
+        constant: whether it is the same for every sample.
+    """
+
+    matrix: Matrix
+    diagonal: bool
+    constant: bool
+
+
+def matrix_partial(share: Share, layout: Layout) -> Jacobian | None:
+    """Return the partial of a consumer as a matrix; None where it or what it reads is no vector.
+
+    Args:
+        share: by which the consumer reads all places of a value, each once.
+        layout: how arrays of two axes stand within it.
+    """
+    reader = _Reader(layout, {}, single=True)
+    above, below = _places(share.equation.target), _places(share.access)
+    if len(above) != 1 or len(below) != 1 or share.partial.excluding:
+        return None
+    (row,), (column,) = above, below
+    labels = {index: reader.label(index) for index in dict.fromkeys((row, column))}
+    if column.extent != share.access.variable.axes[-1].extent:
+        return None
+    try:
+        found = reader.partial(share.partial, labels)
+        diagonal = row == column
+        matrix = oriented(found, labels[row], None if diagonal else labels[column])
+    except NoFormError:
+        return None
+    reads = (i for f in share.partial.factors for o in f.operands for i in indices_of(o))
+    return Jacobian(matrix, diagonal, all(index.role is not Role.BATCH for index in reads))
+
+
+def _places(access: Access) -> list[Index]:
+    """Return the indices of a sample's array; none where it has other expressions."""
+    bare = [place for place in access.indices if isinstance(place, Index)]
+    if len(bare) < len(access.indices):
+        return []
+    return [index for index in bare if index.role is not Role.BATCH]
+
+
 class _Reader:
     """Reads equations and terms as products of arrays; every index gets a label of its own."""
 
-    def __init__(self, layout: Layout, made: Made) -> None:
+    def __init__(self, layout: Layout, made: Made, *, single: bool = False) -> None:
         self._layout = layout
+        self._single = single or layout == "sample"
         self._made = made
         self._labels = 0
 
@@ -133,7 +184,7 @@ class _Reader:
 
     def label(self, index: Index) -> Index | None:
         """Return a new label; None for the batch of a single sample."""
-        if self._layout == "sample" and index.role is Role.BATCH:
+        if self._single and index.role is Role.BATCH:
             return None
         self._labels += 1
         return replace(index, name=f"{index.name} {self._labels}")
@@ -168,6 +219,15 @@ class _Reader:
     def adjoint(self, adjoint: Adjoint, labels: _Labels) -> Product:
         """Return the sum of the terms, the axes of the variable labelled so."""
         return added([self._term(term, labels) for term in adjoint.terms])
+
+    def partial(self, term: Term, labels: Mapping[Index, Index | None]) -> Value:
+        """Return coefficient and factors of a term; what has no label is summed over."""
+        inner = {index: self.label(index) for index in term.space if index not in labels}
+        scope = {**labels, **inner}
+        factors = Product(self._number(term.coefficient))
+        for factor in term.factors:
+            factors = factors.times(self._factors(factor.function, factor.operands, scope))
+        return combined(summed(factors, [label for label in inner.values() if label is not None]))
 
     def _term(self, term: Term, labels: _Labels) -> Product:
         scope: _Scope = {}
@@ -226,7 +286,7 @@ class _Reader:
 
     def _number(self, number: Expression) -> Expression:
         """Return a number without slots; one sample is a batch of 1."""
-        return scalar.substitute(number, {BATCH: ONE}) if self._layout == "sample" else number
+        return scalar.substitute(number, {BATCH: ONE}) if self._single else number
 
     def _indicator(
         self, function: Apply, operands: Sequence[Operand], scope: _Scope

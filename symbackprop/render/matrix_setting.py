@@ -30,7 +30,7 @@ from symbackprop.render.matrices import (
     shape,
     walk,
 )
-from symbackprop.render.matrix import MatrixForm
+from symbackprop.render.matrix import Jacobian, MatrixForm
 from symbackprop.render.setting import Setting
 from symbackprop.render.typeset import (
     TIMES,
@@ -83,6 +83,26 @@ def set_matrix(form: MatrixForm, setting: Setting) -> tuple[Math, Math, Math]:
     return left.math, right.math, size or (extents[0] if extents else Numeral("1"))
 
 
+def set_jacobian(jacobian: Jacobian, setting: Setting) -> Math:
+    """Return the right side: a matrix, ``diag`` of a vector, or the identity."""
+    matrix = jacobian.matrix
+    if jacobian.diagonal and isinstance(matrix, Ones):
+        return Script(Symbol("I", "bold"), _extent(matrix.extent))
+    math = _Writer(setting).written(matrix).math
+    return scalars.applied(Symbol("diag", "upright"), math) if jacobian.diagonal else math
+
+
+def set_transposed(math: Math, setting: Setting) -> Math:
+    """Return a formula transposed."""
+    return _Writer(setting).transposed(_Written(math, scalars.level(math)))
+
+
+def set_product(*maths: Math) -> Math:
+    """Return the matrix product of formulas."""
+    pieces = [piece for math in maths for piece in (_PRODUCT, math)]
+    return row(*pieces[1:])
+
+
 def legend(forms: Iterable[MatrixForm], setting: Setting) -> Inlines:
     """Return sentences on the signs that the formulas use, in the order of first use."""
     writer = _Writer(setting)
@@ -119,7 +139,7 @@ class _Writer:
             case Constant():
                 found = _scalar(self._setting.scalar(matrix.value, ()))
             case Transpose():
-                found = _Written(self._transposed(self.written(matrix.operand)))
+                found = _Written(self.transposed(self.written(matrix.operand)))
             case MatMul():
                 found = self._product(matrix)
             case Extremum():
@@ -162,7 +182,8 @@ class _Writer:
     def _letter(self, index: Index) -> Math:
         return self._setting.names([index])[index]
 
-    def _transposed(self, operand: _Written) -> Math:
+    def transposed(self, operand: _Written) -> Math:
+        """Return a formula with the mark of a transposed matrix."""
         mark, math = self._transpose, operand.math
         if isinstance(math, Script) and operand.level == scalars.ATOM:
             above = mark if math.above is None else row(math.above, mark)
