@@ -8,7 +8,17 @@ import numpy as np
 import pytest
 
 from symbackprop.calculus.gather import gathered
-from symbackprop.equations import Access, Adjoint, Affine, Factor, Index, Term, Variable
+from symbackprop.equations import (
+    Access,
+    Adjoint,
+    Affine,
+    Factor,
+    Index,
+    Quotient,
+    Remainder,
+    Term,
+    Variable,
+)
 from symbackprop.reference import accumulate
 from symbackprop.scalar import ONE, Slot, apply
 
@@ -71,6 +81,22 @@ def test_the_adjoint_of_the_output_moves_first() -> None:
     assert [access.variable for access in found.outside] == [Z.bar()]
     assert U_ in found.term.space
     assert I_ not in found.term.space
+
+
+def test_digits_of_an_index_are_solved_together() -> None:
+    square = Variable("s", "", (Index("g", OUT), Index("r", KERNEL)))
+    flat = Index("f", OUT * KERNEL)
+    seed = Factor(Slot(0), (Access(Variable("y", "", (flat,)).bar(), (flat,)),))
+    places = (Quotient(flat, KERNEL), Remainder(flat, KERNEL))
+    written = Term(Access(square.bar(), places), (flat,), ONE, (seed,))
+    found = gathered(written)
+    assert found is not None
+    assert found.outside == ()
+    seeds = {"y": np.arange(6.0)}
+    for term_ in (written, found.term):
+        total = accumulate([Adjoint(square, (term_,))], {}, seeds, {})["s"].astype(float)
+        np.testing.assert_array_equal(total, np.arange(6.0).reshape(OUT, KERNEL))
+    assert gathered(replace(written, target=Access(square.bar(), places[:1] * 2))) is None
 
 
 def test_what_is_in_place_or_stands_twice_is_left() -> None:

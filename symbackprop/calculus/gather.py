@@ -18,6 +18,7 @@ from symbackprop.calculus.indices import (
 from symbackprop.equations import (
     Access,
     Affine,
+    Extent,
     Factor,
     Index,
     IndexExpression,
@@ -58,24 +59,29 @@ def gathered(term: Term) -> Gathered | None:
     taken = {index.name for index in term.space}
     places: list[Index] = []
     values: dict[Index, IndexExpression] = {}
+    known: dict[IndexExpression, Index] = {}
     for axis, place in zip(term.target.variable.axes, term.target.indices, strict=True):
-        if isinstance(place, Index) and place.extent == axis.extent and place not in places:
+        whole = isinstance(place, Index) and place.extent == axis.extent
+        if isinstance(place, Index) and whole and place not in places:
             places.append(place)
             continue
         own = fresh(axis, taken)
-        found = _solved(term, place, own, values) if axis.extent != 1 else None
-        if found is None:
+        taken.add(own.name)
+        places.append(own)
+        known[place] = own
+    for place, own in known.items():
+        found = _solved(term, place, own, values) or _of_digits(term, place, known)
+        if found is None or own.extent == 1:
             return None
         values |= found
-        places.append(own)
-        taken.add(own.name)
-    return _substituted(term, places, values) if values else None
+    return _substituted(term, places, values, known) if values else None
 
 
 def _solved(
     term: Term, place: IndexExpression, own: Index, before: Values
 ) -> dict[Index, IndexExpression] | None:
     """Return what the indices of one place are at ``own``."""
+    place = Affine(((1, place),)) if isinstance(place, Index) else place
     if not isinstance(place, Affine) or any(index in before for index in indices_of(place)):
         return None
     for step, index in _preferred(term, place):
@@ -89,13 +95,30 @@ def _solved(
     return None
 
 
-def _preferred(term: Term, place: Affine) -> Iterator[tuple[object, Index]]:
-    """Yield step and index of what may be solved for, those that an adjoint is read at first."""
+def _of_digits(
+    term: Term, place: IndexExpression, known: Mapping[IndexExpression, Index]
+) -> dict[Index, IndexExpression] | None:
+    """Return what an index is whose quotient and remainder are two places."""
+    if not isinstance(place, Quotient | Remainder) or not isinstance(place.dividend, Index):
+        return None
+    index, size = place.dividend, place.divisor
+    high, low = known.get(Quotient(index, size)), known.get(Remainder(index, size))
+    held = any(index == i for _, i in _preferred(term, Affine(((1, index),)), 2))
+    if high is None or low is None or low.extent != size or not held:
+        return None
+    return {index: affine([(size, high), (1, low)], 0)}
+
+
+def _preferred(term: Term, place: Affine, count: int = 1) -> Iterator[tuple[object, Index]]:
+    """Yield step and index of what may be solved for, those that an adjoint is read at first.
+
+    ``count`` is how many places of the target are solved together.
+    """
     reads = [read for read in map(_read, term.factors) if read is not None]
     for read in sorted(reads, key=lambda read: not read.variable.adjoint):
         for axis, held in zip(read.variable.axes, read.indices, strict=True):
             for step, index in place.terms:
-                if held == index and axis.extent == index.extent and _free(term, place, index):
+                if held == index and axis.extent == index.extent and _free(term, index, count):
                     yield step, index
 
 
@@ -106,23 +129,26 @@ def _read(factor: Factor) -> Access | None:
     return operand if isinstance(operand, Access) else None
 
 
-def _free(term: Term, place: Affine, index: Index) -> bool:
-    """Whether the index stands in no other place of the target, and nowhere as a number."""
-    others = (other for other in term.target.indices if other is not place)
+def _free(term: Term, index: Index, count: int) -> bool:
+    """Whether the index stands in so many places of the target, and nowhere as a number."""
+    places = [place for place in term.target.indices if index in indices_of(place)]
     numbers = (operand for factor in term.factors for operand in factor.operands)
-    return index not in numbers and all(index not in indices_of(other) for other in others)
+    return len(places) == count and index not in numbers
 
 
-def _substituted(term: Term, places: list[Index], values: Values) -> Gathered | None:
+def _substituted(
+    term: Term, places: list[Index], values: Values, known: Mapping[IndexExpression, Index]
+) -> Gathered | None:
     factors: list[Factor] = []
     outside: dict[Access, None] = {}
     for factor in term.factors:
-        moved = _moved(factor, values)
+        moved = _moved(factor, values, known)
         if moved is None:
             return None
         factors.append(moved)
         reads = zip(factor.operands, moved.operands, strict=True)
-        outside |= {new: None for old, new in reads if isinstance(new, Access) and new != old}
+        new_reads = (new for old, new in reads if isinstance(new, Access) and new != old)
+        outside |= {access: None for access in new_reads if _may_leave(access)}
     target = Access(term.target.variable, tuple(places))
     kept = tuple(index for index in term.space if index not in values)
     space = (*kept, *(place for place in places if place not in kept))
@@ -130,13 +156,20 @@ def _substituted(term: Term, places: list[Index], values: Values) -> Gathered | 
     return Gathered(changed, tuple(outside))
 
 
-def _moved(factor: Factor, values: Values) -> Factor | None:
-    """Return the factor at the values; None where it has a fill, or a number, of its own."""
+def _moved(factor: Factor, values: Values, known: Mapping[IndexExpression, Index]) -> Factor | None:
+    """Return the factor at the values; None where it has a fill, or a number, of its own.
+
+    A read at one of the target's places is one at its own index.
+    """
     operands: list[Operand] = []
     numbers: dict[int, Expression] = {}
     for position, operand in enumerate(factor.operands):
         if isinstance(operand, Access):
-            moved = substitute_access(operand, values)
+            there = tuple(known.get(index, index) for index in operand.indices)
+            try:
+                moved = substitute_access(replace(operand, indices=there), values)
+            except ValueError:  # a quotient within a sum of indices
+                return None
             if moved != operand and operand.fill not in (None, "zero"):
                 return None
             operands.append(operand if moved == operand else replace(moved, fill="zero"))
@@ -154,6 +187,47 @@ def _moved(factor: Factor, values: Values) -> Factor | None:
 
     function = rebuild(factor.function, leaf) if numbers else factor.function
     return Factor(function, tuple(operands))
+
+
+def _may_leave(access: Access) -> bool:
+    """Whether a read may be outside; it may where extents are not known as numbers."""
+    pairs = zip(access.indices, access.variable.axes, strict=True)
+    return any(_leaves(place, axis.extent) for place, axis in pairs)
+
+
+def _leaves(place: IndexExpression, extent: Extent) -> bool:
+    if isinstance(place, Index) and place.extent == extent:
+        return False
+    if isinstance(place, Access) or not isinstance(extent, int):
+        return not isinstance(place, Access)
+    found = _range(place)
+    return found is None or found[0] < 0 or found[1] >= extent
+
+
+def _range(place: IndexExpression) -> tuple[int, int] | None:
+    """Return the least and the largest value; None where these are not known."""
+    if isinstance(place, Index):
+        return (0, place.extent - 1) if isinstance(place.extent, int) else None
+    if isinstance(place, Affine):
+        return _affine_range(place)
+    if isinstance(place, Access) or not isinstance(place.divisor, int):
+        return None
+    inner = _range(place.dividend)
+    if isinstance(place, Remainder):
+        return 0, place.divisor - 1
+    return inner and (inner[0] // place.divisor, inner[1] // place.divisor)
+
+
+def _affine_range(place: Affine) -> tuple[int, int] | None:
+    if not isinstance(place.offset, int):
+        return None
+    least = largest = place.offset
+    for step, index in place.terms:
+        if not isinstance(step, int) or not isinstance(index.extent, int):
+            return None
+        ends = sorted((0, step * (index.extent - 1)))
+        least, largest = least + ends[0], largest + ends[1]
+    return least, largest
 
 
 def _number(value: IndexExpression, position: int) -> tuple[Expression, Index] | None:

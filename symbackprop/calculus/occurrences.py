@@ -64,7 +64,8 @@ def whole(shares: Sequence[Share]) -> tuple[Share, ...]:
     places: list[Index] = []
     for axis, *reads in zip(shares[0].access.variable.axes, *_reads(shares), strict=True):
         (read, *others) = dict.fromkeys(reads)
-        shared = isinstance(read, Index) and read in free and read not in places
+        bare = isinstance(read, Index) and read.extent == axis.extent
+        shared = bare and read in free and read not in places
         place = read if isinstance(read, Index) and shared and not others else fresh(axis, taken)
         places.append(place)
         taken.add(place.name)

@@ -8,17 +8,24 @@ from dataclasses import replace
 from symbackprop.calculus.derive import contract
 from symbackprop.calculus.textbook import Loss
 from symbackprop.calculus.totals import Total
-from symbackprop.equations import Access, Adjoint, Equation
+from symbackprop.equations import Access, Adjoint, Equation, Variable
 from symbackprop.network import Head
 from symbackprop.render import scalars
 from symbackprop.render.context import Context
 from symbackprop.render.document import Block, Display, Inlines, Line, Paragraph, Section
 from symbackprop.render.groups import Group
 from symbackprop.render.partials import LOCAL_PARTIAL, ranges
-from symbackprop.render.shares import FORMS, TOTAL_DERIVATIVE, adjoint_line, equation_line
+from symbackprop.render.shares import (
+    FORMS,
+    TOTAL_DERIVATIVE,
+    adjoint_line,
+    equation_line,
+    placed_display,
+)
 from symbackprop.render.symbols import Names
 from symbackprop.render.typeset import TIMES, Large, Math, Operator, Symbol, row
 
+_UPDATED = Variable("w")  # as the equations of a step of descent call any parameter
 _RATE = Symbol("η")
 _PENALIZED = "With what the penalties add, the gradients of the parameters are"
 _LEARNED = "A parameter feeds every sample, so its gradient is a sum over the batch."
@@ -29,7 +36,9 @@ def batch(context: Context) -> Section | None:
     learned = [*_learned(context)]
     if not learned:
         return None
-    together, gradients = context.mixes_samples, Display(tuple(_gradients(context, learned)))
+    together = context.mixes_samples
+    code = tuple(line for _, total in learned for line in context.code(total.variable.bar()))
+    gradients = Display(tuple(_gradients(context, learned)), "", code)
     blocks: list[Block] = []
     if context.textbook.losses and not together:
         blocks += _cost(context)
@@ -40,7 +49,8 @@ def batch(context: Context) -> Section | None:
     if context.network.heads:
         words: Inlines = ("A step of gradient descent at the rate ", _RATE)
         blocks.append(Paragraph((*words, " then sets every parameter to")))
-        blocks.append(Display(tuple(_updates(context, learned))))
+        step = context.code(_UPDATED)
+        blocks.append(Display(tuple(_updates(context, learned)), "", step))
     title = "A step of training" if together else "A batch of samples"
     return Section((title,), "batch", tuple(blocks)) if blocks else None
 
@@ -90,7 +100,7 @@ def of_batch(context: Context, loss: Loss) -> Display:
     lines.append(_with_penalties(context, equation_line(setting, last)))
     terms = tuple(share.partial for share in loss.batch.shares)
     lines.append(adjoint_line(setting, Adjoint(head.sample, terms), rule=LOCAL_PARTIAL))
-    return Display(tuple(lines))
+    return placed_display(context, setting, lines, head.cost)
 
 
 def _with_penalties(context: Context, line: Line) -> Line:

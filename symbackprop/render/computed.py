@@ -17,10 +17,11 @@ from symbackprop.equations import (
 )
 from symbackprop.network import Head
 from symbackprop.render.context import Context
-from symbackprop.render.document import Block, Display, Line, Paragraph, Section
+from symbackprop.render.document import Block, Inline, Line, Paragraph, Section
 from symbackprop.render.groups import Group
 from symbackprop.render.setting import Setting
-from symbackprop.render.shares import adjoint_line, equation_line
+from symbackprop.render.shares import adjoint_line, equation_line, place_words, placed_display
+from symbackprop.render.typeset import Math
 from symbackprop.scalar import ONE, Apply, Expression, Slot, apply, walk
 
 _STABLE = "stable form"
@@ -50,7 +51,10 @@ def computed(context: Context) -> list[Section]:
         setting = context.setting(group)
         lines = [*_forms(context, setting, group)]
         if lines:
-            blocks += [Paragraph((*group.title, ":")), Display(tuple(lines))]
+            blocks.append(Paragraph((*group.title, ":")))
+            blocks.append(placed_display(context, setting, lines, group.shown.output))
+            shown = {line.left for line in lines}
+            blocks += _meanings(setting, context.derivation.layers.equations, shown)
     for head, derivation in zip(context.network.heads, context.derivation.heads, strict=True):
         blocks += _head(context, head, derivation)
     if not blocks:
@@ -59,6 +63,28 @@ def computed(context: Context) -> list[Section]:
     words += "; with the loss, the last activation is taken in." if context.network.heads else "."
     opening = Paragraph((" ".join([words, *_explained(context)]),))
     return [Section(("What the code computes",), "computed", (opening, *blocks))]
+
+
+def _meanings(
+    setting: Setting, equations: Iterable[Equation], shown: Collection[Math | None]
+) -> list[Block]:
+    """Return what the names are that the calculus made, of those that lines define."""
+    pieces: list[Inline] = []
+    for equation in equations:
+        variable = equation.target.variable
+        if not variable.made or variable == setting.cost:
+            continue
+        if equation_line(setting, equation).left in shown:
+            pieces += ["; ", setting.variable(variable), f" is {_meaning(equation)}"]
+    return [Paragraph((*pieces[1:], "."))] if pieces else []
+
+
+def _meaning(equation: Equation) -> str:
+    if equation.reduction in ("argmax", "argmin"):
+        return place_words(equation)
+    if equation.excluding:
+        return "a total without one of its summands"
+    return "a total" if equation.reduction == "total" else "a part that several lines share"
 
 
 def _explained(context: Context) -> list[str]:
@@ -117,7 +143,8 @@ def _head(context: Context, head: Head, derivation: Derivation) -> list[Block]:
         lines.append(_named(adjoint_line(setting, adjoint), rules))
     form = "targets of the output's own shape" if head.form == "values" else "class indices"
     blocks: list[Block] = [Paragraph((f"The loss of one sample, for {form}:",))]
-    blocks.append(Display(tuple(lines)))
+    blocks.append(placed_display(context, setting, lines, head.sample))
+    blocks += _meanings(setting, derivation.equations, {line.left for line in lines})
     shown = {adjoint.variable for adjoint in adjoints}
     barred = any(variable in setting.barred for variable in shown)
     return [*blocks, Paragraph((_BARRED,))] if barred else blocks

@@ -106,7 +106,7 @@ class Context:
             self._notation,
             inner={**self._inner, **inner_equations(equations, shown=kept)},
             cost=cost,
-            input=self.network.input,
+            input=self.network.input if len(self.network.inputs) == 1 else None,
             output=self.network.output,
             owners=group.owners if group else {},
             samples=samples,
@@ -135,6 +135,10 @@ class Context:
         """Return what the layer reads and no layer below it does."""
         below = {v for other in self.network.layers[: layer.position - 1] for v in other.inputs}
         return [v for v in dict.fromkeys(layer.inputs) if v not in below]
+
+    def derived_in(self, variable: Variable) -> Group | None:
+        """Return the group whose section has the total derivative of a variable, if one has."""
+        return next((group for group in self.groups if variable in self.derived(group)), None)
 
     def total(self, variable: Variable) -> Total | None:
         """Return the total derivative of a variable, if it has one and it is to be shown."""
@@ -177,31 +181,49 @@ class Context:
     def absorbing(self, variable: Variable) -> Variable | None:
         """Return the variable whose lines compute this one as well, if none are its own.
 
-        An adjoint is computed within an adjoint that reads it, a value within a value.
+        An adjoint is computed within an adjoint that reads it, a value within a value; what
+        nothing reads is one with what it reads itself.
         """
-        if not self.has_code:
+        if not self.has_code or self.code(variable):
             return None
+        return self._nearest(variable, self._readers) or self._nearest(variable, self._sources)
+
+    def _nearest(
+        self, variable: Variable, linked: Mapping[Variable, list[Variable]]
+    ) -> Variable | None:
+        """Return the nearest variable with lines of its own, along what variables link to."""
         seen, waiting = {variable}, [variable]
         while waiting:
             current = waiting.pop(0)
             if self.code(current):
-                return current if current != variable else None
-            readers = [r for r in dict.fromkeys(self._readers[current]) if r not in seen]
-            seen.update(readers)
-            waiting += readers
+                return current
+            more = [v for v in dict.fromkeys(linked.get(current, ())) if v not in seen]
+            seen.update(more)
+            waiting += more
         return None
 
     @cached_property
     def _readers(self) -> Mapping[Variable, list[Variable]]:
         """What reads each variable; of an adjoint, the adjoints that the chain rule makes of it."""
         found: dict[Variable, list[Variable]] = defaultdict(list)
-        for total in self.textbook.totals:
+        of_losses = [total for loss in self.textbook.losses for total in loss.totals]
+        for total in (*of_losses, *self.textbook.totals):
             for share in total.shares:
                 found[share.equation.target.variable.bar()].append(total.variable.bar())
-        for equation in self.equations:
+        cost = [equation for loss in self.textbook.losses for equation in loss.equations]
+        for equation in (*self.equations, *cost):
             for operand in equation.operands:
                 if isinstance(operand, Access):
                     found[operand.variable].append(equation.target.variable)
+        return found
+
+    @cached_property
+    def _sources(self) -> Mapping[Variable, list[Variable]]:
+        """What each variable reads; of an adjoint, the adjoints that the chain rule starts from."""
+        found: dict[Variable, list[Variable]] = defaultdict(list)
+        for read, readers in self._readers.items():
+            for reader in readers:
+                found[reader].append(read)
         return found
 
     def of_cost(self, loss: Loss, adjoint: Adjoint) -> Adjoint:

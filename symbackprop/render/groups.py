@@ -98,3 +98,9 @@ def _run(layers: tuple[Layer, ...]) -> Group:
     shown = layers[1]
     before = row(_K, Operator("−"), Numeral("1"))
     return Group(layers, shown, {layers[0].owner: before, shown.owner: _K})
+
+
+def lowered(title: Inlines) -> Inlines:
+    """Return a title as it stands within a sentence."""
+    first, *rest = title
+    return (first[0].lower() + first[1:] if isinstance(first, str) else first, *rest)

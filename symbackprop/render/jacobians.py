@@ -68,7 +68,7 @@ def total_lines(
     first, rule = _with_jacobian(context, setting, layout, total), _rule(total)
     if first is not None:
         yield Line(left, first, shape=shape, rule=rule)
-        yield Line(None, right, rule=LOCAL_PARTIAL)
+        yield Line(None, right, shape=shape, rule=LOCAL_PARTIAL)
         return
     closed = any(share in context.textbook.closed for share in total.shares)
     reason: Inlines = (_SAMPLES,) if _sums_samples(total) else ()

@@ -19,6 +19,8 @@ from symbackprop.render.shares import (
     absorbed,
     equation_display,
     invariance_blocks,
+    partials_display,
+    placed_display,
     step_lines,
     total_display,
     written_out,
@@ -33,11 +35,10 @@ def cost(context: Context) -> Section:
         if len(context.textbook.losses) > 1:
             blocks.append(Paragraph((f"{FORMS[loss.head.form]}:",)))
         made = _seen_through(loss)
-        blocks += [
-            _apart(context, loss, equation_display(context, setting, equation))
-            for equation in loss.equations
-            if equation not in made
-        ]
+        for equation in loss.equations:
+            if equation not in made:
+                display = equation_display(context, setting, equation)
+                blocks.append(_apart(context, loss, display, equation.target.variable))
     forms = {loss.head.form for loss in context.textbook.losses}
     if "indices" in forms and context.setting().notation.first == "1":
         blocks.append(Paragraph(("Classes are counted from 1 here, from 0 in the code.",)))
@@ -46,9 +47,11 @@ def cost(context: Context) -> Section:
     return Section(("The loss of one sample",), "loss", tuple(blocks))
 
 
-def _apart(context: Context, loss: Loss, display: Display) -> Display:
-    """Return the display; of a second form of the target, with an anchor of its own."""
-    if loss is context.textbook.losses[0]:
+def _apart(context: Context, loss: Loss, display: Display, variable: Variable) -> Display:
+    """Return a variable's display; of a second form of the target, with an anchor of its own."""
+    first = context.textbook.losses[0]
+    met = {e.target.variable for e in first.equations} | {t.variable for t in first.totals}
+    if loss is first or variable not in met:
         return display
     return replace(display, anchor=f"{display.anchor}-{loss.head.form}")
 
@@ -81,7 +84,7 @@ def _derivative(context: Context, loss: Loss) -> list[Block]:
     others = [total for total in loss.totals if total not in alone]
     local = tuple(partials(context, setting, others))
     blocks: list[Block] = [of_batch(context, loss)] if together else []
-    blocks += [Display(local)] if local else []
+    blocks += partials_display(context, setting, local, others)
     if loss is context.textbook.losses[0]:
         shown = partial(context.of_cost, loss)
         blocks += invariance_blocks(context, setting, loss.invariances, shown)
@@ -90,7 +93,7 @@ def _derivative(context: Context, loss: Loss) -> list[Block]:
             display = _of_cost(context, setting, total)
         else:
             display = total_display(context, setting, total)
-        blocks.append(_apart(context, loss, display))
+        blocks.append(_apart(context, loss, display, total.variable))
     if context.network.layers[-1].preactivation is None:
         blocks += collapse(context, context.network.output, loss)
     return blocks
@@ -130,7 +133,8 @@ def collapse(context: Context, variable: Variable, only: Loss | None = None) -> 
         words = "Seen through all that stands between" if only else "Together with the loss"
         blocks.append(Paragraph((f"{words} this is simpler{several}:",)))
         lines = _lines(context, setting, loss)
-        blocks.append(Display((*lines, *_in_code(context, loss, variable))))
+        lines += _in_code(context, loss, variable)
+        blocks.append(placed_display(context, setting, lines, variable.bar()))
     return blocks
 
 

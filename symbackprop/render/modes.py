@@ -9,7 +9,7 @@ from symbackprop.equations import Equation
 from symbackprop.render.context import Context
 from symbackprop.render.document import Block, Display, Paragraph, Section
 from symbackprop.render.groups import Group
-from symbackprop.render.shares import equation_line
+from symbackprop.render.shares import equation_line, placed_display
 
 
 def evaluation(context: Context) -> list[Section]:
@@ -54,4 +54,5 @@ def _display(
 ) -> Display:
     setting = context.setting(group, equations=equations)
     lines = (equation_line(setting, equation) for equation in shown)
-    return Display(tuple(replace(line, relation=relation) for line in lines))
+    relations = [replace(line, relation=relation) for line in lines]
+    return placed_display(context, setting, relations, group.shown.output)

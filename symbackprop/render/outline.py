@@ -77,7 +77,7 @@ def _anchors(sections: Iterable[Section]) -> frozenset[str]:
 def _backward(context: Context) -> list[Section]:
     words = (
         "From the loss back to the input. Each total derivative is a sum over every unit that a "
-        "value feeds, and reuses what the layer above has derived.",
+        "value feeds, and reuses what the layers that it feeds have derived.",
     )
     opening = [Paragraph(words)]
     if _has_conditions(context):

@@ -83,7 +83,9 @@ def invariance_blocks(
     for variable, steps in found.items():
         yield Paragraph((setting.variable(variable), _INVARIANT))
         lines = tuple(step_lines(setting, steps, shown))
-        yield Display(lines, context.anchor("backward", variable.name))
+        link = Link(setting.variable(variable), context.anchor("forward", variable.name))
+        anchor = context.anchor("backward", variable.name)
+        yield Display(lines, anchor, absorbed=link if context.has_code else None)
 
 
 def equation_line(setting: Setting, equation: Equation, *, reason: Inlines = ()) -> Line:
@@ -137,6 +139,37 @@ def absorbed(context: Context, setting: Setting, variable: Variable) -> Link | N
     return Link(setting.variable(found), context.anchor(direction, primal.name))
 
 
+def place_words(equation: Equation) -> str:
+    """Return what an argmax or argmin is."""
+    largest = "largest" if equation.reduction == "argmax" else "smallest"
+    if len([index for index in equation.reduced if index.extent != 1]) < 2:
+        return f"the place of the first of the {largest}"
+    return f"the position of the first of the {largest}, counted from 0, row by row"
+
+
+def placed_display(
+    context: Context, setting: Setting, lines: Iterable[Line], variable: Variable
+) -> Display:
+    """Return lines without an anchor, with the code of a variable or of what absorbed it."""
+    code = context.code(variable)
+    return Display(tuple(lines), "", code, absorbed(context, setting, variable))
+
+
+def partials_display(
+    context: Context, setting: Setting, lines: Iterable[Line], totals: Sequence[Total]
+) -> list[Block]:
+    """Return local partials, which are computed within the total derivatives that they are in."""
+    bars = [total.variable.bar() for total in totals]
+    found = next((bar for bar in bars if context.code(bar)), bars[0] if bars else None)
+    shown = tuple(lines)
+    if not shown or found is None:
+        return []
+    if not context.code(found):
+        return [Display(shown, absorbed=absorbed(context, setting, found))]
+    anchor = context.anchor("backward", replace(found, adjoint=False).name)
+    return [Display(shown, absorbed=Link(setting.variable(found), anchor))]
+
+
 def total_display(context: Context, setting: Setting, total: Total) -> Display:
     """Return a total derivative: the chain rule with its factors, then with these put in.
 
@@ -182,8 +215,10 @@ def _by_place(context: Context, setting: Setting, total: Total) -> Iterator[Line
         terms = tuple(form.term if isinstance(form, Gathered) else form for form in found)
         symbols = dict.fromkeys(setting.variable(a.variable) for g in moved for a in g.outside)
         outside = [piece for symbol in symbols for piece in (" and ", symbol)][1:]
-        reason: Inlines = (*outside, " count" if len(symbols) > 1 else " counts", " as 0 outside")
-        reason = ("each δ leaves one summand; ", *reason)
+        reason: Inlines = ("each δ leaves one summand",)
+        if symbols:
+            counts = " count" if len(symbols) > 1 else " counts"
+            reason = (*reason, "; ", *outside, counts, " as 0 outside")
         line = adjoint_line(setting, Adjoint(total.variable, terms), rule=SOLVED, reason=reason)
         yield _continued(line)
 
@@ -301,7 +336,7 @@ def _several(context: Context, setting: Setting, total: Total) -> Iterator[Line]
     """Yield the sum over all consumers of a variable, in the variable's own indices."""
     own = [aligned(as_wholes(group)[0]) for group in by_consumer(total.shares)]
     yield _over_consumers(context, setting, total, own)
-    names: Names = setting.names(total.variable.axes)
+    names = _place_names(setting, total.variable)
     closed = [context.textbook.closed.get(share, share) for share in total.shares]
     terms = [
         setting.term(_term(setting, share), _with(setting, share, names))
@@ -322,7 +357,7 @@ def _over_consumers(
         own: the consumers' partials at any place of the variable.
         those: whether a place feeds some units of a consumer, not every one.
     """
-    names: Names = setting.names(total.variable.axes)
+    names = _place_names(setting, total.variable)
     products = []
     for share in own:
         letters = _with(setting, share, names)
@@ -338,6 +373,13 @@ def _over_consumers(
         rule=TOTAL_DERIVATIVE,
         reason=_feeds(setting, own, told, "those " if those else "every "),
     )
+
+
+def _place_names(setting: Setting, variable: Variable) -> Names:
+    """Return letters for the axes of a variable, in the order in which its indices print."""
+    names: Names = {}
+    setting.adjoint(Adjoint(variable, ()), names)
+    return names
 
 
 def _with(setting: Setting, share: Share, names: Names) -> Names:

@@ -11,14 +11,13 @@ from symbackprop.render import losses
 from symbackprop.render.context import Context
 from symbackprop.render.document import (
     Block,
-    Display,
     Inlines,
     Line,
     Link,
     Paragraph,
     Section,
 )
-from symbackprop.render.groups import Group
+from symbackprop.render.groups import Group, lowered
 from symbackprop.render.partials import OWN_VALUE, partials, places, ranges
 from symbackprop.render.setting import Setting
 from symbackprop.render.shares import (
@@ -27,6 +26,9 @@ from symbackprop.render.shares import (
     equation_display,
     equation_line,
     invariance_blocks,
+    partials_display,
+    place_words,
+    placed_display,
     total_display,
 )
 
@@ -35,7 +37,6 @@ _FILLS: Mapping[Fill, str] = {
     "-inf": "−∞ outside its extents, so that no maximum stands there",
     "inf": "+∞ outside its extents, so that no minimum stands there",
 }
-_POSITION = "the position of the first such place, counted from 0, row by row"
 
 
 def forward(context: Context) -> Section:
@@ -80,7 +81,7 @@ def layer(context: Context, group: Group) -> Section | None:
     setting = context.setting(group)
     blocks: list[Block] = [Paragraph(_known(context, group, setting))]
     local = (*_positions(context, setting, totals), *partials(context, setting, totals))
-    blocks += [Display(local)] if local else []
+    blocks += partials_display(context, setting, local, totals)
     proved = context.textbook.invariances
     held = {v: proved[v] for v in group.variables if v in proved}
     blocks += invariance_blocks(context, setting, held)
@@ -88,7 +89,7 @@ def layer(context: Context, group: Group) -> Section | None:
     for total in totals:
         blocks.append(total_display(context, setting, total))
         if total.variable == group.shown.preactivation:
-            blocks += [] if jacobian is None else _jacobian(setting, jacobian)
+            blocks += [] if jacobian is None else _jacobian(context, setting, jacobian)
             blocks += losses.collapse(context, total.variable)
     anchor = context.anchor("backward", f"layer-{group.shown.owner}")
     return Section(group.title, anchor, tuple(blocks), level=2)
@@ -102,7 +103,7 @@ def _positions(context: Context, setting: Setting, totals: Iterable[Total]) -> I
     for equation in context.derivation.layers.equations:
         variable = equation.target.variable
         if variable.made and variable.integer and variable in read:
-            yield equation_line(setting, equation, reason=(_POSITION,))
+            yield equation_line(setting, equation, reason=(place_words(equation),))
 
 
 def _known(context: Context, group: Group, setting: Setting) -> Inlines:
@@ -115,13 +116,15 @@ def _known(context: Context, group: Group, setting: Setting) -> Inlines:
             return (Link(known, source), " is known from the loss.")
         return (known, " is given: the derivative of a cost with respect to the output.")
     # Of equal layers one is shown, which may not be the one above.
-    shown = any(output in context.derived(other) for other in context.groups)
-    opening: Inlines = (Link(known, source) if shown else known, " is known from the layer above")
+    above = context.derived_in(output)
+    opening: Inlines = (Link(known, source) if above else known, " is known from the layer above")
+    if above is not None and above is not context.groups[context.groups.index(group) + 1]:
+        opening = (Link(known, source), " is known: it was derived with ", *lowered(above.title))
     down = () if group.range is None else (", layer after layer, for ", group.range)
     return (*opening, *down, ".")
 
 
-def _jacobian(setting: Setting, jacobian: Jacobian) -> list[Block]:
+def _jacobian(context: Context, setting: Setting, jacobian: Jacobian) -> list[Block]:
     names = setting.names(places(jacobian.output))
     more = [index for index in places(jacobian.place) if index not in names]
     names |= setting.names(more, tuple(names.values()))
@@ -134,4 +137,6 @@ def _jacobian(setting: Setting, jacobian: Jacobian) -> list[Block]:
     adjoint = Adjoint(jacobian.total.variable, tuple(terms))
     whole = adjoint_line(setting, adjoint, rule=CHAIN_RULE)
     words = ("Seen through all that stands between, every unit feeds every other one:",)
-    return [Paragraph(words), Display((line,)), Display((whole,))]
+    bar = jacobian.total.variable.bar()
+    shown = [placed_display(context, setting, [each], bar) for each in (line, whole)]
+    return [Paragraph(words), *shown]
