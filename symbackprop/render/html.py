@@ -35,7 +35,7 @@ from symbackprop.render.document import (
     Table,
 )
 from symbackprop.render.highlight import highlighted
-from symbackprop.render.mathml import breakable, mathml
+from symbackprop.render.mathml import breakable, mathml, pieces
 from symbackprop.render.typeset import Operator
 
 _FONT = Path(__file__).parent / "fonts" / "math.woff2"
@@ -162,7 +162,7 @@ def _line(line: Line) -> Markup:
 def _beside(line: Line) -> Markup:
     """Return what stands beside a line: ranges, shape, rule and reason."""
     notes = [
-        Markup('<span class="{}">{}</span>').format(kind, mathml(math, display=False))
+        Markup('<span class="{}">{}</span>').format(kind, pieces(math))
         for kind, math in (("condition", line.condition), ("shape", line.shape))
         if math is not None
     ]

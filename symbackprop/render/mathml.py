@@ -13,6 +13,7 @@ from itertools import pairwise
 
 from markupsafe import Markup
 
+from symbackprop.render.measure import width
 from symbackprop.render.typeset import (
     APPLICATION,
     TIMES,
@@ -29,6 +30,7 @@ from symbackprop.render.typeset import (
     Script,
     Symbol,
     Words,
+    row,
 )
 
 
@@ -46,6 +48,8 @@ _BOLD = _alphabet(range(0x1D468, 0x1D49C), range(0x1D71C, 0x1D756), range(0x1D7C
 _LARGE = {"Σ": "∑", "Π": "∏"}
 _MARKS = {"hat": "^", "bar": "¯", "tilde": "~"}
 _SUM_SIGNS = ("+", "−", "-", "±")
+_SEMICOLON = Operator(";", "punctuation")
+_BROAD = 18.0  # ems: a wider product may break between any two factors
 _INVISIBLE = (TIMES, APPLICATION)
 _THIN = "0.167em"
 _NO_BREAK_SPACE = "\u00a0"
@@ -61,10 +65,19 @@ def breakable(math: Math) -> Markup:
     """Return a formula as several ``<math>`` elements, between which a line may break.
 
     MathML has no line breaks of its own. A line breaks before a relation first, then before a
-    sum's sign, then before a product's: what belongs together is a ``<span class="run">``, which
-    a style sheet keeps on one line while it fits.
+    sum's sign, then before a product's, if a part is wide between its factors too: what belongs
+    together is a ``<span class="run">``, which a style sheet keeps on one line while it fits.
     """
     return _runs(_parts(math), (_relates, _adds, _joins))
+
+
+def pieces(math: Math) -> Markup:
+    """Return what semicolons separate as several ``<math>`` elements, between which lines break."""
+    parts = _parts(math)
+    ends = [place + 1 for place, part in enumerate(parts) if part == _SEMICOLON]
+    bounds = pairwise([0, *ends, len(parts)])
+    found = [Markup("<math>{}</math>").format(_row(parts[first:last])) for first, last in bounds]
+    return Markup(" ").join(found)
 
 
 def _runs(parts: Sequence[Math], levels: Sequence[Callable[[Math], bool]]) -> Markup:
@@ -73,6 +86,10 @@ def _runs(parts: Sequence[Math], levels: Sequence[Callable[[Math], bool]]) -> Ma
         if len(pieces) > 1:
             inner = (_runs(piece, levels[depth + 1 :]) for piece in pieces)
             return Markup('<span class="run">{}</span>').format(Markup("").join(inner))
+    pieces = _split(parts, _multiplies) if width(row(*parts)) > _BROAD else []
+    if len(pieces) > 1:
+        inner = (Markup("<math>{}</math>").format(_row(piece)) for piece in pieces)
+        return Markup('<span class="run">{}</span>').format(Markup("").join(inner))
     return Markup("<math>{}</math>").format(_row(parts))
 
 
@@ -93,6 +110,10 @@ def _adds(part: Math) -> bool:
 def _joins(part: Math) -> bool:
     unbroken = (*_INVISIBLE, "/")
     return isinstance(part, Operator) and part.form == "binary" and part.text not in unbroken
+
+
+def _multiplies(part: Math) -> bool:
+    return isinstance(part, Operator) and part.text == TIMES
 
 
 def _parts(math: Math) -> Sequence[Math]:
