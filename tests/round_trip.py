@@ -104,6 +104,11 @@ def vocabulary(setting: Setting, values: Mapping[Variable, np.ndarray], sizes) -
         assert name not in arrays, name
         arrays[name] = Array(np.asarray(kept, dtype=object), variable.integer)
     constants = {constant_name(name): size for name, size in sizes.items()}
+    numbers = {
+        constant_name(name): MP.mpf(value.numerator) / value.denominator
+        for value, name in setting.numbers.items()
+    }
+    constants |= numbers
     functions = {name.replace("_1", "_{1}").replace("_2", "_{2}"): f for name, f in SLOPES.items()}
     first = int(setting.notation.first)
     return Vocabulary(arrays, {**constants, "\\pi": MP.pi}, functions, first, setting.notation.cost)

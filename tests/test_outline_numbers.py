@@ -20,6 +20,7 @@ CASES = [
     ("2-3:softmax-4:log_softmax", "kl_divergence"),
     ("2-3:gelu-2:softmax", "squared_error"),
     ("3-3-3:silu", "huber"),
+    ("2-2:selu", "squared_error"),
     ("2-3:elu-4", "focal"),
     ("2-3:softplus-4", "cosine_similarity"),
     ("2-3:sigmoid-4", "log_cosh"),

@@ -26,6 +26,7 @@ from symbackprop.equations import (
 )
 from symbackprop.render.latex import latex
 from symbackprop.render.notation import Notation, read_notation
+from symbackprop.render.scalars import letters_for
 from symbackprop.render.setting import Setting, counts_from_zero, inner_equations
 from symbackprop.render.typeset import Math, Symbol
 from symbackprop.scalar import Apply, Expression, Named, Number, Slot, apply, number
@@ -354,3 +355,17 @@ A, C = Named("a"), Named("c")
 )
 def test_scalar_functions(expression: Expression, expected: str) -> None:
     assert golden(Setting(PLAIN).scalar(expression, ())) == expected
+
+
+def test_numbers_too_long_to_be_read_have_names() -> None:
+    long = Fraction("1.0507009873554804934193349852946")
+    function = Apply("multiply", (number(long), A))
+    letters = letters_for([function, Apply("multiply", (number(Fraction(1, 3)), A))])
+    assert letters == {long: "kappa_1"}
+    named = Setting(PLAIN, numbers=letters)
+    assert golden(named.scalar(function, ())) == r"\kappa_{1} a"
+    half = Apply("multiply", (number(-long / 2), A))
+    assert golden(named.scalar(half, ())) == r"-\frac{1}{2} \kappa_{1} a"
+    other = Apply("multiply", (number(Fraction(2, 7)), A))
+    assert golden(named.scalar(other, ())) == r"\frac{2}{7} a"
+    assert list(letters_for([function], ["kappa_1"]).values()) == ["kappa_2"]

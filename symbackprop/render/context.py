@@ -17,6 +17,7 @@ from symbackprop.equations import Access, Adjoint, Equation, Factor, Index, Role
 from symbackprop.errors import SymbackpropError, allowed
 from symbackprop.lowering.runs import numbered
 from symbackprop.network import Head, Layer
+from symbackprop.render import scalars
 from symbackprop.render.counting import counts_from_zero
 from symbackprop.render.document import CodeLines
 from symbackprop.render.groups import Group, layer_groups
@@ -59,6 +60,8 @@ class Context:
         targets = [equation.target.variable for equation in self.equations]
         self._variables = tuple(dict.fromkeys((*self.network.inputs, *parameters, *targets)))
         self._inner = inner_equations(self.equations)
+        functions = [equation.function for equation in (*self.equations, *heads)]
+        self.numbers = scalars.letters_for(functions, self.network.named_sizes)
         self._settings: dict[object, Setting] = {}
         if choice.notation.cost in self.network.named_sizes:
             raise SymbackpropError(
@@ -112,6 +115,7 @@ class Context:
             samples=samples,
             swapped=self.swapped,
             variables=self._variables,
+            numbers=self.numbers,
         )
 
     @property

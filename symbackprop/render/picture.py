@@ -12,7 +12,7 @@ from symbackprop.render.context import Context
 from symbackprop.render.document import Arrow, Diagram, Inlines, Node, Section, Table
 from symbackprop.render.groups import Group, lowered
 from symbackprop.render.setting import Setting
-from symbackprop.render.typeset import Math, Operator, listed, row
+from symbackprop.render.typeset import Math, Numeral, Operator, listed, row
 from symbackprop.scalar import Number
 
 _TIMES = Operator("×")
@@ -120,6 +120,9 @@ def _symbols(context: Context) -> Iterator[tuple[Inlines, ...]]:
     for variable, loss in _of_losses(context).items():
         own = context.setting(head=loss.head, equations=loss.equations)
         yield (own.array(variable),), ("value within the loss",), _shape(own, variable)
+    for value, name in context.numbers.items():
+        digits = Numeral(scalars.long_number(value) or "")
+        yield (scalars.named(name),), ("the number ", digits), ("a number",)
     for constant in context.network.constants:
         numbers = [scalars.scalar(Number(value), ()) for value in constant.values or ()]
         words = ("given: ", listed(*numbers) if numbers else "")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from fractions import Fraction as Rational
 
 from symbackprop.render.typeset import (
@@ -26,7 +27,7 @@ from symbackprop.render.typeset import (
     listed,
     row,
 )
-from symbackprop.scalar import Expression, Named, Number, Slot, decimal
+from symbackprop.scalar import Expression, Named, Number, Slot, apply, decimal, rebuild, walk
 
 # How tightly a formula binds: a weaker one is put in brackets.
 LOGIC, COMPARISON, LOOSE, SUM, SIGN, REDUCED, PRODUCT, POWER, ATOM = range(9)
@@ -157,7 +158,45 @@ def number(value: Rational) -> Math:
     return row(MINUS, size) if value < 0 else size
 
 
+_MULTIPLE = 1000  # above and below: what a number with a name is multiplied with
 _LONGEST = 20  # digits: a longer number has no place to break, a fraction takes half its width
+
+
+def long_number(value: Rational) -> str | None:
+    """Return the digits of a decimal that is too long to be read in a formula, else None."""
+    if Rational(repr(float(value))) == value:
+        return None
+    text = decimal(abs(value)) or ""
+    return text if len(text) > _LONGEST else None
+
+
+def lettered(function: Expression, letters: Mapping[Rational, str]) -> Expression:
+    """Return the function with names for numbers and multiples: ``letters`` has them by size."""
+
+    def leaf(node: Expression) -> Expression:
+        if not isinstance(node, Number) or not node.value:
+            return node
+        multiples = ((node.value / value, name) for value, name in letters.items())
+        short = (pair for pair in multiples if max(_size_of(pair[0])) <= _MULTIPLE)
+        times, name = next(short, (None, ""))
+        return node if times is None else apply("multiply", Number(times), Named(name))
+
+    return rebuild(function, leaf) if letters else function
+
+
+def _size_of(value: Rational) -> tuple[int, int]:
+    return abs(value.numerator), value.denominator
+
+
+def letters_for(
+    functions: Iterable[Expression], taken: Collection[str] = ()
+) -> dict[Rational, str]:
+    """Return a name for each number that is too long for formulas, in the order met."""
+    nodes = (node for function in functions for node in walk(function))
+    values = [abs(n.value) for n in nodes if isinstance(n, Number) and long_number(n.value)]
+    names = (f"kappa_{count}" for count in itertools.count(1))
+    free = (name for name in names if name not in taken)
+    return dict(zip(dict.fromkeys(values), free, strict=False))
 
 
 def _size(value: Rational) -> Math:

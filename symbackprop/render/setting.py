@@ -69,7 +69,7 @@ class Setting(Symbols):
 
     def scalar(self, function: Expression, operands: Sequence[Math]) -> Math:
         """Return a scalar function of formulas; brackets follow from how tightly these bind."""
-        return scalars.scalar(function, operands)
+        return scalars.scalar(scalars.lettered(function, self.numbers), operands)
 
     def factor(self, factor: Factor, names: Names, taken: Collection[Math] = ()) -> Math:
         """Return one factor of a term; fills in the names it makes, none of them taken."""
@@ -172,7 +172,7 @@ class Setting(Symbols):
         for operand in operands:
             self._add_names(indices_of(operand), names, taken)
         pieces = [self._operand(operand, names, taken) for operand in operands]
-        return scalars.scalar(as_numbers(function, operands, self._first), pieces)
+        return self.scalar(as_numbers(function, operands, self._first), pieces)
 
     def _operand(self, operand: Operand, names: Names, taken: Collection[Math]) -> Math:
         if isinstance(operand, Index):
@@ -199,7 +199,7 @@ class Setting(Symbols):
         factors = [*marks, *(self.factor(factor, names, taken) for factor in term.factors)]
         summed = [index for index in self._shown(term.space) if index not in kept]
         total = self._reduced("total", summed, term.excluding, scalars.product(factors), names)
-        coefficient = scalars.scalar(term.coefficient, ())
+        coefficient = self.scalar(term.coefficient, ())
         if not factors and not summed:
             return coefficient
         return total if term.coefficient == ONE else scalars.product([coefficient, total])

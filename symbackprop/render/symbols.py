@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
+from fractions import Fraction as Rational
 from functools import cached_property
 from typing import NamedTuple
 
@@ -69,6 +70,7 @@ class Symbols:
         swapped: matrices whose two indices print in reverse: ``w_ij`` for ``W[j, i]``.
         variables: all variables of the document, so that no two of them print alike.
         barred: those whose adjoint is printed as the symbol with a bar.
+        numbers: names of numbers that are too long to be read.
     """
 
     notation: Notation
@@ -81,6 +83,7 @@ class Symbols:
     swapped: Collection[Variable] = ()
     variables: Collection[Variable] = ()
     barred: Collection[Variable] = ()
+    numbers: Mapping[Rational, str] = field(default_factory=dict)
 
     @cached_property
     def _letters(self) -> dict[tuple[str, str], Math]:

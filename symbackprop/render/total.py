@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction as Rational
+from functools import cached_property
 
 from symbackprop.calculus.total import Differential, Line, Mark, Total
 from symbackprop.notation.composition import names_of
@@ -12,7 +14,7 @@ from symbackprop.render.document import Display, Document, Inlines, Paragraph, S
 from symbackprop.render.document import Line as Shown
 from symbackprop.render.latex import latex
 from symbackprop.render.plain import text
-from symbackprop.render.typeset import Fraction, Math, Operator, Symbol, Words, listed, row
+from symbackprop.render.typeset import Fraction, Math, Numeral, Operator, Symbol, Words, listed, row
 from symbackprop.scalar import Expression, Named, Slot, substitute
 
 _SIGN = Operator("∂", "plain")
@@ -93,7 +95,15 @@ class _Setting:
         names = names_of(expression)
         slots: dict[Expression, Expression] = {Named(n): Slot(k) for k, n in enumerate(names)}
         operands = [_mark(marks[n]) if n in marks else scalars.named(n) for n in names]
-        return scalars.scalar(substitute(expression, slots), operands)
+        named = scalars.lettered(substitute(expression, slots), self.numbers)
+        return scalars.scalar(named, operands)
+
+    @cached_property
+    def numbers(self) -> dict[Rational, str]:
+        """Names of numbers that are too long to be read."""
+        composition = self.total.composition
+        values = (definition.value for definition in composition.definitions)
+        return scalars.letters_for(values, [d.name for d in composition.definitions])
 
     def shown(self, line: Line, reason: Inlines = (), condition: Math | None = None) -> Shown:
         return Shown(
@@ -109,7 +119,12 @@ def _definitions(totals: Sequence[Total]) -> Section:
     first = totals[0]
     setting = _Setting(first)
     definitions = first.composition.definitions
-    lines = tuple(Shown(scalars.named(d.name), setting.math(d.value)) for d in definitions)
+    numbers = [
+        Shown(scalars.named(name), Numeral(scalars.long_number(value) or ""))
+        for value, name in setting.numbers.items()
+    ]
+    named = [Shown(scalars.named(d.name), setting.math(d.value)) for d in definitions]
+    lines = (*numbers, *named)
     sentences: list[Inlines] = []
     opened = [scalars.named(d.name) for d in definitions if d.open]
     if opened:
