@@ -14,8 +14,8 @@ from symbackprop.reference import accumulate, evaluate
 from symbackprop.render import computed
 from symbackprop.render.context import Context
 from symbackprop.render.document import Display, Paragraph
-from symbackprop.render.notation import Choice
 from symbackprop.render.latex import latex
+from symbackprop.render.notation import Choice
 from symbackprop.render.plain import text
 
 SIZES = {"n_0": 2, "n_1": 3, "n_2": 2}

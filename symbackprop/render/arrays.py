@@ -33,6 +33,10 @@ _TURNED: dict[Layout, str] = {
     "rows": "Weight w_ij of the equations unit by unit is entry (j, i) of W here.",
     "columns": "W here is the transpose of the code's: weight w_ij is its entry (i, j).",
 }
+_JACOBIANS = (
+    "Small bold letters are those of one sample, as columns. A partial of one by another has a row "
+    "for each entry of what changes; diag puts a vector on the diagonal, I is the identity."
+)
 _NO_FORM = "Some equations have more than two axes, or indices that shift; they stay as they are."
 
 
@@ -58,6 +62,7 @@ def _layout(context: Context, layout: Layout) -> Section:
     opening: list[Block] = [Paragraph((_WORDS[layout],))]
     opening += [Paragraph((_TURNED[layout],))] if context.swapped else []
     opening += [Paragraph(explained)] if explained else []
+    opening += [Paragraph((_JACOBIANS,))] if writer.local else []
     opening += [Paragraph((_NO_FORM,))] if writer.missing else []
     anchor = context.anchor("matrix", layout)
     return Section((_TITLES[layout],), anchor, (*opening, *writer.blocks), level=2)
@@ -72,7 +77,7 @@ class _Arrays:
         self._totals = {total.variable: total for total in context.totals}
         self.blocks: list[Block] = []
         self.forms: list[MatrixForm] = []
-        self.missing = False
+        self.missing = self.local = False
 
     def forward(self, group: Group, equations: Iterable[Equation]) -> None:
         """Add the equations of a group of layers."""
@@ -92,6 +97,7 @@ class _Arrays:
         if not context.mixes_samples and any(form is not None for form in found):
             lines += local_lines(context, context.setting(group), layout, totals)
         title: Inlines = (*group.title, ", backward:")
+        self.local |= bool(lines)
         if lines:
             self.blocks += [Paragraph(title), Display(tuple(lines))]
         heading: Inlines = () if lines else title
