@@ -15,6 +15,7 @@ from symbackprop.audit.formula_tree import (
     Add,
     Apply,
     Big,
+    Constant,
     Derivative,
     Negate,
     Node,
@@ -142,7 +143,8 @@ def _reads_exponential(typed: Typed) -> bool:
     nodes = [side.at(ROW, COLUMN) for side in (typed.left, typed.right)]
     nodes += [rule.body for rule in typed.model.rules]
     return any(
-        isinstance(here, Apply) and here.function.name in ("exp", "log", "ln")
+        (isinstance(here, Apply) and here.function.name in ("exp", "log", "ln"))
+        or here == Constant("e")
         for node in nodes
         for _, here in walk(node)
     )
@@ -174,7 +176,7 @@ _SIGMOID = Apply(Access("sigmoid"), (_X,))
 
 def undefined_functions(typed: Typed, primed: bool = False) -> list[Access]:
     """Return the undefined functions of a claim; those read with a prime only if asked for."""
-    defined = {rule.target.symbol for rule in typed.model.rules}
+    defined = {rule.target.symbol for rule in typed.model.rules if rule.formals}
     found: dict[Access, None] = {}
     for side in (typed.left, typed.right):
         for _, node in walk(side.at(ROW, COLUMN)):

@@ -15,7 +15,7 @@ from symbackprop.audit.models import reached
 from symbackprop.audit.trial import OTHER_SIZES, SIZES, Lefts, attempt
 
 STEPS_OF_AN_EDIT = 10_000
-STEPS_OF_EXPLAINING = 60_000
+STEPS_OF_EXPLAINING = 45_000
 # What an edit costs that does not even fit the shapes.
 STEPS_OF_AN_IDEA = 15
 

@@ -33,7 +33,7 @@ def gate(case: Case, refuting: Judged | None) -> str:
             "no definition leads to a variable of differentiation",
         ),
         (
-            not all(judged.trial.different for judged in case.judged),
+            not all(judged.trial.different or judged.trial.vanishes for judged in case.judged),
             "another reading could not be told",
         ),
         (refuting.typed.partial, "a definition fits no layout together with the others"),

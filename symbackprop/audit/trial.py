@@ -13,6 +13,7 @@ from symbackprop.audit.formula_tree import (
     Access,
     Bound,
     Node,
+    Number,
 )
 from symbackprop.audit.kinds import Typed
 from symbackprop.audit.model import BudgetError, Model, NotUnderstoodError, index_letters, kinked
@@ -75,6 +76,7 @@ class Trial:
         free: Undefined names that the left and the right side read.
         mixed: Names that were read with an index and without one.
         sizes: Extents of the letters.
+        vanishes: Whether both sides were zero wherever they were read, and none is written so.
     """
 
     reason: str = ""
@@ -91,12 +93,15 @@ class Trial:
     )
     mixed: set[str] = field(default_factory=set)
     sizes: dict[str, int] = field(default_factory=dict)
+    vanishes: bool = False
     steps: int = 0
 
     @property
     def equal(self) -> bool:
-        """Whether the sides agree at every point."""
-        return bool(self.passed) and not (self.failed or self.unclear or self.reason)
+        """Whether the sides agree at every point; that they vanish proves nothing."""
+        return bool(self.passed) and not (
+            self.failed or self.unclear or self.reason or self.vanishes
+        )
 
     @property
     def tied(self) -> bool:
@@ -147,6 +152,8 @@ def attempt(
             good += bench.round(f"{number}", steps - trial.steps, path, lefts or Lefts(), spread)
             if good >= seeds or (stop and trial.failed):
                 break
+        written = any(isinstance(side, Number) for side in sides)
+        trial.vanishes = not written and not any(p.left or p.right for p in trial.passed)
         if good < min(seeds, 2) and not trial.failed:
             trial.reason = "the formula has no finite value where it was read"
     except (BudgetError, RecursionError):
