@@ -12,6 +12,7 @@ from symbackprop.audit.formula_tree import (
     Big,
     Bound,
     Comparison,
+    Delta,
     Derivative,
     Label,
     Node,
@@ -226,8 +227,8 @@ def index_letters(node: Node, bound: frozenset[str] = frozenset()) -> Iterator[s
             yield from index_letters(part, bound)
         yield from index_letters(node.body, inner)
         return
-    if isinstance(node, Access):
-        for index in node.indices:
+    if isinstance(node, Access | Delta):
+        for index in node.indices if isinstance(node, Access) else (node.left, node.right):
             yield from (name for name in _plain_letters(index) if name not in bound)
     for child in children(node):
         yield from index_letters(child, bound)
