@@ -195,3 +195,9 @@ def test_one_formula_is_audited_with_what_is_given() -> None:
     assert (wrong[0].diagnosis.kind, wrong[0].diagnosis.factor) == ("factor", 2)
     assert wrong[0].derived is not None
     assert "a" in wrong[0].derived
+
+
+def test_a_link_after_an_open_one_does_not_speak_for_the_chain() -> None:
+    given = r"p_i = \frac{e^{z_i}}{\sum_k e^{z_k}}"
+    opened = r"\frac{\partial p_i}{\partial z_j} = q_{ij} = 2 p_i p_j = p_i p_j + p_j p_i"
+    assert [f.verdict for f in audit_formula(opened, given)] == ["undecided"] * 3

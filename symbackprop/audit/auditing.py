@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from symbackprop.audit.binding import Unread
-from symbackprop.audit.decide import judge
+from symbackprop.audit.decide import judge_all
 from symbackprop.audit.documents import Sheet, Source, read_formula
 from symbackprop.audit.finding import Finding
 from symbackprop.audit.reading.bind import bind
@@ -42,7 +42,8 @@ def audit_formula(text: str, given: str = "", path: str = "-") -> list[Finding]:
 def audit_sheet(sheet: Sheet) -> list[Finding]:
     """Audit the formulas that are read together; what is given as a claim is never passed over."""
     paper = bind(sheet)
-    found = [replace(judge(claim, paper), expect=claim.source.expect) for claim in paper.claims]
+    judged = zip(judge_all(paper.claims, paper), paper.claims, strict=True)
+    found = [replace(finding, expect=claim.source.expect) for finding, claim in judged]
     found += [_unread(unread) for unread in paper.unread if unread.is_claim]
     asked = next((source for source in sheet.sources if source.kind == "claim"), None)
     if asked is not None and not found:
