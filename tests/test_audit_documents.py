@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from sketch import sketch
 
+from symbackprop.audit.auditing import audit_text
 from symbackprop.audit.binding import Paper, candidates
 from symbackprop.audit.documents import read_formula
 from symbackprop.audit.formula_tree import Access, Label
@@ -363,3 +364,39 @@ def test_a_bare_gradient_is_by_what_a_chain_equates_it_with() -> None:
     first, last = paper(text).claims
     assert sketch(first.right) == "(∇:subscript C by a)"
     assert sketch(last.right) == "<(∇:subscript C by a) . x>"
+
+
+def test_an_inner_product_may_be_read_by_elements_where_there_are_elements() -> None:
+    read = paper(r"$z = w^T x + b$ and $\frac{\partial z}{\partial w_i} = x_i$, $y_i = c$")
+    assert [read_as(value) for value in read.definitions[0].values] == [
+        "wᵀ x + b",
+        "Σ_k w_k x_k + b",
+    ]
+    plain = paper(r"$z = w^T x + b$ and $\frac{\partial z}{\partial w} = x$")
+    assert len(plain.definitions[0].values) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        (r"$h_\theta(x) = \frac{1}{1+e^{-\theta^T x}}$, RIGHT", "proved"),
+        (r"$h_\theta(x) = \frac{1}{1+e^{-\theta^T x}}$, WRONG", "refuted"),
+    ],
+)
+def test_logistic_regression_as_courses_write_it(text: str, verdict: str) -> None:
+    loss = r"y^{(i)} \log h_\theta(x^{(i)}) + (1 - y^{(i)}) \log(1 - h_\theta(x^{(i)}))"
+    cost = rf"$J(\theta) = -\frac{{1}}{{m}} \sum_{{i=1}}^m [{loss}]$"
+    claim = (
+        r"$\frac{\partial}{\partial \theta_j} J(\theta) = \frac{1}{m} \sum_{i=1}^m (%s) x_j^{(i)}$"
+    )
+    right = claim % r"h_\theta(x^{(i)}) - y^{(i)}"
+    wrong = claim % r"y^{(i)} - h_\theta(x^{(i)})"
+    found = audit_text(f"{cost}. {text}".replace("RIGHT", right).replace("WRONG", wrong))
+    assert [finding.verdict for finding in found] == [verdict]
+
+
+def test_a_gradient_that_cannot_be_cut_into_symbols_is_a_claim() -> None:
+    found = audit_text(r"$$db = np.sum(dZ, axis=1)$$")
+    assert [(f.verdict, f.reason) for f in found] == [
+        ("undecided", "a full stop within a formula is not understood")
+    ]

@@ -86,6 +86,13 @@ def test_what_is_not_understood_has_a_place(formula: str, reason: str, offset: i
 
 
 @pytest.mark.parametrize(
+    "formula", [r"g^{[1]'}(Z)", r"g^{[1]\prime}(Z)", r"{g^{[1]}}'(Z)", r"g'^{[1]}(Z)"]
+)
+def test_a_prime_beside_a_label_is_the_symbols(formula: str) -> None:
+    assert sketch(read(formula)) == "(g^[]1'! Z)"
+
+
+@pytest.mark.parametrize(
     ("document", "formula", "expected"),
     [
         (["x_j", r"\sum_j x_j"], "x_1", "x[1]"),

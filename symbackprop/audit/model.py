@@ -249,7 +249,7 @@ def _plain_letters(node: Node) -> Iterator[str]:
 
 
 def element(node: Node, indices: tuple[Node, ...]) -> Node:
-    """Return an element of a bare name."""
-    if isinstance(node, Access) and not node.indices:
-        return replace(node, indices=indices)
+    """Return an element of a name, or of one of its samples: x_i has the elements x_ij."""
+    if isinstance(node, Access):
+        return replace(node, indices=(*node.indices, *indices))
     raise NotUnderstoodError("an element of something that is not a name")

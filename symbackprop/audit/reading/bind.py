@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import takewhile
@@ -12,10 +13,16 @@ from symbackprop.audit.documents import Sheet
 from symbackprop.audit.formula_tree import Access, Node
 from symbackprop.audit.reading.completing import completed
 from symbackprop.audit.reading.facts import Facts
+from symbackprop.audit.reading.inner import with_elements
 from symbackprop.audit.reading.marks import told_apart
 from symbackprop.audit.reading.plain import without_formals
 from symbackprop.audit.reading.squares import squares_named
 from symbackprop.audit.reading.statements import Member, Sentence, read_sheet
+
+# The left side of a row that could not be cut into symbols.
+_DIFFERENTIATES = re.compile(
+    r"\\partial|\\nabla|\\[dt]?frac\s*\{\s*(?:\\mathrm\s*)?\{?d(?![a-z])|^[&\s]*d[A-Za-z](?![a-z])"
+)
 
 
 def bind(sheet: Sheet) -> Paper:
@@ -25,7 +32,8 @@ def bind(sheet: Sheet) -> Paper:
     for sentence in sentences:
         binder.sentence(sentence)
     for source, refusal in refused:
-        is_claim = r"\partial" in source.text.partition("=")[0] and "=" in source.text
+        left, sign, _ = source.text.partition("=")
+        is_claim = bool(sign and _DIFFERENTIATES.search(left))
         place = source.place(refusal.offset)
         binder.unread.append(Unread(source, *place, refusal.reason, is_claim))
     read = Paper(
@@ -37,7 +45,7 @@ def bind(sheet: Sheet) -> Paper:
         tuple(sorted(facts.functions)),
         tuple(binder.gradients.values()),
     )
-    return completed(without_formals(told_apart(squares_named(read))))
+    return with_elements(completed(without_formals(told_apart(squares_named(read)))))
 
 
 class _Binder:

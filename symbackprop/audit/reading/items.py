@@ -101,7 +101,8 @@ class _Build(Transformer[Token, Any]):  # type: ignore[misc]
         if scripts and core.kind == "brace":
             inner = content(core)
             bare = len(inner) == 1 and inner[0].kind in ("letter", "word")
-            if bare and not (inner[0].below or inner[0].above):
+            primed = all(place == "prime" for place, _ in scripts)
+            if bare and (primed or not (inner[0].below or inner[0].above)):
                 core = inner[0]
         for place, script in scripts:
             core = _scripted(core, place, script)
@@ -112,8 +113,17 @@ def _scripted(core: Item, place: str, script: Item) -> Item:
     if place == "prime":
         return replace(core, primes=core.primes + 1)
     inner = content(script)
-    if place == "above" and inner and all(part.kind == "primesign" for part in inner):
-        return replace(core, primes=core.primes + sum(1 + part.primes for part in inner))
+    if place == "above":
+        # A prime beside a label in the superscript is the symbol's: g^{[1]'}.
+        signs = [part for part in inner if part.kind == "primesign"]
+        labels = [part for part in inner[:1] if part.kind in ("paren", "bracket")]
+        primes = sum(1 + sign.primes for sign in signs) + sum(label.primes for label in labels)
+        core = replace(core, primes=core.primes + primes)
+        inner = tuple(
+            replace(part, primes=0) if part in labels else part
+            for part in inner
+            if part.kind != "primesign"
+        )
     if place == "below":
         return replace(core, below=(*core.below, *inner))
     return replace(core, above=(*core.above, *inner))
