@@ -396,7 +396,7 @@ def test_logistic_regression_as_courses_write_it(text: str, verdict: str) -> Non
 
 
 def test_a_gradient_that_cannot_be_cut_into_symbols_is_a_claim() -> None:
-    found = audit_text(r"$$db = np.sum(dZ, axis=1)$$")
+    found = audit_text(r"$$db^{[2]} = np.sum(dZ^{[2]}, axis=1)$$")
     assert [(f.verdict, f.reason) for f in found] == [
         ("undecided", "a full stop within a formula is not understood")
     ]

@@ -26,7 +26,7 @@ from symbackprop.audit.formula_tree import (
 )
 from symbackprop.audit.kinds import Typed
 from symbackprop.audit.layouts import one
-from symbackprop.audit.model import Rule
+from symbackprop.audit.model import Rule, Symbol
 from symbackprop.audit.primitives import PRIMITIVES
 from symbackprop.audit.trial import COLUMN, ROW, Trial, attempt
 
@@ -121,9 +121,12 @@ def _logits(attempted: Attempted) -> bool:
 
 def _simplex(attempted: Attempted) -> bool:
     """Targets sum to one, as those of a classification do, though nobody says so."""
-    if not attempted.trial.different or not _reads_exponential(attempted.typed):
+    if not attempted.trial.different:
         return False
-    for symbol in sorted(_vectors(attempted.typed)):
+    targets = _vectors(attempted.typed)
+    if not _reads_exponential(attempted.typed):
+        targets &= _summed(attempted.typed)
+    for symbol in sorted(targets):
         model = replace(attempted.typed.model, simplex=symbol)
         if _true(replace(attempted.typed, model=model)):
             return True
@@ -137,6 +140,16 @@ def _held_maximum(attempted: Attempted) -> bool:
     if not attempted.trial.different or rules == model.rules:
         return False
     return _true(replace(attempted.typed, model=replace(model, rules=rules)))
+
+
+def _summed(typed: Typed) -> set[Symbol]:
+    """Names whose elements are summed as they are."""
+    return {
+        here.body.symbol
+        for side in (typed.left, typed.right)
+        for _, here in walk(side.at(ROW, COLUMN))
+        if isinstance(here, Big) and here.kind == "sum" and isinstance(here.body, Access)
+    }
 
 
 def _reads_exponential(typed: Typed) -> bool:
@@ -191,7 +204,7 @@ def undefined_functions(typed: Typed, primed: bool = False) -> list[Access]:
     return list(found)
 
 
-def _vectors(typed: Typed) -> set[tuple[str, tuple[str, ...], int]]:
+def _vectors(typed: Typed) -> set[Symbol]:
     """Targets: names with one index that nothing defines."""
     defined = {rule.target.symbol for rule in typed.model.rules}
     sides = (side.at(ROW, COLUMN) for side in (typed.left, typed.right))

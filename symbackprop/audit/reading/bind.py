@@ -100,9 +100,9 @@ class _Binder:
     def _refused(self, member: Member, sentence: Sentence) -> None:
         if member.refusal is not None:
             place = member.source.place(member.refusal.offset)
-            is_claim = len(sentence.members) > 1 and any(
-                m.differentiates for m in sentence.members[:1]
-            )
+            first = sentence.members[0]
+            differentiates = first.differentiates or isinstance(first.node, tree.Derivative)
+            is_claim = len(sentence.members) > 1 and differentiates
             reason = member.refusal.reason
             self.unread.append(Unread(member.source, *place, reason, is_claim, sentence.order))
 
