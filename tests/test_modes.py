@@ -322,6 +322,24 @@ GRAPHS = {
         [[layer]]
         type = "global_avg_pool"
         """,
+    "between views": """
+        input = [2, 3]
+        [[layer]]
+        type = "conv1d"
+        channels = 4
+        kernel_size = 2
+        [[layer]]
+        type = "flatten"
+        [[layer]]
+        type = "dropout"
+        p = 0.3
+        [[layer]]
+        type = "reshape"
+        shape = [2, 4]
+        [[layer]]
+        type = "dense"
+        units = 2
+        """,
     "a run": """
         input = [3]
         [[block]]

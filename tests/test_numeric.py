@@ -9,12 +9,15 @@ import sys
 import time
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from handmade import PERCEPTRON
 
 from symbackprop.api import build
 from symbackprop.architecture import Use
-from symbackprop.checking.report import Finding, GradientReport, from_json
+from symbackprop.checking.gradients import _compare_loss
+from symbackprop.checking.report import TOLERANCE, Finding, GradientReport, from_json
+from symbackprop.checking.subject import Sample
 from symbackprop.emit import generate
 from symbackprop.errors import SymbackpropError
 from symbackprop.notation import load
@@ -216,6 +219,33 @@ def _runs(number):
     except ProcessLookupError:
         return False
     return True
+
+
+class SmallProbabilities:
+    """A module's loss at probabilities next to the floor below which their logarithm is cut."""
+
+    output = np.array([[1e-9, 0.4, 0.6 - 1e-9], [2e-12, 1e-7, 1 - 1e-7]])
+
+    def __init__(self, factor):
+        self.factor = factor
+
+    def forward(self, params, x):
+        return self.output, {}
+
+    def call(self, name, output, y):
+        kept = output > math.exp(-100)
+        if name == "loss":
+            return -(y * np.log(np.where(kept, output, math.exp(-100)))).sum()
+        return -y * kept * self.factor / output
+
+
+@pytest.mark.parametrize(("factor", "wrong"), [(1, False), (1.0001, True)])
+def test_small_probabilities_move_by_parts_of_themselves(factor, wrong):
+    y = np.array([[0.2, 0.3, 0.5], [0.1, 0.9, 0.0]])
+    sample = Sample(np.zeros((2, 1)), (y,), y)
+    found = _compare_loss(SmallProbabilities(factor), {"x": sample.x}, sample, y)["output"]
+    assert found.resolved
+    assert (found.error > TOLERANCE) is wrong
 
 
 @pytest.mark.parametrize("planted", [False, True])

@@ -276,7 +276,16 @@ def _compare_loss(subject: Subject, arrays: Arrays, sample: Sample, y: Array) ->
         return np.asarray(subject.call("loss", moved["output"], y), dtype=np.float64)
 
     moves = _moves({"output": output}, gradient, sample.size)
-    return compare(outputs, np.ones(()), {"output": output}, gradient, moves)
+    found = compare(outputs, np.ones(()), {"output": output}, gradient, moves)
+    if all(outcome.resolved for outcome in found.values()):
+        return found
+    # A small probability is next to the pole of its logarithm: it moves by parts of itself.
+    own = np.where(output == 0, 1.0, np.abs(output))
+    moves = {
+        k: [{name: v * own for name, v in m.items()} for m in group] for k, group in moves.items()
+    }
+    again = compare(outputs, np.ones(()), {"output": output}, gradient, moves)
+    return {name: outcome.after(found[name]) for name, outcome in again.items()}
 
 
 def _named(x: Inputs) -> dict[str, Array]:

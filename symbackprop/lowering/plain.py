@@ -240,12 +240,11 @@ def saved_values(
     stack = list(gradients)
     while stack:
         value = stack.pop()
-        passes = value.number in passing
-        free = value.operation in FREE and not passes
-        if value.number in seen or value.number in results or free:
+        if value.number in seen or value.number in results:
             continue
         seen.add(value.number)
-        if value.number in computed and (value.operation in COSTLY or passes):
+        worth = value.operation in COSTLY or value.number in passing
+        if value.number in computed and worth:
             found[value.number] = value
         else:
             stack.extend(value.operands)
