@@ -167,6 +167,8 @@ class Arguments(Targets):
         if rest and ("cache" in name or name in ("ctx", "memory", "saved", "context")):
             return rest[0] if len(rest) == 1 else tuple(rest)
         main = main_output(output) if output is not None else self.state_output(name)
+        if naming.names_output(name) and main is not None:
+            return main
         named = [n for n in late if naming.names_upstream(n)]
         likely = named[0] if named else None
         free = self.unmatched(late)

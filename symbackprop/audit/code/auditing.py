@@ -59,7 +59,7 @@ def audit_code(
     module = read_module(path, text)
     project = Project(module, reader)
     found: list[Finding] = []
-    for pair in _named(module, naming) or ([] if naming.pairs else discover(project, naming)):
+    for pair in _named(module, naming) or ([] if naming.pairs else discover(project)):
         found += audit_pair(project, pair)
     return found
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from symbackprop.audit.code.coverage import missed
-from symbackprop.audit.code.diagnose import diagnosis_of
+from symbackprop.audit.code.diagnose import explain
 from symbackprop.audit.code.faults import Raised
 from symbackprop.audit.code.pairs import Pair, Part, definition
 from symbackprop.audit.code.project import Project
@@ -19,8 +19,13 @@ from symbackprop.audit.finding import Finding
 def described(project: Project, pair: Pair, outcome: Outcome) -> Finding:
     """Return the finding of an outcome."""
     line, column, cell = place(project, pair.derivative)
-    diagnosis = diagnosis_of(project, pair, outcome) if outcome.verdict == "refuted" else None
+    explained = explain(project, pair, outcome) if outcome.verdict == "refuted" else None
     notes = [outcome.reason or ""]
+    if outcome.trial is not None:
+        called = set(outcome.trial.followed.machine.record.calls)
+        replaced = sorted(set(project.corrected) & called - {pair.derivative.name})
+        if replaced:
+            notes.append(f"with what is derived for {', '.join(replaced)}")
     if outcome.trial is not None and outcome.verdict != "refuted":
         notes.append(missed(project, pair, outcome.trial))
         if outcome.trial.followed.machine.graph.underflowed:
@@ -38,7 +43,8 @@ def described(project: Project, pair: Pair, outcome: Outcome) -> Finding:
         convention=outcome.convention if outcome.verdict == "convention" else None,
         assuming={**_assumed(pair), **outcome.assuming},
         reading=_reading(outcome.trial),
-        diagnosis=diagnosis,
+        diagnosis=explained.diagnosis if explained else None,
+        patch=explained.patch if explained else None,
         counterexample=_counterexample(outcome),
         reason="; ".join(n for n in notes if n) or None,
         function=spelled(pair.function) if pair.function else None,

@@ -5,14 +5,10 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from symbackprop.audit.code import naming
 from symbackprop.audit.code.pairs import Pair, Part, parameters, read_part
 from symbackprop.audit.code.project import Project
-
-if TYPE_CHECKING:
-    from symbackprop.audit.code.auditing import Naming
 
 MOST_PAIRS = 200
 _DERIVATIVE_WORDS = frozenset(
@@ -41,7 +37,7 @@ _BACKWARD_METHODS = (
 _FLAGS = ("derivative", "deriv", "derive", "grad", "gradient", "prime", "backward", "diff")
 
 
-def discover(project: Project, naming_: Naming) -> list[Pair]:
+def discover(project: Project) -> list[Pair]:
     """Return the pairs of a file, in its order; comments name pairs and silence them."""
     found: dict[tuple[str, str], Pair] = {}
     silenced = _silenced(project)

@@ -58,12 +58,16 @@ class Objective:
     convention: str | None = None
 
 
-def objective(followed: Followed) -> Objective:
-    """Return what the derivative differentiates, by the function's output and the upstream."""
+def objective(followed: Followed, main: Any = None, where: str = "") -> Objective:
+    """Return what the derivative differentiates, by the function's output and the upstream.
+
+    Args:
+        followed: The run.
+        main: The output, where the function gives none and it lies in the object's state.
+        where: The name that it has there.
+    """
     machine = followed.machine
-    main = main_output(followed.output)
-    if main is None and followed.upstream is not None:
-        main = _state_output(followed)
+    main = main_output(followed.output) if main is None else main
     if main is None:
         raise Unknown("the function gives no number")
     outputs = as_nodes(followed, main)
@@ -78,6 +82,7 @@ def objective(followed: Followed) -> Objective:
         seeds[node] = seeds[node] + cotangent if node in seeds else cotangent
     alone = all(len(machine.graph.inputs_of(n)) <= 3 for n in seeds)
     words = "upstream" if used else "loss" if outputs.size == 1 else "elements"
+    words += f" of {where}" if where else ""
     return Objective(seeds, words, outputs.size == 1, elementwise=alone and _diagonal(outputs))
 
 
@@ -92,13 +97,16 @@ def _diagonal(outputs: Array) -> bool:
     return True
 
 
-def _state_output(followed: Followed) -> Any:
-    shape = followed.inputs.originals[followed.upstream or ""].shape
-    for value in reversed(list(followed.before.values())):
+def state_outputs(followed: Followed) -> dict[str, Any]:
+    """Return what a function that gives nothing may have meant to give: arrays that it set."""
+    upstream = followed.inputs.originals.get(followed.upstream or "")
+    found = {}
+    for name, value in reversed(list(followed.before.items())):
         last = value[-1] if isinstance(value, list) and value else value
-        if isinstance(last, np.ndarray) and last.shape == shape:
-            return last
-    return None
+        fits = isinstance(last, np.ndarray) and (upstream is None or last.shape == upstream.shape)
+        if fits and name not in followed.inputs.originals:
+            found[name] = last
+    return found
 
 
 def truths(followed: Followed, target: Objective, claim: Claim) -> tuple[Array, ...]:

@@ -24,6 +24,10 @@ _LABELS = re.compile(
     r"^(?:y|ys|t|Y|T|targets?|labels?|lbs?|y_true|ytrue|y_?batch|ground_truth|gt|truth|actual|expected|desired"
     r"|one_?hot\w*|y_(?:real|target|actual|label|onehot)|true_y|\w+_true|d_true|desired_output|target_\w+)$",
 )
+_OUTPUTS = re.compile(
+    r"^(?:y_?hat|Y_?hat|y_?pred\w*|pred\w*|out|outputs?|probs?|probabilities|A[Ll]|al|a_last|result"
+    r"|final_output\w*|activation|y_output)$"
+)
 _RATES = re.compile(
     r"^(?:lr|eta|learning_?rate|alpha_lr|rate|step_?size|learn_?rate|l_rate)$", re.I
 )
@@ -87,6 +91,11 @@ def names_upstream(name: str) -> bool:
 def names_label(name: str) -> bool:
     """Return whether a parameter is a target."""
     return bool(_LABELS.match(name))
+
+
+def names_output(name: str) -> bool:
+    """Return whether a parameter of a derivative is what its function gave."""
+    return bool(_OUTPUTS.match(name))
 
 
 def names_rate(name: str) -> bool:

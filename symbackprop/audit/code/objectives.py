@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,11 +11,12 @@ import numpy as np
 from symbackprop.audit.code import naming
 from symbackprop.audit.code.claims import as_nodes
 from symbackprop.audit.code.dag import Node
+from symbackprop.audit.code.discovery import discover
 from symbackprop.audit.code.faults import Fault, Unknown
 from symbackprop.audit.code.interpreter.scopes import of_module
 from symbackprop.audit.code.interpreter.values import Array
-from symbackprop.audit.code.judge import Objective, objective
-from symbackprop.audit.code.pairs import Pair, parameters
+from symbackprop.audit.code.judge import Objective, objective, state_outputs
+from symbackprop.audit.code.pairs import Pair, Part, definition, parameters
 from symbackprop.audit.code.project import Project
 from symbackprop.audit.code.running import Followed, main_output
 
@@ -27,6 +29,19 @@ class Losses:
     def __init__(self, project: Project, pair: Pair) -> None:
         self.project = project
         self.pair = pair
+        # Losses of the file with derivatives of their own.
+        self.pairs = [
+            other
+            for other in discover(project)
+            if other.function is not None
+            and "." not in other.function.name
+            and _has_label(project, other.function)
+        ]
+
+
+def _has_label(project: Project, part: Part) -> bool:
+    node = definition(project.module, part.name)
+    return isinstance(node, ast.FunctionDef) and any(map(naming.names_label, parameters(node)))
 
 
 def objectives(followed: Followed, losses: Losses) -> Iterator[Objective]:
@@ -39,12 +54,20 @@ def objectives(followed: Followed, losses: Losses) -> Iterator[Objective]:
     if own is not None:
         yield own
         return
+    if main_output(followed.output) is None and followed.upstream is not None:
+        for name, value in state_outputs(followed).items():
+            yield objective(followed, value, name)
+        return
     try:
         first = objective(followed)
     except Unknown:
         first = None
     if first is not None and (first.scalar or first.words == "upstream"):
         yield first
+        return
+    called = _called_loss(followed, losses)
+    if called is not None:
+        yield called
         return
     labels = _labels(followed)
     outputs = _outputs(followed)
@@ -64,8 +87,11 @@ def objectives(followed: Followed, losses: Losses) -> Iterator[Objective]:
 
 def _named_loss(followed: Followed, losses: Losses) -> Objective | None:
     part = losses.pair.loss
-    if part is None:
-        return None
+    return None if part is None else _loss_of(followed, losses, part)
+
+
+def _loss_of(followed: Followed, losses: Losses, part: Part) -> Objective:
+    """The value of a loss of the file, of the function's output and the targets."""
     machine = followed.machine
     function = of_module(machine, machine.module(losses.project.module), part.path[-1])
     labels, main = _label_values(followed), main_output(followed.output)
@@ -85,6 +111,16 @@ def _named_loss(followed: Followed, losses: Losses) -> Objective | None:
     if value is None or value.size != 1:
         raise Unknown(f"the loss {part.name} gives no number")
     return Objective({value.reshape(-1)[0]: machine.number(1)}, f"loss {part.name}", True)
+
+
+def _called_loss(followed: Followed, losses: Losses) -> Objective | None:
+    """The loss whose own derivative the derivative calls."""
+    names = set(followed.machine.record.calls)
+    for pair in losses.pairs:
+        own = pair.derivative.name == losses.pair.derivative.name
+        if pair.function is not None and pair.derivative.name in names and not own:
+            return _loss_of(followed, losses, pair.function)
+    return None
 
 
 def _own_loss(followed: Followed, losses: Losses) -> Objective | None:

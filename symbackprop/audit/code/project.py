@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
-from symbackprop.audit.code.pairs import definition
+from symbackprop.audit.code.pairs import Pair, definition
 from symbackprop.audit.code.source import MOST_CHARACTERS, Module, read_module
 
 # How far above the audited file an import may lead.
@@ -26,7 +26,16 @@ class Project:
     def __init__(self, module: Module, reader: Callable[[str], str | None]) -> None:
         self.module = module
         self.reader = reader
+        # Derivatives that were refuted, by name: what calls them is given what is derived.
+        self.corrected: dict[str, Pair] = {}
+        self.judged: set[str] = set()
         self._known: dict[str, Module | None] = {}
+
+    def with_module(self, module: Module) -> Project:
+        """Return the same project with the audited file changed."""
+        made = Project(module, self.reader)
+        made.corrected, made.judged = dict(self.corrected), set(self.judged)
+        return made
 
     def file(self, relative: str) -> Module | None:
         """Return a file by its path relative to the audited one."""

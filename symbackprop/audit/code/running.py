@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 MOST_SECONDS = 4.0
 
 
-STEPS = 3
-
-
 @dataclass
 class Target:
     """A callable of the program with the object that it belongs to."""

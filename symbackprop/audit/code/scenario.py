@@ -12,7 +12,7 @@ from symbackprop.audit.code.faults import Raised
 from symbackprop.audit.code.interpreter.values import (
     Scope,
 )
-from symbackprop.audit.code.running import STEPS, Followed, Target, main_output, returned_parts
+from symbackprop.audit.code.running import Followed, Target, main_output, returned_parts
 from symbackprop.audit.code.script import assigned, segment
 from symbackprop.audit.code.specs import Spec
 
@@ -101,7 +101,7 @@ class Scenario(Arguments):
         """Call a function that keeps a history once a step, until it has seen three."""
         if not self.has_history(held):
             return output, arguments
-        for step in range(2, STEPS + 1):
+        for step in range(2, self.setup.steps + 1):
             arguments = dict(arguments)
             for name, value in arguments.items():
                 spec = self.setup.specs.get(name)

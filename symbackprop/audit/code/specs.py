@@ -222,7 +222,7 @@ class Setup:
     specs: dict[str, Spec] = field(default_factory=dict)
     sizes: Sizes = field(default_factory=Sizes)
     seed: int = 0
-    steps: int = 1
+    steps: int = 3
     reading: tuple[str, ...] = ()
     # Names under which an input lies in an object's state; inputs that the function has.
     aliases: dict[str, str] = field(default_factory=dict)

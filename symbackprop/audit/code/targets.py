@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from symbackprop.audit.code.callees import replace_refuted
 from symbackprop.audit.code.faults import Unknown
 from symbackprop.audit.code.inputs import Inputs
 from symbackprop.audit.code.interpreter.attributes import new_context
@@ -45,6 +46,7 @@ class Targets:
         for name, spec in sized_globals(project).items():
             self.setup.specs.setdefault(name, spec)
             self.scope.overrides[name] = self.inputs.get(name)
+        replace_refuted(self.machine, self.scope, project)
         self.objects: dict[str, Instance] = {}
         self.forward_names: dict[str, Any] = {}
         self.returned: list[tuple[str | None, Any]] = []

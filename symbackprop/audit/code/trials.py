@@ -64,3 +64,17 @@ def is_degenerate(trial: Trial, name: str) -> bool:
     return any(
         originals[n].ndim > 0 and originals[n].size == 1 for n in trial.compared[name].claim.names
     )
+
+
+def as_many_axes(setup: Setup, other: Setup) -> bool:
+    """Whether another setup has as many axes of more than one element: a column for a vector.
+
+    What holds for one sample alone proves nothing where more run.
+    """
+    return all(
+        sum(e != 1 for e in setup.shape(name)) == sum(e != 1 for e in other.shape(name))
+        for name, spec in setup.specs.items()
+        if spec.kind == "array" and name in other.specs and spec != other.specs[name]
+    ) and setup.sizes.ones() == other.sizes.ones() - len(
+        [n for n in other.specs if other.specs[n].rank > setup.specs.get(n, other.specs[n]).rank]
+    )

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from symbackprop.audit.code import naming
 from symbackprop.audit.code.claims import Claim, claims
+from symbackprop.audit.code.discovery import discover
 from symbackprop.audit.code.faults import Fault, Misused, Raised, Unknown
 from symbackprop.audit.code.judge import Compared, Objective, compare, fitted
 from symbackprop.audit.code.objectives import Losses, objectives
@@ -18,7 +19,14 @@ from symbackprop.audit.code.running import Followed, main_output
 from symbackprop.audit.code.scaling import explained
 from symbackprop.audit.code.solve import Search, ranks, search
 from symbackprop.audit.code.specs import Setup
-from symbackprop.audit.code.trials import Outcome, Trial, holds, is_degenerate, is_single
+from symbackprop.audit.code.trials import (
+    Outcome,
+    Trial,
+    as_many_axes,
+    holds,
+    is_degenerate,
+    is_single,
+)
 
 SECONDS = 5.0
 MOST_READINGS = 14
@@ -30,7 +38,7 @@ class Judge:
     def __init__(self, project: Project, pair: Pair, seconds: float = SECONDS) -> None:
         self.project = project
         self.pair = pair
-        self.deadline = time.monotonic() + seconds
+        self.deadline = time.process_time() + seconds
         self.losses = Losses(project, pair)
         self.trials: list[Trial] = []
         self.search: Search = Search()
@@ -43,6 +51,8 @@ class Judge:
         )
         if self.search.followed is None or self.search.setup is None:
             return [self.not_run()]
+        if self.corrected(self.search.followed):
+            return self.outcomes()
         self.read(self.search.setup, self.search.followed)
         if not self.trials:
             for setup in self.narrowed(self.search.setup, self.search.followed):
@@ -51,10 +61,26 @@ class Judge:
             return [Outcome(self.wanted(), "undecided", reason=self.lacking())]
         base = self.trials[0]
         for setup, convention in self.readings(base):
-            if self.settled() or time.monotonic() > self.deadline:
+            if self.settled() or time.process_time() > self.deadline:
                 break
             self.try_setup(setup, convention)
         return [outcome for name in self.variables() for outcome in self.decide(name)]
+
+    def corrected(self, followed: Followed) -> bool:
+        """Judge the derivatives that were called; return whether one was refuted just now."""
+        own = {self.pair.derivative.name}
+        called = set(followed.machine.record.calls) - own - self.project.judged
+        found = False
+        for pair in discover(self.project):
+            name = pair.derivative.name
+            plain = pair.function is not None and "." not in name and not pair.derivative.flags
+            if name in called and plain:
+                self.project.judged.add(name)
+                outcomes = Judge(self.project, pair).outcomes()
+                if any(o.verdict == "refuted" and o.fault is None for o in outcomes):
+                    self.project.corrected[name] = pair
+                    found = True
+        return found
 
     def narrowed(self, setup: Setup, followed: Followed) -> Iterator[Setup]:
         """Yield setups in which an output has one element along an axis: losses may need it."""
@@ -154,7 +180,9 @@ class Judge:
 
     def try_setup(self, setup: Setup, convention: str | None) -> None:
         """Run another reading."""
-        found = search(self.project, self.pair, setup, min(self.deadline, time.monotonic() + 1.5))
+        found = search(
+            self.project, self.pair, setup, min(self.deadline, time.process_time() + 1.5)
+        )
         if found.followed is not None and found.setup is not None:
             known = [t.setup.key() for t in self.trials]
             if found.setup.key() not in known:
@@ -197,7 +225,7 @@ class Judge:
         for other in self.search.singles[:2]:
             yield other, None
         for other in ranks(setup):
-            if _as_many_axes(setup, other):
+            if as_many_axes(setup, other):
                 yield other, None
 
     def decide(self, name: str) -> list[Outcome]:
@@ -328,7 +356,7 @@ class Judge:
         compared = trial.compared[name]
         if compared.zero and compared.error == 0:
             return Outcome(name, "undecided", trial, compared, reason="both are 0 at the points")
-        if trial.target.words == "elements" and not self.elementwise(trial):
+        if trial.target.words == "elements" and not trial.target.elementwise:
             return Outcome(
                 name,
                 "undecided",
@@ -337,15 +365,6 @@ class Judge:
                 reason="the output is no number, and no gradient by it is given",
             )
         return Outcome(name, "refuted", trial, compared, "exact")
-
-    def elementwise(self, trial: Trial) -> bool:
-        """Return whether every output depends on one element of each input alone."""
-        graph = trial.followed.machine.graph
-        for node in trial.target.seeds:
-            names = graph.inputs_of(node)
-            if not names:
-                continue
-        return trial.target.elementwise
 
     def not_run(self) -> Outcome:
         """Return the verdict on a pair that ran in no reading."""
@@ -366,20 +385,6 @@ class Judge:
             )
         reason = f"{fault.message} (line {fault.line})" if fault.line else fault.message
         return Outcome(self.wanted(), "undecided", reason=reason, line=fault.line, fault=fault)
-
-
-def _as_many_axes(setup: Setup, other: Setup) -> bool:
-    """Whether another setup has as many axes of more than one element: a column for a vector.
-
-    What holds for one sample alone proves nothing where more run.
-    """
-    return all(
-        sum(e != 1 for e in setup.shape(name)) == sum(e != 1 for e in other.shape(name))
-        for name, spec in setup.specs.items()
-        if spec.kind == "array" and name in other.specs and spec != other.specs[name]
-    ) and setup.sizes.ones() == other.sizes.ones() - len(
-        [n for n in other.specs if other.specs[n].rank > setup.specs.get(n, other.specs[n]).rank]
-    )
 
 
 def _plain(fault: Fault) -> bool:

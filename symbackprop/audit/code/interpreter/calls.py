@@ -96,6 +96,7 @@ def _instance(machine: Machine, cls: Class, arguments: list[Any], keywords: Any)
 
 
 def _function(machine: Machine, function: Function, arguments: list[Any], keywords: Any) -> Any:
+    machine.record.calls.append(function.qualified)
     replaced = machine.replaced.get(function.node)
     if replaced is not None:
         return replaced(arguments, keywords)
@@ -105,7 +106,6 @@ def _function(machine: Machine, function: Function, arguments: list[Any], keywor
     if isinstance(function.scope.owner, Class) and function.scope.owner is function.owner:
         scope.outer = function.scope.outer
     scope.names = bound_arguments(machine, function, arguments, keywords)
-    machine.record.calls.append(function.qualified)
     machine.depth += 1
     caller = machine.here
     try:
