@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
+from training import generated
 
 ARCHITECTURE = Path(__file__).resolve().parent / "circles.toml"
 POINTS, FACTOR, NOISE = 1000, 0.5, 0.1
@@ -65,16 +65,6 @@ def train(module: ModuleType, seed: int, *, progress: bool = False) -> tuple[flo
     return accuracy(module, params, x, y), losses
 
 
-def load_module(path: Path) -> ModuleType:
-    """Return the generated module."""
-    spec = spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def main() -> None:
     """Generate, check, train."""
     parser = argparse.ArgumentParser(description="Train a generated network on two circles.")
@@ -84,12 +74,7 @@ def main() -> None:
     )
     arguments = parser.parse_args()
 
-    from symbackprop import generate
-
-    print(f"generating {arguments.module} from {ARCHITECTURE.name} ...", file=sys.stderr)
-    arguments.module.parent.mkdir(parents=True, exist_ok=True)
-    arguments.module.write_text(generate(ARCHITECTURE), encoding="utf-8", newline="\n")
-    module = load_module(arguments.module)
+    module = generated(ARCHITECTURE, arguments.module)
     print("gradient check: derived against numeric gradients, relative error")
     for name, error in module.gradient_check().items():
         print(f"  {name:4} {error:.1e}")

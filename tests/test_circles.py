@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 import numpy as np
 import pytest
+import train_circles as example
+from training import load_module
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def _load(path: Path):
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-example = _load(ROOT / "examples" / "train_circles.py")
-circles = _load(ROOT / "generated" / "circles.py")
+circles = load_module(ROOT / "generated" / "circles.py")
 
 
 def test_the_data_are_two_noisy_circles() -> None:

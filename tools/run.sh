@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Sets up .venv and runs one job in it: circles, test or grids. Needs Python 3.11 or later.
+# Sets up .venv and runs one job in it: circles, digits, test or grids. Needs Python 3.11 or later.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 usage() {
-    echo "usage: tools/run.sh circles|test|grids [arguments]" >&2
+    echo "usage: tools/run.sh circles|digits|test|grids [arguments]" >&2
     exit 2
 }
 
@@ -60,6 +60,10 @@ case $job in
     circles)
         install ""
         .venv/bin/python examples/train_circles.py "$@"
+        ;;
+    digits)
+        install examples
+        .venv/bin/python examples/train_digits.py "$@"
         ;;
     test) run_tests "$@" ;;
     grids) run_tests --grid "$@" ;;
