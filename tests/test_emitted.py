@@ -20,6 +20,7 @@ from symbackprop.catalog import CATALOG
 from symbackprop.checking.gradients import examine
 from symbackprop.checking.subject import Subject
 from symbackprop.emit import generate
+from symbackprop.errors import SymbackpropError
 from symbackprop.notation import load
 
 # Differences of step 1e-15 on fifty digits are right to about 1e-29.
@@ -136,7 +137,14 @@ def emitted(case):
         l1=case.l1,
         l2=case.l2,
     )
-    return generate(build(architecture)).text
+    try:
+        network = build(architecture)
+    except SymbackpropError:
+        expects = CATALOG.losses[case.loss].expects
+        if not expects or case.text.endswith(f":{FITTING[case.loss]}"):
+            raise
+        pytest.skip(f"the output is not what {case.loss} reads: {expects}")
+    return generate(network).text
 
 
 def module_of(text):
