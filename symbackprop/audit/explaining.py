@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from symbackprop.audit.cases import STEPS_OF_SETTING_UP, Case, Judged
+from symbackprop.audit.cases import STEPS_OF_A_TRIAL, STEPS_OF_SETTING_UP, Case, Judged
 from symbackprop.audit.diagnose import Explanation, explain
 from symbackprop.audit.edits import Context
 from symbackprop.audit.formula_tree import (
@@ -15,7 +15,7 @@ from symbackprop.audit.models import reached
 from symbackprop.audit.trial import OTHER_SIZES, SIZES, Lefts, attempt
 
 STEPS_OF_AN_EDIT = 10_000
-STEPS_OF_EXPLAINING = 45_000
+STEPS_OF_EXPLAINING = 90_000
 # What an edit costs that does not even fit the shapes.
 STEPS_OF_AN_IDEA = 15
 
@@ -41,7 +41,7 @@ def explained(case: Case, judged: Judged) -> Explanation | None:
     left = judged.reading.left
     lefts = Lefts()
 
-    def holds(right: Node) -> bool:
+    def holds(right: Node, steps: int = STEPS_OF_AN_EDIT) -> bool:
         if case.steps <= 0:
             return False
         case.steps -= STEPS_OF_AN_IDEA
@@ -58,7 +58,7 @@ def explained(case: Case, judged: Judged) -> Explanation | None:
                 case.claim.conditions,
                 seeds=seeds,
                 sizes=sizes,
-                steps=STEPS_OF_AN_EDIT,
+                steps=steps,
                 stop=True,
                 lefts=lefts,
             )
@@ -67,7 +67,9 @@ def explained(case: Case, judged: Judged) -> Explanation | None:
                 return False
         return True
 
-    if not holds(left):
+    if not holds(left, STEPS_OF_A_TRIAL):
         return None  # Here the left side itself has no meaning: no right side can mend it.
-    definitions = tuple((r.target, r.body) for r in reached(judged.model.rules, (left,)))
+    definitions = tuple(
+        (r.target, r.body) for r in reached(judged.model.rules, (left, judged.reading.right))
+    )
     return explain(judged.reading.right, Context(left, definitions), holds)
