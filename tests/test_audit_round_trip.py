@@ -19,6 +19,7 @@ SAID = ("the maximum is held constant", "targets sum to 1")
 TWICE = frozenset({"cross_entropy_with_logits", "nll"})
 # Losses that need probabilities stand behind the activation that gives them.
 BEHIND = {"binary_cross_entropy": "3-2:sigmoid", "cross_entropy": "3-2:softmax"}
+# The matrix form equates the Jacobian of one sample with a factor of a batch, by name alone.
 NETWORKS = ("2-3:sigmoid-1", "3-4:tanh-2:sigmoid", "2-3:relu-3:softsign-2")
 ALWAYS = {"relu", "silu", "softmax", "log_cosh", "huber", "gaussian_nll", "2-3:sigmoid-1"}
 
@@ -28,7 +29,7 @@ def cases() -> list[object]:
     made = {name: (f"3-4:{name}-2", "--form", "units") for name in CATALOG.activations}
     for name in CATALOG.losses:
         made[name] = (BEHIND.get(name, "3-2"), "--form", "units", "--loss", name)
-    made |= {name: (name, "--loss", "squared_error") for name in NETWORKS}
+    made |= {name: (name, "--form", "units", "--loss", "squared_error") for name in NETWORKS}
     return [
         pytest.param(arguments, id=name, marks=() if name in ALWAYS else pytest.mark.grid)
         for name, arguments in made.items()
