@@ -51,6 +51,6 @@ def test_planted_faults_are_noticed() -> None:
         ("runs", "did os.system"),
         ("raises", "ZeroDivisionError"),
         ("writes", "did open"),
-        ("evaluates", "did compile"),
+        ("evaluates", "did exec"),
     ):
         assert any(sign in words for words in found[name]), (name, found[name])

@@ -10,6 +10,7 @@ from true_lines import LOCAL, Truth, differences
 
 from symbackprop.api import derive
 from symbackprop.render.latex import latex
+from symbackprop.render.notation import Choice
 from symbackprop.render.outline import outline
 from symbackprop.scalar import apply, number
 
@@ -122,7 +123,7 @@ def test_a_value_read_twice_has_one_partial(tmp_path: Path) -> None:
     assert [line for line, worst in found.items() if not worst < 1] == []
     lefts = [
         latex(line.left)
-        for display in document.displays()
+        for display in outline(truth.derivation, Choice(form="units")).displays()
         for line in display.lines
         if line.left is not None and line.rule == "local partial"
     ]

@@ -12,7 +12,7 @@ from symbackprop.audit.reading.tokens import Macro, macros_of
 from symbackprop.audit.reading.words import CASES, MATRICES, ROWED
 from symbackprop.errors import SymbackpropError
 
-MAX_FORMULAS = 4_000
+MAX_FORMULAS = 2_000
 MAX_INLINE = 1_000
 WORDS_AROUND = 240
 
@@ -133,7 +133,7 @@ _TEX_SKIPPED = re.compile(
     re.DOTALL,
 )
 _OPENING = re.compile(
-    rf"(?<!\\)\$\$|\\\\?\[(?!\d)|\\\\?\(|(?<![\\$])\$`?(?!\$)"
+    rf"(?<!\\)\$\$(?!\s*\$\$)|\\\\?\[(?!\d)|\\\\?\(|(?<![\\$])\$`?(?!\s*\$)"
     rf"|\\begin\{{(?P<name>{_ROW_ENVIRONMENT})\*?\}}"
 )
 _CLOSING = {"$$": "$$", "$`": "`$", "$": "$", "[": "]", "(": ")"}

@@ -15,6 +15,7 @@ from functools import cached_property
 
 MOST_CHARACTERS = 2_000_000
 MOST_DEPTH = 80
+_FENCE = re.compile(r"^[ \t]*(```+|~~~+)[ \t]*\{?\.?(\w*)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -116,17 +117,15 @@ def _blocks(path: str, text: str) -> Iterator[Block]:
 
 
 def _fenced(text: str) -> Iterator[Block]:
-    lines = text.splitlines()
     start, fence, mine = 0, "", False
-    for number, line in enumerate(lines):
-        mark = re.match(r"\s*(```+|~~~+)\s*\{?\.?(\w*)", line)
-        if not mark:
-            continue
+    for mark in _FENCE.finditer(text):
         if not fence:
-            start, fence, mine = number + 1, mark[1], mark[2].lower() in ("python", "py", "python3")
+            start = text.find("\n", mark.end()) + 1 or len(text)
+            fence, mine = mark[1], mark[2].lower() in ("python", "py", "python3")
         elif mark[1].startswith(fence) and not mark[2]:
             if mine:
-                yield Block("\n".join(lines[start:number]), start + 1)
+                body = text[start : mark.start()].removesuffix("\n")
+                yield Block(body, text.count("\n", 0, start) + 1)
             fence = ""
 
 
