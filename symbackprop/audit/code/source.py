@@ -225,14 +225,11 @@ def _prints(text: str) -> str:
             end = number
             while end + 1 < len(lines) and _open(lines[number : end + 1]):
                 end += 1
-            last = lines[end].rstrip().rstrip("\\")
             if end == number:
                 lines[number] = f"{mark[1]}print({_bare(mark[2].rstrip(chr(92)))})"
-                if lines[end] and last != lines[end].rstrip():
-                    pass
             else:
                 lines[number] = f"{mark[1]}print({mark[2]}"
-                lines[end] = last + ")"
+                lines[end] = lines[end].rstrip().rstrip("\\") + ")"
             number = end
         number += 1
     return "\n".join(lines)

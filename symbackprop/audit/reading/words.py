@@ -200,35 +200,7 @@ UNICODE = {
     **{"（": "(", "）": ")", "；": ";", "＝": "=", "。": " ", "、": ","},
     **{
         chr(0x3B1 + k): "\\" + name + " "
-        for k, name in enumerate(
-            [
-                "alpha",
-                "beta",
-                "gamma",
-                "delta",
-                "epsilon",
-                "zeta",
-                "eta",
-                "theta",
-                "iota",
-                "kappa",
-                "lambda",
-                "mu",
-                "nu",
-                "xi",
-                "omicron",
-                "pi",
-                "rho",
-                "sigma",
-                "sigma",
-                "tau",
-                "upsilon",
-                "phi",
-                "chi",
-                "psi",
-                "omega",
-            ]
-        )
+        for k, name in enumerate([*GREEK[:18], *GREEK[17:24]])  # σ has a form for ends of words
     },
     **{"Γ": r"\Gamma ", "Δ": r"\Delta ", "Θ": r"\Theta ", "Λ": r"\Lambda ", "Φ": r"\Phi "},
     **{"Ψ": r"\Psi ", "Ω": r"\Omega ", "Π": r"\prod "},
