@@ -102,19 +102,41 @@ def test_a_hundredth_of_a_small_gradient_is_seen_in_single_precision():
     assert [key for key, finding in found.items() if not finding.passed] == ["float32"]
 
 
+CHANNELS = """
+spec = 1
+[network]
+input = [2, 5, 6]
+loss = "squared_error"
+[[layer]]
+type = "conv2d"
+channels = 4
+kernel_size = 3
+[[layer]]
+type = "instance_norm"
+[[layer]]
+type = "dense"
+units = 3
+activation = "tanh"
+"""
+
 ZERO = {
     "a constant": SMALL.replace("tanh(z) / 10000000", "cos(z)**2 + sin(z)**2"),
     "a mean taken out": SMALL.replace("a = tanh(z) / 10000000", "a[i] = z[i] - total(j, z[j]) / 4"),
     "one number's direction": SMALL.replace("units = 4", "units = 1").replace(
         'activation = "small"', '[[layer]]\ntype = "l2_normalize"'
     ),
+    "the mean of each channel": CHANNELS,
 }
 
 
 @pytest.mark.parametrize("toml", ZERO.values(), ids=ZERO)
 def test_gradients_that_are_zero_but_for_rounding(toml):
-    report = examine(emitted(toml))
+    module = emitted(toml)
+    report = examine(module)
     assert report.passed, report.as_json()
+    for seed in range(3):
+        errors = module.gradient_check(seed)
+        assert max(errors.values()) <= module.TOLERANCE, errors
 
 
 def sample(x):

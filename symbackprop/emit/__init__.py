@@ -91,11 +91,6 @@ def generate(
     return Emitted(text, writer.locations(text))
 
 
-def _has_softmax(network: Network) -> bool:
-    """Whether a layer holds something constant, as a softmax does its largest number."""
-    return any(equation.held for layer in network.layers for equation in layer.equations)
-
-
 def _require_determined(network: Network) -> None:
     if network.undetermined:
         raise SymbackpropError(
@@ -193,7 +188,6 @@ class _Writer:
             "tables": tables(network, self.equal),
             "fans": fans(network),
             "learns": bool(network.parameters),
-            "cancels": bool(network.state) or _has_softmax(network),
             **input_context(network),
             "varies": network.varies,
             "state": state_table(network),
