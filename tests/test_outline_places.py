@@ -11,6 +11,7 @@ from symbackprop.catalog import CATALOG
 from symbackprop.emit import generate
 from symbackprop.render.anchors import check_anchors
 from symbackprop.render.document import Display, Document, Table
+from symbackprop.render.notation import Choice
 from symbackprop.render.outline import outline
 from symbackprop.render.plain import plain, text
 from symbackprop.render.typeset import Words
@@ -28,13 +29,13 @@ NETWORKS = [
 
 
 def lost(found: Document) -> list[str]:
-    """What neither leads to lines of code nor names what does, the matrix form aside."""
+    """What neither leads to lines of code nor names what does."""
     check_anchors(found)
     return [
         f"{section.anchor}: {plain(block.lines[0].left or Words(''))}"
         for section in found.sections
         for block in section.blocks
-        if isinstance(block, Display) and not section.anchor.startswith("matrix")
+        if isinstance(block, Display)
         if not block.code and block.absorbed is None
     ]
 
@@ -47,7 +48,9 @@ def test_every_equation_leads_somewhere(source: str, loss: str) -> None:
 @pytest.mark.parametrize("name", CATALOG.layers)
 def test_of_every_layer_too(name: str) -> None:
     network = network_of(cases(name)[0])
-    found = outline(derive_network(network), emitted=generate(network))
+    derivation, emitted = derive_network(network), generate(network)
+    assert lost(outline(derivation, Choice(form="matrix"), emitted)) == []
+    found = outline(derivation, emitted=emitted)
     assert lost(found) == []
     (table,) = (b for s in found.sections for b in s.blocks if isinstance(b, Table))
     told = {plain(row[0][0]) for row in table.rows if not isinstance(row[0][0], str)}

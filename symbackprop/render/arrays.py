@@ -7,10 +7,18 @@ from dataclasses import replace
 
 from symbackprop.calculus.textbook import Loss
 from symbackprop.calculus.totals import Total
-from symbackprop.equations import Adjoint, Equation
+from symbackprop.equations import Adjoint, Equation, Variable
 from symbackprop.render.batch import over_batch
 from symbackprop.render.context import Context, seeded
-from symbackprop.render.document import Block, Display, Inlines, Line, Paragraph, Section
+from symbackprop.render.document import (
+    Block,
+    Display,
+    Inlines,
+    Line,
+    Link,
+    Paragraph,
+    Section,
+)
 from symbackprop.render.groups import Group
 from symbackprop.render.jacobians import local_lines, total_lines
 from symbackprop.render.matrix import (
@@ -22,7 +30,7 @@ from symbackprop.render.matrix import (
 )
 from symbackprop.render.matrix_setting import legend, set_matrix
 from symbackprop.render.setting import Setting
-from symbackprop.render.shares import CHAIN_RULE
+from symbackprop.render.shares import CHAIN_RULE, absorbed
 
 _TITLES: dict[Layout, str] = {"rows": "Samples as rows", "columns": "Samples as columns"}
 _WORDS: dict[Layout, str] = {
@@ -85,7 +93,9 @@ class _Arrays:
         named = [e for e in equations if not e.target.variable.made]
         found = [matrix_equation(e, self._made, self._layout) for e in named]
         lines = [self._line(setting, form) for form in self._shown(found)]
-        self._display(lines, found, f"forward-{group.shown.owner}", (*group.title, ", forward:"))
+        self._display(
+            setting, lines, found, f"forward-{group.shown.owner}", (*group.title, ", forward:")
+        )
 
     def backward(self, group: Group) -> None:
         """Add the local partials and the total derivatives of a group, as ``units.layer`` does."""
@@ -93,20 +103,22 @@ class _Arrays:
         setting = context.setting(group, samples=True)
         totals = [self._totals[variable] for variable in context.derived(group)]
         found = [matrix_adjoint(_closed(context, t).adjoint, {}, layout) for t in totals]
+        forms = self._shown(found)
         lines: list[Line] = []
-        if not context.mixes_samples and any(form is not None for form in found):
+        if not context.mixes_samples and forms:
             lines += local_lines(context, context.setting(group), layout, totals)
         title: Inlines = (*group.title, ", backward:")
+        name = f"backward-{group.shown.owner}"
         self.local |= bool(lines)
         if lines:
-            self.blocks += [Paragraph(title), Display(tuple(lines))]
+            within = self._within(setting, forms, name)
+            self.blocks += [Paragraph(title), Display(tuple(lines), absorbed=within)]
         heading: Inlines = () if lines else title
         derived: list[Line] = []
         for total, form in zip(totals, found, strict=True):
             if form is not None:
                 derived += total_lines(context, setting, layout, total, form)
-        self._shown(found)
-        self._display(derived, found, f"backward-{group.shown.owner}", heading)
+        self._display(setting, derived, found, name, heading)
 
     def loss(self, loss: Loss, adjoints: Iterable[Adjoint]) -> None:
         """Add the cost's equations and its derivative with respect to the output."""
@@ -127,7 +139,7 @@ class _Arrays:
             derived += collapsed
         kind = "targets of the output's own shape" if head.form == "values" else "class indices"
         title = (f"The loss, for {kind}:",)
-        self._display(lines, [*found, *derived], f"loss-{head.form}", title)
+        self._display(setting, lines, [*found, *derived], f"loss-{head.form}", title)
 
     def _shown(self, found: Sequence[MatrixForm | None]) -> list[MatrixForm]:
         """Return the forms that there are, and note them."""
@@ -143,15 +155,39 @@ class _Arrays:
         return Line(left, right, shape=shape, rule=rule, reason=reason)
 
     def _display(
-        self, lines: Sequence[Line], found: Iterable[MatrixForm | None], name: str, title: Inlines
+        self,
+        setting: Setting,
+        lines: Sequence[Line],
+        found: Iterable[MatrixForm | None],
+        name: str,
+        title: Inlines,
     ) -> None:
         if not lines:
             return
         self.blocks += [Paragraph(title)] if title else []
-        anchor = self._context.anchor("matrix", f"{self._layout}-{name}")
+        context, anchor = self._context, self._anchor(name)
         targets = [form.target.variable for form in found if form is not None]
-        code = tuple(place for variable in targets for place in self._context.code(variable))
-        self.blocks.append(Display(tuple(lines), anchor, code))
+        code = tuple(place for variable in targets for place in context.code(variable))
+        elsewhere = None if code else self._absorbed(setting, targets[0])
+        self.blocks.append(Display(tuple(lines), anchor, code, elsewhere))
+
+    def _absorbed(self, setting: Setting, variable: Variable) -> Link | None:
+        """Return what is computed in its place; its own display may have been left out."""
+        found = absorbed(self._context, setting, variable)
+        if found is None or self._context.choice.form != "matrix":
+            return found
+        return replace(found, anchor=self._context.anchor("matrix", self._layout))
+
+    def _within(self, setting: Setting, forms: Sequence[MatrixForm], name: str) -> Link | None:
+        """Return the first of these derivatives that has code: partials are computed in it."""
+        targets = [form.target.variable for form in forms]
+        shown = next((target for target in targets if self._context.code(target)), None)
+        if shown is None:
+            return self._absorbed(setting, targets[0])
+        return Link(setting.array(shown), self._anchor(name))
+
+    def _anchor(self, name: str) -> str:
+        return self._context.anchor("matrix", f"{self._layout}-{name}")
 
 
 def _closed(context: Context, total: Total) -> Total:
