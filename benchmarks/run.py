@@ -27,9 +27,10 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from workloads import WORKLOADS
+
 HERE = Path(__file__).parent
 BASELINE = "handwritten"
-NAMES = ("W1", "W2", "W3")
 DTYPES = ("float64", "float32")
 BLOCK_SECONDS = 0.02
 MINIMUM_ROUNDS = 15
@@ -37,6 +38,7 @@ ROW_SECONDS = 25.0
 COMMAND_SECONDS = 60.0
 TOLERANCES = {"float64": 1e-10, "float32": 2e-4}
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+NEGLIGIBLE = 1e-3  # of the largest gradient
 NUMPY_ONLY = ("pytorch", "jax")
 
 
@@ -47,7 +49,7 @@ def main() -> None:
         return
     rows = [
         _spawn(options, workload, dtype, threads)
-        for workload in options.workloads or NAMES
+        for workload in options.workloads or WORKLOADS
         for dtype in options.dtype or DTYPES
         for threads in options.threads or (1, 2)
     ]
@@ -60,7 +62,7 @@ def main() -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("workloads", nargs="*", type=_workload, metavar="W1|W2|W3")
+    parser.add_argument("workloads", nargs="*", type=_workload, metavar="|".join(WORKLOADS))
     parser.add_argument("--dtype", action="append", choices=DTYPES)
     parser.add_argument("--threads", action="append", type=int, choices=(1, 2))
     parser.add_argument(
@@ -81,8 +83,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _workload(name: str) -> str:
     """`choices` of a positional argument refuses none at all."""
-    if name not in NAMES:
-        raise argparse.ArgumentTypeError(f"{name!r}; there are {', '.join(NAMES)}")
+    if name not in WORKLOADS:
+        raise argparse.ArgumentTypeError(f"{name!r}; there are {', '.join(WORKLOADS)}")
     return name
 
 
@@ -105,8 +107,6 @@ def _spawn(options: argparse.Namespace, workload: str, dtype: str, threads: int)
 
 def measure_row(options: argparse.Namespace) -> dict[str, Any]:
     """One workload, dtype and number of threads, in this process."""
-    from workloads import WORKLOADS
-
     (name,), (dtype,), (threads,) = options.workloads, options.dtype, options.threads
     _pin(threads)
     workload = WORKLOADS[name]
@@ -167,14 +167,21 @@ def _contenders(
 
 def generate(workload: Any, path: Path) -> str | None:
     """Writes the module of a workload; returns what went wrong, if anything did."""
-    command = [sys.executable, "-m", "symbackprop", "generate", workload.architecture]
-    command += ["--loss", workload.loss, "-o", str(path)]
+    network = workload.description
+    if "\n" in network:
+        network = path.with_suffix(".toml")
+        network.write_text(workload.description)
+    command = [sys.executable, "-m", "symbackprop", "generate", str(network)]
+    command += [*workload.options, "-o", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return None if done.returncode == 0 else (done.stderr.strip().splitlines() or ["failed"])[-1]
 
 
 def compare_gradients(contenders: dict[str, Any], tolerance: float) -> dict[str, float]:
     """Largest error of each contender's loss and gradients, relative to each tensor's maximum.
+
+    Or to the least that counts: a gradient may be 0 but for rounding, as that of a bias which
+    adds the same to all scores of a softmax.
 
     Raises:
         SystemExit: where a contender computes something else; nothing is timed then.
@@ -186,11 +193,13 @@ def compare_gradients(contenders: dict[str, Any], tolerance: float) -> dict[str,
         return {"loss": np.array(loss)} | {key: np.array(value) for key, value in grads.items()}
 
     expected = evaluate(contenders[BASELINE])
+    largest = {key: float(np.max(np.abs(value))) for key, value in expected.items()}
+    least = NEGLIGIBLE * max(value for key, value in largest.items() if key != "loss")
     errors = {}
     for name, contender in contenders.items():
         found = evaluate(contender)
         errors[name] = max(
-            float(np.max(np.abs(found[key] - value)) / np.max(np.abs(value)))
+            float(np.max(np.abs(found[key] - value)) / max(largest[key], least))
             for key, value in expected.items()
         )
         if not errors[name] <= tolerance:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import mpmath
@@ -12,11 +13,13 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
 
 import contenders
-import handwritten
 import run
+from perceptrons import handwritten
 from workloads import WORKLOADS
 
-SMALL = ("W1", "W2")
+SMALL = {name: workload for name, workload in WORKLOADS.items() if name != "W3"}
+SMALL["CONV"] = replace(WORKLOADS["CONV"], batch=1)
+EXACT = ("W1", "W2")
 CAST_BUFFER = 8192 * 8
 """What NumPy itself takes for the time of a product of a bool and a float array."""
 
@@ -30,7 +33,7 @@ def contender(name, workload, dtype):
 @pytest.mark.parametrize("dtype", run.DTYPES)
 def test_handwritten_and_tutorial_agree(workload, dtype):
     names = ("handwritten", "tutorial")
-    entries = {name: contender(name, WORKLOADS[workload], dtype) for name in names}
+    entries = {name: contender(name, SMALL[workload], dtype) for name in names}
     errors = run.compare_gradients(entries, run.TOLERANCES[dtype])
     assert set(errors) == set(entries)
 
@@ -59,7 +62,20 @@ def test_nan_is_no_agreement():
         run.compare_gradients({"handwritten": right, "wrong": wrong}, 1.0)
 
 
-@pytest.mark.parametrize("workload", SMALL)
+@pytest.mark.parametrize("key", ["x", "W1"])
+def test_the_gradient_of_a_layers_input_is_compared(key):
+    right = contender("handwritten", SMALL["CONV"], "float32")
+
+    def faulty():
+        loss, grads = right.evaluate()
+        return loss, grads | {key: grads[key] * np.float32(1.01)}
+
+    entries = {"handwritten": right, "faulty": contenders.Contender(right.step, faulty)}
+    with pytest.raises(SystemExit, match="faulty"):
+        run.compare_gradients(entries, run.TOLERANCES["float32"])
+
+
+@pytest.mark.parametrize("workload", EXACT)
 def test_the_handwritten_step_lowers_the_loss_and_allocates_nothing(workload):
     entry = contender("handwritten", WORKLOADS[workload], "float64")
     first = entry.step()

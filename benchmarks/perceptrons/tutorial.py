@@ -5,8 +5,13 @@ Its gradients are right (the whole loss is averaged), so that it can be compared
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from workloads import Array, Workload
+from workload import Array
+
+if TYPE_CHECKING:
+    from perceptrons import Perceptron as Workload
 
 
 def sigmoid(z):

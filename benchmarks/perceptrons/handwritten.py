@@ -8,10 +8,13 @@ of `np.dot` costs as much as the arithmetic.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from workloads import Array, Workload
+from workload import Array, descent, flat_copy, flat_views
+
+if TYPE_CHECKING:
+    from perceptrons import Perceptron
 
 
 class Step(NamedTuple):
@@ -22,31 +25,17 @@ class Step(NamedTuple):
     update: Callable[[], None]
 
 
-def build(workload: Workload, params: dict[str, Array]) -> Step:
+def build(workload: Perceptron, params: dict[str, Array]) -> Step:
     """The step for a workload, from a copy of the initial parameters."""
     return (_batch_last if workload.head == "sigmoid" else _batch_first)(workload, params)
 
 
-def _flat(params: dict[str, Array]) -> tuple[Array, dict[str, Array]]:
-    """One buffer for all parameters, and its views by name."""
-    flat = np.concatenate([value.ravel() for value in params.values()])
-    return flat, _views(flat, params)
-
-
-def _views(flat: Array, params: dict[str, Array]) -> dict[str, Array]:
-    ends = np.cumsum([value.size for value in params.values()])
-    parts = np.split(flat, ends[:-1])
-    return {
-        name: part.reshape(params[name].shape) for name, part in zip(params, parts, strict=True)
-    }
-
-
-def _batch_last(workload: Workload, initial: dict[str, Array]) -> Step:  # noqa: PLR0915 - one straight line of statements
+def _batch_last(workload: Perceptron, initial: dict[str, Array]) -> Step:  # noqa: PLR0915 - one straight line of statements
     """2-4-3-1: features × samples, [W | b] one block, every input with a row of ones."""
     batch, dtype = workload.batch, initial["W1"].dtype
-    flat, params = _flat(initial)
+    flat, params = flat_copy(initial)
     gradient = np.empty_like(flat)
-    grads = _views(gradient, initial)
+    grads = flat_views(gradient, initial)
     scaled = np.empty_like(flat)
     Wb1, Wb2, Wb3 = flat[:12].reshape(3, 4), flat[12:27].reshape(5, 3), flat[27:]
     dWb1, dWb2, dWb3 = gradient[:12].reshape(3, 4), gradient[12:27].reshape(5, 3), gradient[27:]
@@ -118,13 +107,12 @@ def _batch_last(workload: Workload, initial: dict[str, Array]) -> Step:  # noqa:
     return Step(params, loss_and_gradients, update)
 
 
-def _batch_first(workload: Workload, initial: dict[str, Array]) -> Step:  # noqa: PLR0915 - one straight line of statements
+def _batch_first(workload: Perceptron, initial: dict[str, Array]) -> Step:  # noqa: PLR0915 - one straight line of statements
     """Wide layers: samples × features, x read where it lies, biases added in place."""
     batch, dtype, classes = workload.batch, initial["W1"].dtype, workload.sizes[-1]
-    flat, params = _flat(initial)
+    flat, params = flat_copy(initial)
     gradient = np.empty_like(flat)
-    grads = _views(gradient, initial)
-    chunks = _chunks(flat, gradient)
+    grads = flat_views(gradient, initial)
     W1, b1, W2, b2, W3, b3 = params.values()
     dW1, db1, dW2, db2, dW3, db3 = grads.values()
 
@@ -136,7 +124,6 @@ def _batch_first(workload: Workload, initial: dict[str, Array]) -> Step:  # noqa
     ones, class_ones = np.ones(batch, dtype), np.ones(classes, dtype)
     zeros1, zeros2 = np.zeros(a1.shape[1], dtype), np.zeros(a2.shape[1], dtype)
     zero, one, count = np.zeros((), dtype), np.ones((), dtype), np.array(batch, dtype)
-    rate = np.array(workload.rate, dtype)
 
     sum_samples = ones.dot
     largest_column, total_column = largest[:, None], total[:, None]
@@ -190,17 +177,4 @@ def _batch_first(workload: Workload, initial: dict[str, Array]) -> Step:  # noqa
         sum_samples(dz1, db1)
         return loss, grads
 
-    def update() -> None:
-        for part, part_gradient, scaled in chunks:
-            multiply(part_gradient, rate, scaled)
-            subtract(part, scaled, part)
-
-    return Step(params, loss_and_gradients, update)
-
-
-def _chunks(flat: Array, gradient: Array, size: int = 1 << 16) -> list[tuple[Array, Array, Array]]:
-    """Runs of parameters whose scaled gradient stays in the second-level cache."""
-    cuts = range(size, flat.size, size)
-    scaled = np.empty(min(size, flat.size), flat.dtype)
-    parts = zip(np.split(flat, cuts), np.split(gradient, cuts), strict=True)
-    return [(part, part_gradient, scaled[: part.size]) for part, part_gradient in parts]
+    return Step(params, loss_and_gradients, descent(flat, gradient, workload.rate))
