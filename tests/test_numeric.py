@@ -15,7 +15,7 @@ from handmade import PERCEPTRON
 
 from symbackprop.api import build
 from symbackprop.architecture import Use
-from symbackprop.checking.gradients import _compare_loss
+from symbackprop.checking.gradients import TOGETHER, _compare_loss, _moves
 from symbackprop.checking.report import TOLERANCE, Finding, GradientReport, from_json
 from symbackprop.checking.subject import Sample
 from symbackprop.emit import generate
@@ -113,6 +113,13 @@ def test_a_large_module_is_checked_in_part(write):
     assert time.perf_counter() - start < 10
     wrong = text.replace("np.matmul(x.T, dz1, out", "np.matmul(x.T, 1.0001 * dz1, out")
     assert not check_module(write(wrong)).tensors["W1"].passed
+
+
+@pytest.mark.parametrize(("kept", "together"), [(10**5, False), (10**7, True)])
+def test_what_forward_keeps_counts_in_what_a_run_takes(kept, together):
+    arrays = {"W1": np.ones((40, 40)), "b1": np.ones(40)}
+    sample = Sample(np.ones((2, 40)), np.ones((2, 40)), (), kept)
+    assert (TOGETHER in _moves(arrays, arrays, sample)) is together
 
 
 def test_forward_and_loss_are_compared_with_the_equations(write):

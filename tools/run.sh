@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Sets up .venv and runs one job in it: circles, digits, test or grids. Needs Python 3.11 or later.
+# Sets up .venv and runs one job in it: circles, digits, text, test or grids. Needs Python 3.11
+# or later.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 usage() {
-    echo "usage: tools/run.sh circles|digits|test|grids [arguments]" >&2
+    echo "usage: tools/run.sh circles|digits|text|test|grids [arguments]" >&2
     exit 2
 }
 
@@ -64,6 +65,10 @@ case $job in
     digits)
         install examples
         .venv/bin/python examples/train_digits.py "$@"
+        ;;
+    text)
+        install ""
+        .venv/bin/python examples/train_text.py "$@"
         ;;
     test) run_tests "$@" ;;
     grids) run_tests --grid "$@" ;;

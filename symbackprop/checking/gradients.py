@@ -25,8 +25,9 @@ FLOOR = 1e-8
 EVERY_ENTRY = 1000
 # Of a larger tensor: so many of the largest and as many random entries, and directions.
 ENTRIES, DIRECTIONS = 8, 3
-# Numbers read in all runs of one comparison beyond which all parameters move together.
-WORK, OVERHEAD = 1_000_000_000, 5_000
+# Numbers read in all runs of one comparison beyond which all parameters move together. What a
+# layer gives is read and written several times, a parameter once for every sample.
+WORK, OVERHEAD, PASSES = 1_000_000_000, 5_000, 10
 TOGETHER = "all parameters together"
 HEAD = "loss_gradient"
 
@@ -248,7 +249,7 @@ def _compare_plain(
     def outputs(moved: Arrays) -> Array:
         return subject.forward(*_split(moved), subject.held(training))[0]
 
-    moves = _moves(arrays, gradient, sample.size)
+    moves = _moves(arrays, gradient, sample)
     return compare(outputs, sample.cotangent, arrays, gradient, moves)
 
 
@@ -264,7 +265,7 @@ def _compare_step(
             subject.train(*_split(moved), y, training=training, workspace=workspace)[0]
         )
 
-    moves = _moves(arrays, gradient, sample.size)
+    moves = _moves(arrays, gradient, sample)
     return compare(outputs, np.ones(()), arrays, gradient, moves)
 
 
@@ -275,7 +276,7 @@ def _compare_loss(subject: Subject, arrays: Arrays, sample: Sample, y: Array) ->
     def outputs(moved: Arrays) -> Array:
         return np.asarray(subject.call("loss", moved["output"], y), dtype=np.float64)
 
-    moves = _moves({"output": output}, gradient, sample.size)
+    moves = _moves({"output": output}, gradient, sample)
     found = compare(outputs, np.ones(()), {"output": output}, gradient, moves)
     if all(outcome.resolved for outcome in found.values()):
         return found
@@ -304,12 +305,12 @@ def _flat(gradient: Mapping[str, Array | dict[str, Array]]) -> dict[str, Array]:
     return {**params, **(_named(gradient["x"]) if "x" in gradient else {})}
 
 
-def _moves(arrays: Arrays, gradient: Arrays, batch: int) -> dict[str, list[Move]]:
+def _moves(arrays: Arrays, gradient: Arrays, sample: Sample) -> dict[str, list[Move]]:
     """Return the moves to compare along, by tensor."""
     rng = np.random.default_rng(0)
     real = {name: value for name, value in arrays.items() if value.dtype.kind == "f"}
     count = sum(value.size for value in real.values())
-    reads = count * batch + OVERHEAD * len(real)  # in one run
+    reads = count * sample.size + PASSES * sample.kept + OVERHEAD * len(real)  # in one run
     if count <= EVERY_ENTRY and count * reads <= WORK:
         return {k: [_entry(k, v, place) for place in range(v.size)] for k, v in real.items()}
     if len(real) * (2 * ENTRIES + DIRECTIONS) * reads <= WORK:

@@ -39,11 +39,19 @@ class Captured(BaseException):
 
 @dataclass(frozen=True)
 class Sample:
-    """A point of a module: one batch, the cotangent of its output, and targets of every form."""
+    """A point of a module: one batch, the cotangent of its output, and targets of every form.
+
+    Attributes:
+        x: the batch.
+        cotangent: of the output.
+        targets: one of every form.
+        kept: how many numbers ``forward`` keeps, at least, for ``backward``.
+    """
 
     x: Inputs
     cotangent: Array
     targets: tuple[Array, ...]
+    kept: int = 0
 
     @property
     def size(self) -> int:
@@ -205,13 +213,15 @@ class Subject:
         """Return a random batch with a random cotangent and every form of target it takes."""
         rng = np.random.default_rng([seed, 2, size])
         x = self.inputs(rng, size)
-        output, _ = self.forward(params, x)
+        output, cache = self.forward(params, x)
         if output.dtype != np.float64 or len(output) != size:
             raise SymbackpropError(
                 f"forward gives {output.dtype} {output.shape} for {size} samples"
             )
         targets = self.targets(rng, output) if self.has_loss else ()
-        return Sample(x, np.asarray(rng.standard_normal(output.shape)), targets)
+        arrays = cache.values() if isinstance(cache, Mapping) else ()
+        kept = sum(np.size(value) for value in arrays)
+        return Sample(x, np.asarray(rng.standard_normal(output.shape)), targets, kept)
 
     def targets(self, rng: np.random.Generator, output: Array) -> tuple[Array, ...]:
         """Return a target of every form that the module's loss accepts for this output.
