@@ -154,6 +154,7 @@ class Field:
         several: a list of numbers is allowed, too.
         names: a number may be an extent by name.
         words: what may stand instead of a number.
+        chosen: one of the words it has to be.
         examples: values that fit some shape, where few of those allowed do.
         source: names one more value that the layer reads, after those of ``from``; the field is
             then true.
@@ -165,6 +166,7 @@ class Field:
     several: bool = False
     names: bool = False
     words: tuple[str, ...] = ()
+    chosen: bool = False
     examples: tuple[int | tuple[int, ...], ...] = ()
     source: bool = False
 
@@ -176,6 +178,8 @@ class Field:
             return "" if value is True else "the name of an input or of a layer above"
         if isinstance(value, str) and value in self.words:
             return ""
+        if self.chosen:
+            return " or ".join(f'"{word}"' for word in self.words)
         items = value if isinstance(value, list | tuple) and self.several else [value]
         if items and all(map(self._fits, items)):
             return ""

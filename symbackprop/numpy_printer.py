@@ -307,6 +307,14 @@ def _clip(printer: NumpyPrinter, value: Value) -> Text:
     return Text(f"np.clip({printer.operand(value, 0).source}, 0, {value.attribute - 1})")
 
 
+def _step(printer: NumpyPrinter, value: Value) -> Text:
+    assert isinstance(value.attribute, tuple)
+    base = value.operands[0]
+    before = printer.layout.order(base).index(value.attribute[0])
+    place = ", ".join([":"] * before + ["t"])
+    return Text(f"{printer.value(base).within(_ATOM)}[{place}]")
+
+
 def _slice(printer: NumpyPrinter, value: Value) -> Text:
     assert isinstance(value.attribute, tuple)
     axis, start, extent = value.attribute
@@ -354,6 +362,7 @@ _SPECIAL: Mapping[str, Callable[[NumpyPrinter, Value], Text]] = {
     "take": taken,
     "clip": _clip,
     "slice": _slice,
+    "step": _step,
     "tile": _tile,
     "broadcast": _broadcast,
     "range": _range,

@@ -9,6 +9,7 @@ from typing import Any
 from symbackprop.architecture import Architecture, LayerUse
 
 SMALL = (5, 3, 4)  # unequal widths, so that a transposed axis cannot hide
+WIDTHS = ("units", "hidden")  # fields that say how wide a layer is
 
 
 def small_instance(architecture: Architecture) -> Architecture:
@@ -35,11 +36,11 @@ def _is_graph(architecture: Architecture) -> bool:
 
 def _narrow_graph(architecture: Architecture) -> Architecture:
     """Return the same graph with every size replaced by a small one, equal ones by equal ones."""
-    sizes = {layer.fields.get("units") for layer in architecture.layers}
+    sizes = {width_of(layer) for layer in architecture.layers}
     sizes |= {extent for use in architecture.all_inputs for extent in use.shape}
     known = sorted(size for size in sizes if isinstance(size, int))
     small: dict[Any, Any] = {size: min(size, 2 + k) for k, size in enumerate(known)}
-    last = architecture.layers[-1].fields.get("units")
+    last = width_of(architecture.layers[-1])
     small[last] = last
 
     def shape(extents: tuple[int | str, ...]) -> tuple[int | str, ...]:
@@ -50,16 +51,14 @@ def _narrow_graph(architecture: Architecture) -> Architecture:
         input=shape(architecture.input),
         inputs=tuple(replace(use, shape=shape(use.shape)) for use in architecture.inputs),
         layers=tuple(
-            replace(layer, fields={**layer.fields, "units": small[layer.fields["units"]]})
-            if isinstance(layer.fields.get("units"), int)
-            else layer
+            with_width(layer, small[width]) if isinstance(width := width_of(layer), int) else layer
             for layer in architecture.layers
         ),
     )
 
 
 def _kind(layer: LayerUse) -> Hashable:
-    options = {name: value for name, value in layer.fields.items() if name != "units"}
+    options = {name: value for name, value in layer.fields.items() if name not in WIDTHS}
     use = layer.activation
     return layer.type, _frozen(options), use and (use.name, _frozen(use.constants))
 
@@ -71,6 +70,16 @@ def _frozen(values: Mapping[str, Any]) -> Hashable:
 def narrowed(layer: LayerUse, units: int) -> LayerUse:
     """Return the layer with at most so many units, where nothing else depends on them."""
     own = layer.activation.constants.get("num_parameters", 1) if layer.activation else 1
-    if own != 1 or not isinstance(layer.fields.get("units"), int):
-        return layer
-    return replace(layer, fields={**layer.fields, "units": min(units, layer.fields["units"])})
+    width = width_of(layer)
+    return with_width(layer, min(units, width)) if own == 1 and isinstance(width, int) else layer
+
+
+def width_of(layer: LayerUse) -> Any:
+    """Return how wide a layer is, as it is written; None where nothing says so."""
+    return next((layer.fields[name] for name in WIDTHS if name in layer.fields), None)
+
+
+def with_width(layer: LayerUse, width: int) -> LayerUse:
+    """Return the layer with another width."""
+    named = {name: width for name in WIDTHS if name in layer.fields}
+    return replace(layer, fields={**layer.fields, **named})

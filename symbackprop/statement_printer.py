@@ -17,7 +17,7 @@ from symbackprop.equations import Extent, Role
 from symbackprop.lookup_printer import placing, putting, taking
 from symbackprop.lowering.affine import block_name
 from symbackprop.lowering.contraction import View
-from symbackprop.lowering.program import ArrayProgram, Statement, visible_from
+from symbackprop.lowering.program import ArrayProgram, Part, Statement, visible_from
 from symbackprop.lowering.values import Value
 from symbackprop.numpy_printer import (
     HELPERS,
@@ -27,6 +27,7 @@ from symbackprop.numpy_printer import (
 )
 from symbackprop.scalar import Expression, Number
 from symbackprop.texts import Text
+from symbackprop.view_names import suffix
 from symbackprop.window_statements import WINDOW_STATEMENTS
 
 _WORDS = {
@@ -36,14 +37,6 @@ _WORDS = {
     Fraction(1, 2): "half",
     Fraction(-1): "minus_one",
 }
-# Views by the words that say what they show; the rest of an expression is spelt out.
-_VIEWS = (
-    (r"^\[:, None\]$", "column"),
-    (r"\.reshape\(-1\)", "flat_"),
-    (r"\.reshape\([-\d]+, [-\d]+\)", "rows_"),
-    (r"\.reshape\([-\d]+, [-\d]+, [-\d]+\)", "stack_"),
-    (r"\.transpose\((.*)\)", lambda match: "axes_" + match[1].replace(", ", "")),
-)
 _STEMS = {"window": "windows", "split": "parts", "join": "merged"}  # of what views of them show
 _NAME = re.compile(r"[A-Za-z_]\w*")
 
@@ -59,6 +52,7 @@ class StatementPrinter(NumpyPrinter):
         aliases: names for views of what is given, to be made at the start of the section.
         reserved: names of arrays, which no binding may take.
         given: names handed in anew at every step, whose views cannot be bound.
+        parts: names of a recurrence's present step of arrays.
     """
 
     bound: MutableMapping[str, str] = field(default_factory=dict)
@@ -68,12 +62,15 @@ class StatementPrinter(NumpyPrinter):
     batch_last: bool = False
     functions: set[str] = field(default_factory=set)
     aliases: dict[str, str] = field(default_factory=dict)
+    parts: dict[str, Part] = field(default_factory=dict)
 
     def value(self, value: Value) -> Text:
         """Return the value's text; the numbers of an index are bound like a constant."""
         if value.operation == "range":
             count = self.extent(value.axes[0].extent)
             return Text(self.bind(f"range_{count}", f"np.arange({count})"))
+        if value.operation == "step" and value.number not in self.names:
+            return Text(self._step(value))
         text = super().value(value)
         if value.operation not in _STEMS or value.number in self.names:
             return text
@@ -81,6 +78,18 @@ class StatementPrinter(NumpyPrinter):
         if base in self.given or base in self.aliases:
             return text
         return Text(self.bind(f"{base}_{_STEMS[value.operation]}", text.source))
+
+    def _step(self, value: Value) -> str:
+        """Return the name of the present step of an array."""
+        assert isinstance(value.attribute, tuple)
+        base = value.operands[0]
+        array = self.view(self.value(base).source)
+        axis = self.layout.order(base).index(value.attribute[0])
+        name = f"{array}_t"
+        while name in self.reserved:
+            name += "_"
+        self.parts[name] = Part(array, axis, "k", base.rank == 1)
+        return name
 
     def bind(self, name: str, expression: str) -> str:
         """Return a name bound to the expression: the given one, unless it is another's."""
@@ -104,16 +113,16 @@ class StatementPrinter(NumpyPrinter):
             return self._alias(name.group(), rest)
         if not rest.startswith(("[", ".transpose", ".reshape", ".T")):
             return source
-        suffix = _suffix(rest)
+        added = suffix(rest)
         if re.fullmatch(r"\[\d+\]", rest):
             source = f"{source[:-1]}, ...]"  # a view; a bare number would copy the element
-        return self.bind(name.group() + suffix, source)
+        return self.bind(name.group() + added, source)
 
     def _alias(self, given: str, rest: str) -> str:
         """Return a name for a view of the batch, made once a step."""
         if not rest.startswith((".T", ".reshape(-1, ")):
             return given + rest
-        name = given + _suffix(rest)
+        name = given + suffix(rest)
         self.aliases[name] = given + rest
         return name
 
@@ -211,13 +220,6 @@ class StatementPrinter(NumpyPrinter):
             rows = [self.extent(value.axes[axis].extent) for axis in self.layout.order(value)]
             return self.bind(f"zeros{rows[0]}", f"np.zeros(({', '.join(rows)}), dtype)")
         return self.operand(value, k).source
-
-
-def _suffix(rest: str) -> str:
-    """Return what is added to a name for a view: z_T, z_flat, z_rows, z_column."""
-    for text, word in _VIEWS:
-        rest = re.sub(text, word, rest)
-    return "_" + re.sub(r"[\W_]+", "_", rest).strip("_")
 
 
 @dataclass

@@ -92,6 +92,9 @@ TORCH = {
         0, f["axis"]
     ),
     "pad": lambda p, x, f: functional().pad(x, _edges(f["padding"], x), value=f["value"]),
+    "rnn": lambda p, x, f: _recurrent(f"rnn_{f['nonlinearity']}", p, x, f),
+    "gru": lambda p, x, f: _recurrent("gru", p, x, f),
+    "lstm": lambda p, x, f: _recurrent("lstm", p, x, f),
 }
 
 
@@ -148,6 +151,21 @@ def _affine(p):
 def _by_channel(p, h):
     shape = (-1, *[1] * (h.ndim - 2))
     return h * p["gamma"].reshape(shape) + p["beta"].reshape(shape) if p else h
+
+
+def _recurrent(name, p, x, f):
+    torch = torch_or_skip()
+    x, *starts = x if isinstance(x, tuple) else (x,)
+    before, x = x.shape[:-2], x.reshape(-1, *x.shape[-2:])
+    zero = x.new_zeros(len(x), f["hidden"])
+    starts = [state.reshape(1, -1, f["hidden"]) for state in starts or [zero, zero]]
+    biases = [p.get("bx", p.get("b")), p.get("bh", p.get("b", zero) * 0)] if f["bias"] else []
+    weights = [p["Wx"].T, p["Wh"].T, *biases]
+    start = tuple(starts) if name == "lstm" else starts[0]
+    run = getattr(torch, name)
+    every, *_ = run(x, start, weights, f["bias"], 1, 0.0, True, False, True)
+    every = every if f["return_sequences"] else every[:, -1]
+    return every.reshape(*before, *every.shape[1:])
 
 
 def _sinusoids(length, features):
@@ -224,6 +242,8 @@ def _of_field(field):
         return field.examples
     if field.source:
         return None, True
+    if field.chosen:
+        return tuple(dict.fromkeys([field.default, *field.words]))
     start = [2] if field.required else [field.default]
     numbers = (1, 2, 3) if field.least == 1 else (0, 1, 2) if field.least == 0 else (1, 2, -2)
     lists = [(1, 6), (3, 4)] if field.several else []

@@ -40,7 +40,7 @@ instantiate
 building build
 calculus
 lowering
-texts
+texts view_names
 window_printer window_statements
 contraction_printer lookup_printer numpy_printer statement_printer
 unicode_printer
@@ -66,6 +66,7 @@ ORACLES = ("checking", "reference", "numeric")
 CHECKED = (
     "lowering",
     "texts",
+    "view_names",
     "contraction_printer",
     "window_printer",
     "window_statements",

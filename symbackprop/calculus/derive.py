@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
+from symbackprop.calculus.conditions import settle
 from symbackprop.calculus.graph import downstream, recurrences, upstream
 from symbackprop.calculus.indices import (
     Substitution,
@@ -221,12 +222,23 @@ def _chain_rule(
     return term
 
 
+def in_own_indices(term: Term) -> Term:
+    """Return the term in the indices of what it adds to: a shift solved, then contracted."""
+    settled, places = settle(solve_unit_shift(term))
+    return contract(substitute_term(settled, places))
+
+
 def _simplified(written: Term, recurrent: bool, record: _Record) -> Term:
     if recurrent:
         solved = solve_unit_shift(written)
         if solved != written:
             record.note("unit shift", (written,), (solved,), "each step has one predecessor")
         written = solved
+    settled, places = settle(written)
+    if settled != written or places:
+        settled = substitute_term(settled, places)
+        record.note("condition", (written,), (settled,), "it is about an index alone")
+        written = settled
     term = contract(written)
     if term != written:
         record.note("contraction", (written,), (term,), "an index over the whole axis is the axis")

@@ -96,21 +96,31 @@ def look_through(found: Iterable[Total], through: Callable[[Variable], bool]) ->
     """Return the totals without some variables, whose own shares are composed with.
 
     Args:
-        found: each after the totals of all its consumers, as a derivation orders them.
+        found: the totals, of what is looked through all consumers that are, too.
         through: whether a variable is looked through.
     """
     ways: dict[Variable, tuple[Share, ...]] = {}
-    kept: list[Total] = []
-    for total in found:
+
+    def seen(total: Total) -> tuple[Share, ...]:
         shares: list[Share] = []
         for share in total.shares:
             outer = ways.get(share.equation.target.variable)
             shares.extend([share] if outer is None else [composed(share, way) for way in outer])
-        if through(total.variable):
-            ways[total.variable] = tuple(shares)
-        else:
-            kept.append(Total(total.variable, tuple(shares)))
-    return tuple(kept)
+        return tuple(shares)
+
+    found = tuple(found)
+    waiting = {total.variable: total for total in found if through(total.variable)}
+    while waiting:  # in a recurrence, a consumer may come later
+        ready = [t for t in waiting.values() if not waiting.keys() & _consumers(t)]
+        for total in ready or list(waiting.values()):
+            ways[total.variable] = seen(total)
+            del waiting[total.variable]
+    kept = (total for total in found if total.variable not in ways)
+    return tuple(Total(total.variable, seen(total)) for total in kept)
+
+
+def _consumers(total: Total) -> set[Variable]:
+    return {share.equation.target.variable for share in total.shares}
 
 
 def composed(inner: Share, outer: Share) -> Share:

@@ -23,7 +23,7 @@ ENTRIES = (
         name="positional",
         doc="Adds to every element of a sequence what its position is: sines, or learned numbers.",
         source="Vaswani et al. 2017, arXiv:1706.03762, section 3.5",
-        fields={"kind": Field(default="sinusoidal", words=("sinusoidal", "learned"))},
+        fields={"kind": Field(default="sinusoidal", words=("sinusoidal", "learned"), chosen=True)},
         also_known_as=("positional_encoding", "position_embedding", "positional_embedding"),
     ),
 )

@@ -127,6 +127,7 @@ def step_binding(network: Network, program: ArrayProgram) -> Binding:
     common["gradient"] = Bound("self.gradient")
     if program.fused:
         common |= _blocks([parameter.variable for parameter in network.parameters])
+    common |= {name: Bound(part.source) for name, part in program.views.items()}
     for buffer in program.buffers:
         arena = _arena(buffer)
         end = buffer.offset + buffer.per_sample

@@ -79,7 +79,7 @@ class Comments:
         for equation in equations:
             if equation.target.variable not in made:
                 lines = equation_lines([*_made_for(equation, made), equation])
-                self.lines[equation.target.variable] = lines[-1]
+                self.lines[equation.target.variable] = _of_copied(equation, self.lines) or lines[-1]
 
     def _adjoints(self, adjoints: tuple[Adjoint, ...]) -> None:
         same: dict[Variable, Variable] = {}
@@ -90,6 +90,15 @@ class Comments:
                 same[adjoint.variable.bar()] = passed
             elif adjoint.terms:
                 self.lines[adjoint.variable.bar()] = "; ".join(adjoint_lines(seen))
+
+
+def _of_copied(equation: Equation, lines: Mapping[Variable, str]) -> str:
+    """Return the line of what the equation merely hands on, if it does."""
+    if equation.function != Slot(0) or len(equation.operands) != 1:
+        return ""
+    (operand,) = equation.operands
+    whole = isinstance(operand, Access) and operand.indices == equation.target.indices
+    return lines.get(operand.variable, "") if isinstance(operand, Access) and whole else ""
 
 
 def _made_for(equation: Equation, made: Mapping[Variable, Equation]) -> list[Equation]:

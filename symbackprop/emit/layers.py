@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from symbackprop.emit.body import Body
@@ -12,6 +12,7 @@ from symbackprop.emit.comments import Comments
 from symbackprop.emit.modes import Mode, branched, common, merged, with_state
 from symbackprop.emit.plain_loops import Kept, in_loops, plain_loops, write_segments
 from symbackprop.emit.runs import Names, Piece, Segment, tokens, variable_names
+from symbackprop.emit.steps import loop_pieces
 from symbackprop.equations import Variable
 from symbackprop.lookup_printer import is_repeated, place
 from symbackprop.lowering.plain import FREE
@@ -250,14 +251,14 @@ def _segments(
     found = []
     together = _together(assignments, printer.names)
     for owner, group in groupby(together, key=lambda assignment: assignment.owner):
-        pieces = [_piece(printer, assignment, comments) for assignment in group]
+        pieces = [p for assignment in group for p in _pieces(printer, assignment, comments)]
         found.append(Segment(owner, tuple(pieces)))
     return found
 
 
 def _together(assignments: Sequence[Assignment], names: Mapping[int, str]) -> list[Assignment]:
     """Move what a layer computes early to its last block, unless it is read before that."""
-    places = {assignment.value.number: k for k, assignment in enumerate(assignments)}
+    places = {number: k for k, a in enumerate(assignments) for number in _made_by(a)}
     owners = [assignment.owner for assignment in assignments]
     start = {owner: k for k, owner in enumerate(owners) if k == 0 or owners[k - 1] != owner}
     keys = [(start[owner] if owner else k, k) for k, owner in enumerate(owners)]
@@ -267,6 +268,12 @@ def _together(assignments: Sequence[Assignment], names: Mapping[int, str]) -> li
             if keys[reader][0] < keys[k][0]:
                 keys[k] = (k, k)
     return [assignments[k] for _, k in sorted(keys)]
+
+
+def _made_by(assignment: Assignment) -> list[int]:
+    """Return the numbers of the values that are there after it."""
+    arrays = assignment.steps.arrays if assignment.steps else (assignment,)
+    return [array.value.number for array in arrays]
 
 
 def _read_by(value: Value, names: Mapping[int, str]) -> set[int]:
@@ -282,11 +289,17 @@ def _read_by(value: Value, names: Mapping[int, str]) -> set[int]:
     return found
 
 
-def _piece(printer: NumpyPrinter, assignment: Assignment, comments: Comments) -> Piece:
-    computes = assignment.variable.name if assignment.variable else ""
+def _pieces(printer: NumpyPrinter, assignment: Assignment, comments: Comments) -> tuple[Piece, ...]:
     stem = f"t{assignment.owner}" if assignment.owner else "t"
+    if assignment.steps:
+
+        def write(inner: Assignment, name: str) -> list[str]:
+            return _statements(printer, replace(inner, name=name), stem)
+
+        return loop_pieces(printer, assignment.steps, comments, write)
+    computes = assignment.variable.name if assignment.variable else ""
     lines = _statements(printer, assignment, stem)
-    return Piece(tuple(lines), computes, comments.of(assignment.variable))
+    return (Piece(tuple(lines), computes, comments.of(assignment.variable)),)
 
 
 def _assignments(

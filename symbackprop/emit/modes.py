@@ -35,17 +35,28 @@ def merged(modes: Sequence[Sequence[Segment]]) -> list[Segment]:
     """Return the segments of one function for all modes: training, then evaluation."""
     if len(modes) == 1:
         return list(modes[0])
-    first, second = ([(s.layer, p) for s in segments for p in s.pieces] for segments in modes)
+    first, second = ([(s.layer, b) for s in segments for b in _blocks(s)] for segments in modes)
     found: list[tuple[int, Piece]] = []
     for tag, i, j, k, m in SequenceMatcher(None, first, second, autojunk=False).get_opcodes():
         if tag == "equal":
-            found += first[i:j]
+            found += [(layer, piece) for layer, block in first[i:j] for piece in block]
         else:
             layer = (first[i:j] or second[k:m])[0][0]
-            branches = _branches([p for _, p in first[i:j]], [p for _, p in second[k:m]])
-            found += [(layer, piece) for piece in branches]
+            sides = ([p for _, block in b for p in block] for b in (first[i:j], second[k:m]))
+            found += [(layer, piece) for piece in _branches(*sides)]
     groups = groupby(found, key=lambda entry: entry[0])
     return [Segment(layer, tuple(piece for _, piece in group)) for layer, group in groups]
+
+
+def _blocks(segment: Segment) -> list[tuple[Piece, ...]]:
+    """Return the pieces, what stands in a loop together with what begins it."""
+    found: list[tuple[Piece, ...]] = []
+    for piece in segment.pieces:
+        if piece.depth:
+            found[-1] = (*found[-1], piece)
+        else:
+            found.append((piece,))
+    return found
 
 
 def _branches(training: Sequence[Piece], evaluation: Sequence[Piece]) -> list[Piece]:

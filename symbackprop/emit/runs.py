@@ -48,7 +48,7 @@ class Relative(NamedTuple):
 class Piece:
     """Statements under one comment, and the name of the variable that they compute.
 
-    ``depth`` says how many branches they stand in.
+    ``depth`` says how many branches and loops they stand in.
     """
 
     lines: tuple[str, ...]

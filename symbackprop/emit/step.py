@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
+from typing import NamedTuple
 
 from symbackprop.contraction_printer import transposition
 from symbackprop.emit.binding import step_binding
@@ -26,17 +27,25 @@ from symbackprop.emit.runs import (
     tokens,
     variable_names,
 )
+from symbackprop.emit.step_loops import printed_loop
 from symbackprop.equations import Variable
-from symbackprop.lowering.program import ArrayProgram, Section
+from symbackprop.lowering.program import ArrayProgram, LoopStatement, Section, unused
 from symbackprop.lowering.runs import EqualLayers
 from symbackprop.lowering.training import TrainingValues
 from symbackprop.network import Network
 from symbackprop.numpy_printer import NumpyPrinter
-from symbackprop.statement_printer import section_printer
+from symbackprop.statement_printer import StatementPrinter, section_printer
 
 _RESERVED = frozenset({"k", "n", "x", "y", "loss", "work", "params", "np", "math"})
 
-_Written = tuple[int, list[str], Variable | None]  # layer, lines, what they compute
+
+class _Written(NamedTuple):
+    """Lines of a layer, what they compute, and in how many loops they stand."""
+
+    layer: int
+    lines: list[str]
+    variable: Variable | None
+    depth: int = 0
 
 
 @dataclass
@@ -186,10 +195,9 @@ class StepWriter:
         """Return statements that transpose the batch into its place."""
         lines = []
         for variable in self.network.inputs:
-            axes = range(len(variable.axes))
             place = replace(variable, symbol="xT").name
-            if self.binding.has(place, ""):
-                turned = transposition([*axes[1:], axes[0]])
+            if place in self.program.copied:
+                turned = transposition(self.program.copied[place])
                 lines.append(f"{place}[...] = {variable.name}{turned}")
         return lines
 
@@ -204,23 +212,30 @@ class StepWriter:
         written: list[_Written] = []
         renewed = {s.updated: s.variable for s in self.network.state}
         for statement in section.statements:
+            if isinstance(statement, LoopStatement):
+                written += self._steps(printer, statement, section.name)
+                continue
             lines = printer.statement(statement)
             if statement.target in costs:
                 lines.append(f"loss += {statement.target}")
             variable = self.variables.get(statement.value.number)
-            written.append((statement.owner, lines, renewed.get(variable, variable)))
+            variable = renewed.get(variable, variable)
+            written.append(_Written(statement.owner, lines, variable))
         if printer.aliases:
             aliases = [f"{name} = {view}" for name, view in printer.aliases.items()]
-            written.insert(0, (written[0][0], aliases, None))
+            written.insert(0, _Written(written[0].layer, aliases, None))
         if section.name == "forward":
             written = self._with_updates(section, written)
-            if self.program.layout.batch_last:
-                written.insert(0, (1, self._turned(), None))
+            if self.program.copied:
+                written.insert(0, _Written(1, self._turned(), None))
         if head:
             cost = next(h.cost.name for h in self.network.heads if h.form == head)
             old = section.outputs[cost]
-            written = [(0, [_renamed(t, old, "loss") for t in lines], v) for _, lines, v in written]
-        groups = groupby(written, key=lambda entry: entry[0])
+            written = [
+                w._replace(layer=0, lines=[_renamed(t, old, "loss") for t in w.lines])
+                for w in written
+            ]
+        groups = groupby(written, key=lambda entry: entry.layer)
         comments = self.comments.section(section.name)
         return [Segment(owner, _pieces(entries, comments)) for owner, entries in groups]
 
@@ -231,13 +246,29 @@ class StepWriter:
             new = {s.variable.name: s.updated.name for s in layer.state if s.updated}
             lines = [f'state["{k}"][...] = {section.outputs[name]}' for k, name in new.items()]
             ends[layer.position] = lines
-        last = {owner: place for place, (owner, _, _) in enumerate(written)}
+        last = {entry.layer: place for place, entry in enumerate(written)}
         found: list[_Written] = []
         for place, entry in enumerate(written):
             found.append(entry)
-            if last[entry[0]] == place and ends.get(entry[0]):
-                found.append((entry[0], ends.pop(entry[0]), None))
+            if last[entry.layer] == place and ends.get(entry.layer):
+                found.append(_Written(entry.layer, ends.pop(entry.layer), None))
         return found
+
+    def _steps(
+        self, printer: StatementPrinter, statement: LoopStatement, section: str
+    ) -> list[_Written]:
+        """Return a loop over steps, and let the workspace bind what it fetches."""
+        loop = printed_loop(printer, statement, lambda v: self.variables.get(v.number))
+        owner = statement.owner
+        label = unused(f"{section}{owner}_steps", self.binding.turns)
+        lines = list(_chunks(list(loop.bound), label, 2))
+        self.binding.turns[label] = (loop.order, [[loop.bound[n] for n in line] for line in lines])
+        header, unpacked = _unpacked(lines, label)
+        written = [_Written(owner, [*loop.starts, header], None)]
+        written += (
+            [_Written(owner, unpacked, None, 1), _Written(owner, [], None)] if unpacked else []
+        )
+        return written + [_Written(owner, *step, 1) for step in loop.steps]
 
     def _section(self, body: Body, name: str, seen: set[str]) -> None:
         """Write a section: layer by layer, equal layers as loops."""
@@ -278,11 +309,9 @@ class StepWriter:
         self.binding.turns[label] = (layers, [[arrays[name] for name in line] for line in lines])
         low, high = sorted((layers[0], layers[-1]))
         turn = Body(depth=body.depth + 1)
-        targets = [", ".join(line) if len(line) > 1 else f"({line[0]},)" for line in lines]
-        parts = [f"part_{k + 1}" for k in range(len(lines))] if len(lines) > 1 else targets
-        body.add([f"for {', '.join(parts)} in work.{label}:"], remark=f"layers {low} to {high}")
-        if len(lines) > 1:
-            turn.add(f"{line} = {part}" for line, part in zip(targets, parts, strict=True))
+        header, unpacked = _unpacked(lines, label)
+        body.add([header], remark=f"layers {low} to {high}")
+        turn.add(unpacked)
         turn.pieces(looped(segment, self.names, local, layers[-1]))
         body.append(turn)
 
@@ -297,19 +326,33 @@ class StepWriter:
             body.add([f"{targets} = work.{attribute}"])
 
 
+def _unpacked(lines: Sequence[Sequence[str]], label: str) -> tuple[str, list[str]]:
+    """Return the header of a loop over bound tuples, and what takes long ones apart."""
+    targets = [", ".join(line) if len(line) > 1 else f"({line[0]},)" for line in lines]
+    if len(lines) == 1:
+        return f"for {targets[0]} in work.{label}:", []
+    parts = [f"part_{k + 1}" for k in range(len(lines))]
+    header = f"for {', '.join(parts)} in work.{label}:"
+    return header, [f"{line} = {part}" for line, part in zip(targets, parts, strict=True)]
+
+
 def _pieces(written: Iterable[_Written], comments: Comments) -> tuple[Piece, ...]:
     """Return statements block by block, each under the comment of what it computes."""
     pieces: list[Piece] = []
     pending: list[str] = []
-    for _, lines, variable in written:
+    depth = 0
+    for _, lines, variable, inner in written:
+        if inner != depth:  # statements of one depth stand together
+            pieces.append(Piece(tuple(pending), depth=depth))
+            pending, depth = [], inner
         pending += lines
         remark = comments.of(variable)
         if remark and variable:
-            if pieces and pieces[-1].variable == variable.name:
+            if pieces and pieces[-1].variable == variable.name and pieces[-1].depth == depth:
                 pending[:0] = pieces.pop().lines
-            pieces.append(Piece(tuple(pending), variable.name, remark))
+            pieces.append(Piece(tuple(pending), variable.name, remark, depth))
             pending = []
-    return (*pieces, Piece(tuple(pending)))
+    return (*pieces, Piece(tuple(pending), depth=depth))
 
 
 def _renamed(line: str, old: str, new: str) -> str:

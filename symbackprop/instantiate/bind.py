@@ -33,6 +33,7 @@ from symbackprop.instantiate.extents import Table
 from symbackprop.instantiate.fold import as_number, fold
 from symbackprop.instantiate.instance import Instance, apart, check_updated, needed, renewal
 from symbackprop.instantiate.reads import Frame, Operands, Subscripts, granted, matches
+from symbackprop.instantiate.recurrent import handed_on, is_read_again
 from symbackprop.instantiate.scope import (
     Names,
     Scope,
@@ -79,6 +80,8 @@ def instantiate_with_updates(
         SymbackpropError: as for ``instantiate``, or a new value has another shape than the old.
     """
     assignments = [read_equation(text, scope.functions) for text in texts]
+    if scope.result and is_read_again(assignments):
+        texts, assignments = [*texts, texts[-1]], [*assignments, handed_on(assignments[-1])]
     renewed = [read_equation(text, scope.functions) for text in updates]
     assignments[-1:-1] = [renewal(assignment) for assignment in renewed]
     texts = (*texts[:-1], *updates, *texts[-1:])

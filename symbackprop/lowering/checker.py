@@ -17,6 +17,8 @@ from symbackprop.lowering.program import (
     ROOMY,
     ArrayProgram,
     Buffer,
+    LoopStatement,
+    Part,
     Section,
     Statement,
     visible_from,
@@ -27,11 +29,14 @@ from symbackprop.scalar import ARITY, TRUTH
 _MAPS = frozenset(ARITY) | {"subtract", "square", "number"}
 _REDUCTIONS = frozenset({"total", "largest", "smallest", "product", "argmax", "argmin"})
 _TAKES_TRUTH: Mapping[str, Callable[[int], bool]] = {
-    **dict.fromkeys([*TRUTH, "number", "multiply", "total", "contract"], lambda _: True),
+    **dict.fromkeys([*TRUTH, "number", "multiply", "total", "contract", "step"], lambda _: True),
+    "result": lambda _: True,
     "where": lambda position: position == 0,
 }
 _TAKES_POSITIONS: Mapping[str, Callable[[int], bool]] = {
-    **dict.fromkeys([*TRUTH, "number", "clip", "place", "broadcast", "slice"], lambda _: True),
+    **dict.fromkeys(
+        [*TRUTH, "number", "clip", "place", "broadcast", "slice", "step"], lambda _: True
+    ),
     **dict.fromkeys(["take", "put", "add_at"], lambda position: position == 1),
 }
 
@@ -96,7 +101,9 @@ _RULES: Mapping[str, Callable[[Value], bool]] = {
     "positions where numbers must stand": lambda v: all(
         not o.integer or _allowed(v, _TAKES_POSITIONS, k) for k, o in enumerate(v.operands)
     ),
-    "truth values must come from comparisons": lambda v: v.boolean == (v.operation in TRUTH),
+    "truth values must come from comparisons": lambda v: (
+        v.boolean == (v.operation in TRUTH) or v.operation == "step"
+    ),
 }
 
 
@@ -155,6 +162,8 @@ class _Run:
         self.buffers: dict[str, Buffer] = {}
         self.apart: dict[str, object] = {}  # arrays and numbers outside of the arenas
         self.names: dict[int, str] = {}
+        self.parts: Mapping[str, Part] = {}  # while the steps of a loop run
+        self.collected: set[str] = set()  # arrays of all steps
         for buffer in program.buffers:
             if buffer.ones:
                 start, stop = _rows(buffer)
@@ -165,7 +174,10 @@ class _Run:
         """Run the section's statements; afterwards its outputs and the rows of ones are there."""
         self._enter(section.name)
         for statement in section.statements:
-            self._statement(section, statement)
+            if isinstance(statement, LoopStatement):
+                self._loop(section, statement)
+            else:
+                self._statement(section, statement)
         made = {array: number for number, array in sorted(self.names.items())}
         for name, array in section.outputs.items():
             if array in made and not self._holds(made[array], array):
@@ -215,11 +227,34 @@ class _Run:
                 raise LoweringError(f"{place} goes by {statement.place}, which is not there")
         self._write(statement.target, statement.value.number)
 
+    def _loop(self, section: Section, loop: LoopStatement) -> None:
+        """Run the steps twice: what the first leaves must be there in the second."""
+        place = f"{section.name}: the first step"
+        for _, start in loop.starts:
+            if start is not None:
+                self._read(place, start)
+        self.parts = loop.parts
+        self.collected |= (arrays := {self._root(name) for name in loop.parts})
+        for name in sorted(arrays):
+            self._write(name, name)
+        for statement in (*loop.statements, *loop.statements):
+            self._statement(section, statement)
+        for name in sorted(arrays):
+            if not self._holds(name, name):
+                raise LoweringError(f"{section.name}: a step writes over {name}")
+        self.parts = {}
+
+    def _root(self, name: str) -> str:
+        """Return the array that the name shows some steps of, or all."""
+        array = self.parts[name].array if name in self.parts else name
+        return self.program.views[array].array if array in self.program.views else array
+
     def _masks(self, section: Section, statement: Statement) -> None:
         """All masks at once: each lies in the target's memory, under a name of its own."""
         target = self.buffers[statement.target]
         start, stop = _rows(target)
-        read = {o.number: o for s in section.statements for o in s.value.operands}
+        alone = (s for s in section.statements if isinstance(s, Statement))
+        read = {o.number: o for s in alone for o in s.value.operands}
         for number, name in self.names.items():
             buffer, value = self.buffers.get(name), read.get(number)
             if buffer is None or value is None or value.operation != "greater":
@@ -229,7 +264,11 @@ class _Run:
                 self._read(f"{section.name}: {name}", value.operands[0])
                 self._write(name, number)
 
-    def _write(self, target: str, number: int) -> None:
+    def _write(self, target: str, number: object) -> None:
+        target = self._root(target)
+        if target in self.collected and self.parts:  # it holds every step
+            number = target
+        self.collected -= set() if self.parts else {target}
         buffer = self.buffers.get(target)
         if buffer is None:
             self.apart[target] = number
@@ -237,6 +276,8 @@ class _Run:
             self._arena(buffer).write(*_rows(buffer), number)
 
     def _holds(self, number: object, name: str) -> bool:
+        name = self._root(name)
+        number = name if name in self.collected else number
         buffer = self.buffers.get(name)
         if buffer is None:
             return self.apart.get(name) == number

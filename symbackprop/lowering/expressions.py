@@ -109,7 +109,11 @@ def _sum(graph: ValueGraph, expression: Apply, operands: Sequence[Labelled]) -> 
 
 
 def add_signed(graph: ValueGraph, signed: list[tuple[bool, Labelled]]) -> Labelled:
-    """Return the sum of values, those marked True being subtracted."""
+    """Return the sum of values, those marked True being subtracted.
+
+    What the last loop computes comes last: all before it is one array for all its steps.
+    """
+    signed = sorted(signed, key=lambda entry: graph.level(entry[1].value))
     start = next((k for k, (minus, _) in enumerate(signed) if not minus), None)
     if start is None:
         return negated(graph, add_signed(graph, [(False, value) for _, value in signed]))

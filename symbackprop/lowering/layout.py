@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from symbackprop.equations import Role, Variable
+from symbackprop.lowering.loops import Result
 from symbackprop.lowering.values import Labelled, Value
 from symbackprop.lowering.views import MOVING, VIEWS, natural
 
@@ -38,6 +39,7 @@ class Layout:
         given: numbers of values that users hand in or get back, in declared order always.
         roles: of the axes of values that are some variable's: what they stand for there.
         merged: numbers of joined axes that lie in memory as one already.
+        outer: by value number, the axis that a loop goes along: the outermost.
     """
 
     batch_last: bool = False
@@ -45,17 +47,20 @@ class Layout:
     given: frozenset[int] = frozenset()
     roles: Mapping[int, Sequence[Role]] = field(default_factory=dict)
     merged: frozenset[int] = frozenset()
+    outer: Mapping[int, int] = field(default_factory=dict)
 
     def order(self, value: Value) -> tuple[int, ...]:
         """Return the value's axes in the order in which they lie in memory."""
+        if value.operation == "place":  # made in the order of what it selects
+            return tuple(range(value.rank))
         positions = self.declared.get(value.number, tuple(range(value.rank)))
         roles = self.roles.get(value.number) or [axis.role for axis in value.axes]
-        sorting = [0] * value.rank
+        sorting, outer = [0] * value.rank, None
         if value.number not in self.given and Role.BATCH in roles:
-            last = self.batch_last
+            last, outer = self.batch_last, self.outer.get(value.number)
             sorting = [_BATCH_LAST.index(r) if last else r is not Role.BATCH for r in roles]
         keys = zip(sorting, positions, range(value.rank), strict=True)
-        return tuple(axis for _, _, axis in sorted(keys))
+        return tuple(a for _, _, _, a in sorted((a != outer, s, p, a) for s, p, a in keys))
 
     def is_view(self, value: Value) -> bool:
         """Whether the value shows the memory of its operand."""
@@ -66,6 +71,36 @@ class Layout:
         while self.is_view(value):
             value = value.operands[0]
         yield value
+
+
+def outermost(nodes: Sequence[Value]) -> dict[int, int]:
+    """Return by value number the axis that goes along with the steps of a loop, if it is one.
+
+    Axes go together where an operation runs over both as one dimension.
+    """
+    neighbours: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    stack: list[tuple[int, int]] = []
+    for value in nodes:
+        if value.operation == "step":
+            assert isinstance(value.attribute, tuple)
+            stack.append((value.operands[0].number, value.attribute[0]))
+        if isinstance(value.attribute, Result):
+            whole, _ = value.attribute.loop.wholes[value.attribute.value.number]
+            stack.append((value.number, value.attribute.loop.axes[whole.number]))
+            continue
+        for operand, subscript in zip(value.operands, value.subscripts, strict=True):
+            for axis, dimension in enumerate(subscript):
+                ends = (operand.number, axis), (value.number, dimension)
+                neighbours.setdefault(ends[0], []).append(ends[1])
+                neighbours.setdefault(ends[1], []).append(ends[0])
+    found: dict[int, set[int]] = {}
+    while stack:
+        number, axis = stack.pop()
+        if axis not in found.setdefault(number, set()):
+            found[number].add(axis)
+            stack.extend(neighbours.get((number, axis), ()))
+    own = {n: [axis for axis in axes if axis < nodes[n].rank] for n, axes in found.items()}
+    return {number: axes[0] for number, axes in own.items() if len(axes) == 1}
 
 
 def with_merged(layout: Layout, nodes: Iterable[Value], written: Collection[int]) -> Layout:
@@ -116,9 +151,21 @@ def declare(values: Named, nodes: Sequence[Value]) -> dict[int, tuple[int, ...]]
         if value.number in found and whole:
             _hand_on(value, found)
     for value in nodes:
-        if value.number not in found and value.operands and value.operation != "contract":
+        if value.operation == "result":
+            _collected(value, found)
+        elif value.number not in found and value.operands and value.operation != "contract":
             found[value.number] = _inherited(value, found)
     return found
+
+
+def _collected(result: Value, declared: dict[int, tuple[int, ...]]) -> None:
+    """What a loop computes in a step lies as it does over all steps, and so does the result."""
+    assert isinstance(result.attribute, Result)
+    loop, step = result.attribute
+    whole, axes = loop.wholes[step.number]
+    own = declared.get(whole.number, tuple(range(whole.rank)))
+    declared[step.number] = tuple(own[axis] for axis in axes)
+    declared.setdefault(result.number, own)
 
 
 def declared_roles(values: Named) -> dict[int, tuple[Role, ...]]:
@@ -128,6 +175,10 @@ def declared_roles(values: Named) -> dict[int, tuple[Role, ...]]:
         if all(isinstance(label, int) for label in labels):
             roles = tuple(variable.axes[int(str(label))].role for label in labels)
             found.setdefault(value.number, roles)
+            if isinstance(value.attribute, Result):
+                step = value.attribute.value
+                _, axes = value.attribute.loop.wholes[step.number]
+                found.setdefault(step.number, tuple(roles[axis] for axis in axes))
     return found
 
 

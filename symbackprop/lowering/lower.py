@@ -6,16 +6,15 @@ Adjoint   ->  the sum of its Terms as one Value, scatters and slices included
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import ChainMap
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from symbackprop.calculus.indices import substitute_index
 from symbackprop.equations import (
     Access,
     Adjoint,
     Equation,
     Index,
-    IndexExpression,
     Operand,
     Term,
     Variable,
@@ -29,13 +28,15 @@ from symbackprop.lowering.accesses import (
     read,
 )
 from symbackprop.lowering.expressions import add_signed, add_terms, evaluate, factors
+from symbackprop.lowering.loops import Shift, shift_of, unshifted
 from symbackprop.lowering.products import Product, combine
 from symbackprop.lowering.spans import refused
+from symbackprop.lowering.summands import logarithms, renamed, scaled, scaled_slot
 from symbackprop.lowering.tiles import covered, side_by_side, tiled
-from symbackprop.lowering.values import Dimension, Label, Labelled, ValueGraph
+from symbackprop.lowering.values import Dimension, Label, Labelled, Value, ValueGraph
 from symbackprop.lowering.views import VIEWS
 from symbackprop.lowering.windows import write_moved
-from symbackprop.scalar import ONE, ZERO, Apply, Expression, Slot, apply, number, slots, substitute
+from symbackprop.scalar import ONE, ZERO, Expression, apply, substitute
 
 # What joins two parts of a reduction, and what changes nothing.
 _MONOIDS = {"total": ("add", ZERO), "product": ("multiply", ONE)}
@@ -57,6 +58,8 @@ class Lowering:
         whole: what ``full`` returned.
         orders: by value number, the axes of the first variable that the value is.
         apart: variables that have values of their own, even where they equal another.
+        carried: what is read for a variable a step off, where a recurrence hands it on.
+        before_loops: what the variables of recurrences were before they were made loops.
     """
 
     graph: ValueGraph = field(default_factory=ValueGraph)
@@ -68,6 +71,8 @@ class Lowering:
     whole: list[tuple[Variable, Labelled]] = field(default_factory=list)
     orders: dict[int, tuple[Label, ...]] = field(default_factory=dict)
     apart: set[Variable] = field(default_factory=set)
+    carried: dict[Shift, Labelled] = field(default_factory=dict)
+    before_loops: list[tuple[Variable, Labelled]] = field(default_factory=list)
     _taken: set[int] = field(default_factory=set)
 
     def input(self, variable: Variable) -> Labelled:
@@ -90,11 +95,31 @@ class Lowering:
         self.values[variable] = value
         return value
 
+    def read(self, operand: Operand) -> Labelled:
+        """Return what the operand reads, labelled by the indices of its equation."""
+        shift = shift_of(operand)
+        if shift is None or shift not in self.carried or not isinstance(operand, Access):
+            return read(self.graph, self.values, operand)
+        values = ChainMap({shift.variable: self.carried[shift]}, self.values)
+        return read(self.graph, values, unshifted(operand, shift.axis))
+
+    def enter_results(self, variables: Collection[Variable], results: Mapping[int, Value]) -> None:
+        """Let what a loop collects stand for what its variables were lowered to."""
+        for variable in variables:
+            value, labels = self.values[variable]
+            self.before_loops.append((variable, self.values[variable]))
+            self.values[variable] = Labelled(results.get(value.number, value), labels)
+        for shift, (value, labels) in list(self.carried.items()):
+            if shift.variable in variables:
+                self.before_loops.append((shift.variable, self.carried.pop(shift)))
+                if value.number in results:
+                    self.carried[shift] = Labelled(results[value.number], labels)
+
     def _right_side(self, equation: Equation) -> Labelled:
         pieces = side_by_side(self.graph, self.values, equation)
         if pieces is not None:
             return pieces
-        operands = [read(self.graph, self.values, operand) for operand in equation.operands]
+        operands = [self.read(operand) for operand in equation.operands]
         if equation.reduction is None:
             value = evaluate(self.graph, equation.function, operands)
             handed_on = equation.target.variable in self.handed_on
@@ -118,7 +143,7 @@ class Lowering:
         return self.graph.node("first", [value, extreme], over)
 
     def _total(self, equation: Equation, operands: Sequence[Labelled]) -> Labelled:
-        constants, parts = _logarithms(equation) or ([], [equation.function])
+        constants, parts = logarithms(equation) or ([], [equation.function])
         sums = [
             (False, self._sum(factors(self.graph, part, operands), equation.reduced))
             for part in parts
@@ -136,7 +161,7 @@ class Lowering:
         if not own:
             for index, place in equation.excluding:
                 assert isinstance(place, Access)
-                left_out = read(self.graph, self.values, place)
+                left_out = self.read(place)
                 neutral = self.graph.leaf("literal", identity)
                 value = self._put(value, value.labels.index(index), left_out, neutral)
             return self.graph.node(equation.reduction, [value], equation.reduced)
@@ -194,8 +219,8 @@ class Lowering:
             names = {**fresh, **dict(zip(definition.free, access.indices, strict=True))}
             equation = replace(
                 equation,
-                function=_scaled(constant, definition.function),
-                operands=tuple(_operand(operand, names) for operand in definition.operands),
+                function=scaled(constant, definition.function),
+                operands=tuple(renamed(operand, names) for operand in definition.operands),
                 reduction="total" if definition.reduction or equation.reduction else None,
                 reduced=(*equation.reduced, *fresh.values()),
             )
@@ -203,7 +228,7 @@ class Lowering:
 
     def _summand(self, equation: Equation) -> tuple[list[Expression], Access, Equation] | None:
         """Return (constants, access, definition) where the function is one access, scaled."""
-        split = _scaled_slot(equation.function)
+        split = scaled_slot(equation.function)
         if split is None or equation.reduction not in (None, "total") or equation.excluding:
             return None
         access = equation.operands[split[1]]
@@ -211,7 +236,7 @@ class Lowering:
         if definition is None or not isinstance(access, Access) or definition.excluding:
             return None
         bare = all(isinstance(index, Index) for index in access.indices)
-        follows = definition.reduction == "total" or _scaled_slot(definition.function) is not None
+        follows = definition.reduction == "total" or scaled_slot(definition.function) is not None
         plain = definition.reduction in (None, "total") and follows
         return (split[0], access, definition) if bare and plain else None
 
@@ -270,7 +295,7 @@ class Lowering:
                     raise refused(term.target, "a total of all but one over an index of its own")
                 axis = value.labels.index(where.names[index])
                 zero = self.graph.leaf("literal", ZERO)
-                skipped = read(self.graph, self.values, excluded).relabel(where.names)
+                skipped = self.read(excluded).relabel(where.names)
                 value = self._put(value, axis, skipped, zero)
             found.append((minus, value))
         return found
@@ -282,7 +307,7 @@ class Lowering:
         """
         product = Product().scaled(self._constant(term.coefficient), False)
         for factor in term.factors:
-            operands = [read(self.graph, self.values, operand) for operand in factor.operands]
+            operands = [self.read(operand) for operand in factor.operands]
             product = product.joined(factors(self.graph, factor.function, operands))
         product = replace(product, constant=self._constant(product.constant))
         summed = [index for index in term.space if index not in where.kept]
@@ -309,7 +334,7 @@ class Lowering:
         _, value = self._term(term, where, single=True)
         base = self.broadcast(base, self._axes(variable))
         operation = "put" if term.assigned else "add_at"
-        index = read(self.graph, self.values, access).relabel(where.names)
+        index = self.read(access).relabel(where.names)
         return self._put(base, base.labels.index(axis), index, value, operation)
 
     def _axes(self, variable: Variable) -> list[tuple[Label, Dimension]]:
@@ -328,59 +353,4 @@ class Lowering:
 
     def named(self) -> list[tuple[Variable, Labelled]]:
         """Return the values that are some variable's, axes labelled by position."""
-        return [*self.values.items(), *self.whole]
-
-
-def _scaled(constants: list[Expression], function: Expression) -> Expression:
-    for constant in constants:
-        function = apply("multiply", constant, function)
-    return function
-
-
-def _scaled_slot(function: Expression) -> tuple[list[Expression], int] | None:
-    """Split ``c * Slot(k) / d``, perhaps with a sign, into its constant factors and k."""
-    constants: list[Expression] = []
-    while isinstance(function, Apply):
-        if function.function == "divide" and not slots(function.arguments[1]):
-            constants.append(apply("divide", ONE, function.arguments[1]))
-            function = function.arguments[0]
-        elif (
-            function.function == "multiply" and sum(bool(slots(a)) for a in function.arguments) == 1
-        ):
-            constants.extend(a for a in function.arguments if not slots(a))
-            function = next(a for a in function.arguments if slots(a))
-        elif function.function == "negative":
-            constants.append(number(-1))
-            function = function.arguments[0]
-        else:
-            return None
-    return (constants, function.position) if isinstance(function, Slot) else None
-
-
-def _operand(operand: Operand, names: Mapping[Index, IndexExpression]) -> Operand:
-    new = substitute_index(operand, names)
-    assert isinstance(new, Access | Index)
-    return new
-
-
-def _logarithms(equation: Equation) -> tuple[list[Expression], list[Expression]] | None:
-    """Split a full sum at its log1p summands: what is left may be a dot product.
-
-    Only there: other summands may cancel, element by element, and must meet there.
-
-    Returns:
-        Constant factors, and the summands; None where there is nothing to split.
-    """
-    constants: list[Expression] = []
-    function = equation.function
-    while isinstance(function, Apply) and function.function == "multiply":
-        constants.extend(a for a in function.arguments if not slots(a))
-        rest = [a for a in function.arguments if slots(a)]
-        if len(rest) != 1 or len(rest) == len(function.arguments):
-            return None
-        function = rest[0]
-    if equation.free or not (isinstance(function, Apply) and function.function == "add"):
-        return None
-    small = [a for a in function.arguments if isinstance(a, Apply) and a.function == "log1p"]
-    others = [a for a in function.arguments if a not in small]
-    return (constants, [apply("add", *others), *small]) if small and others else None
+        return [*self.values.items(), *self.before_loops, *self.whole]

@@ -8,10 +8,17 @@ them anew.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from symbackprop.lowering.program import ArrayProgram, Buffer, Section, Statement, unused
+from symbackprop.lowering.program import (
+    ArrayProgram,
+    Buffer,
+    LoopStatement,
+    Section,
+    Statement,
+    unused,
+)
 from symbackprop.scalar import ZERO
 
 
@@ -23,12 +30,17 @@ def join_masks(program: ArrayProgram) -> ArrayProgram:
         return program
     sources = {
         statement.target: buffers[name]
-        for statement in backward.statements
+        for statement in _alone(backward)
         if (name := _compared(statement, program, buffers)) is not None
     }
     if len(sources) < 2 or not _worthwhile(list(sources.values())):
         return program
     return _joined(program, backward, sources)
+
+
+def _alone(section: Section) -> Iterator[Statement]:
+    """Yield the statements that stand in no loop."""
+    return (s for s in section.statements if isinstance(s, Statement))
 
 
 def _compared(
@@ -70,12 +82,14 @@ def _joined(
         else b
         for b in program.buffers
     ]
-    compare = next(s for s in backward.statements if s.target in sources)
+    compare = next(s for s in _alone(backward) if s.target in sources)
     joint = replace(
         compare, operation="masks", target=masks.name, place=f"{hidden.name} {active.name}", owner=0
     )
     rest = tuple(
-        s for s in backward.statements if s.target not in sources or s.operation != "greater"
+        s
+        for s in backward.statements
+        if isinstance(s, LoopStatement) or s.target not in sources or s.operation != "greater"
     )
     sections = tuple(
         replace(s, statements=(joint, *rest)) if s is backward else s for s in program.sections

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from symbackprop.equations import Adjoint, Derivation, Equation, Variable, accesses_of
 from symbackprop.lowering.accesses import guarded_lookups
 from symbackprop.lowering.checker import check_values
 from symbackprop.lowering.layout import Layout, declare
+from symbackprop.lowering.loops import Loop, collected, step_of
 from symbackprop.lowering.lower import Lowering
 from symbackprop.lowering.program import (
     STEMS,
@@ -16,18 +17,15 @@ from symbackprop.lowering.program import (
     HeadFunction,
     HeadProgram,
     PlainProgram,
+    Steps,
     unused,
 )
-from symbackprop.lowering.values import Value, reachable
+from symbackprop.lowering.recurrences import in_units, is_recurrence, lower_recurrence, made
+from symbackprop.lowering.values import COSTLY, Value, reachable
 from symbackprop.lowering.views import VIEWS
 from symbackprop.network import Head, Network
 
-# Worth keeping from forward to backward; everything else is cheaper to compute again.
-COSTLY = frozenset(
-    {"exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tanh", "erf", "erfc", "power"}
-    | {"contract", "total", "largest", "smallest", "product", "argmax", "argmin", "others", "take"}
-)
-FREE = frozenset({"input", "literal", "range"}) | VIEWS
+FREE = frozenset({"input", "literal", "range", "before"}) | VIEWS
 IN_PLACE = frozenset({"put", "add_at", "unwindow"})  # statements, not expressions
 
 
@@ -44,6 +42,15 @@ class Sources:
         for node in lowering.graph.nodes[made_from:]:
             self.of[node.number] = (source, variable)
 
+    def note_loop(self, loop: Loop, made: Mapping[int, Value]) -> None:
+        """Attribute what a loop computes in a step, and over all steps, as what it stands for."""
+        some = next(self.of[w.number] for w, _ in loop.wholes.values() if w.number in self.of)
+        for number, (whole, _) in loop.wholes.items():
+            source = self.of.get(whole.number, some)
+            self.of[number] = self.of[loop.results[number].number] = source
+        for number, value in made.items():
+            self.of.setdefault(value.number, self.of.get(number, some))
+
 
 def lower_layers(lowering: Lowering, derivation: Derivation, sources: Sources) -> None:
     """Lower every equation and adjoint of the derivation in order."""
@@ -53,14 +60,17 @@ def lower_layers(lowering: Lowering, derivation: Derivation, sources: Sources) -
             for access in accesses_of(operand):
                 if access.variable.values is not None:
                     lowering.input(access.variable)
-    for equation in derivation.equations:
+
+    def lower(item: Equation | Adjoint) -> None:
         start = len(lowering.graph.nodes)
-        lowering.equation(equation)
-        sources.note(lowering, start, equation, equation.target.variable)
-    for adjoint in derivation.adjoints:
-        start = len(lowering.graph.nodes)
-        lowering.adjoint(adjoint)
-        sources.note(lowering, start, adjoint, adjoint.variable.bar())
+        lowering.equation(item) if isinstance(item, Equation) else lowering.adjoint(item)
+        sources.note(lowering, start, item, made(item))
+
+    for unit in (*in_units(derivation.equations), *in_units(derivation.adjoints)):
+        if is_recurrence(unit):
+            sources.note_loop(*lower_recurrence(lowering, unit, lower))
+        else:
+            lower(unit[0])
 
 
 def plain_program(network: Network, derivation: Derivation, named: bool = False) -> PlainProgram:
@@ -77,13 +87,9 @@ def plain_program(network: Network, derivation: Derivation, named: bool = False)
     if named:
         lowering.apart.update(kept, (variable.bar() for variable in kept))
     held = (*network.draws, *(s.variable for s in network.state))
-    for variable in (
-        *network.inputs,
-        *(p.variable for p in network.parameters),
-        *held,
-        network.output.bar(),
-    ):
+    for variable in (*network.inputs, *(p.variable for p in network.parameters), *held):
         lowering.input(variable)
+    cotangent = lowering.input(network.output.bar())
     lower_layers(lowering, derivation, sources)
     wanted = [v.bar() for v in network.varied if v.bar() in lowering.values]
     for variable in (*kept, *wanted):
@@ -92,7 +98,7 @@ def plain_program(network: Network, derivation: Derivation, named: bool = False)
         lowering.values[variable] = lowering.graph.node("number", [value]) if given else value
     check_values(lowering.graph.nodes)
     made = _Assignments(network, lowering, sources)
-    made.given[lowering.values[network.output.bar()].value.number] = "d_output"
+    made.given[cotangent.value.number] = "d_output"
     results = [lowering.values[v].value for v in kept]
     gradients = {v: lowering.values[v].value for v in wanted}
     updated = {s.variable: lowering.values[s.updated].value for s in network.state if s.updated}
@@ -100,6 +106,7 @@ def plain_program(network: Network, derivation: Derivation, named: bool = False)
     fetched = {lowering.values[variable].value.number for variable in held}
     known = {v.number for v in results}
     saved = saved_values(forward, known, gradients.values(), fetched)
+    forward = reachable([*forward, *saved])
     first, forward_names = made.assign(forward, [*results, *saved], made.given)
     available = {v.number for v in (*results, *saved)}
     chain = [lowering.values[v.bar()].value for v in kept if v.bar() in lowering.values]
@@ -167,7 +174,10 @@ class _Assignments:
         self.sources = sources
         self.given: dict[int, str] = {}
         self.variables: dict[int, Variable] = {}
-        for variable, labelled in lowering.values.items():
+        self.steps = {"t"} if collected(lowering.graph.nodes) else set()  # what loops count by
+        results = {v for layer in network.layers for v in (layer.preactivation, layer.output)}
+        values = sorted(lowering.values.items(), key=lambda entry: entry[0] not in results)
+        for variable, labelled in values:
             if not variable.made:
                 self.variables.setdefault(labelled.value.number, variable)
             if labelled.value.operation == "input":
@@ -187,23 +197,64 @@ class _Assignments:
             The assignments, and all names by value number.
         """
         names = dict(known)
-        taken = {*names.values(), *(variable.name for variable in self.variables.values())}
-        results = {value.number for value in named if value.operation != "input"}
-        chosen = shared(values)
+        taken = {*self.steps, *names.values(), *(v.name for v in self.variables.values())}
+        wanted = {value.number for value in named if value.operation != "input"}
+        loops = collected(values)
+        read = (operand for found in loops.values() for operand in found[0].operands)
+        chosen = shared(values) | {_held(operand).number for operand in read}
+        first = {found[0].number: loop for loop, found in loops.items()}
         assignments = []
         for value in values:
+            if value.number in first:
+                loop = first[value.number]
+                assignments.append(self._loop(loop, loops[loop], names, taken))
             shown = value.operation not in FREE and value.number in chosen
-            if shown or value.number in results or value.operation in IN_PLACE:
+            shown = shown or value.number in wanted or value.operation in IN_PLACE
+            if shown and value.operation != "result":
                 assignments.append(self._assignment(value, names, taken))
         return tuple(assignments), names
 
-    def _assignment(self, value: Value, names: dict[int, str], taken: set[str]) -> Assignment:
-        own = self.variables.get(value.number)
+    def _loop(
+        self, loop: Loop, results: Sequence[Value], names: dict[int, str], taken: set[str]
+    ) -> Assignment:
+        """Return a loop with these results."""
+        handed = [loop.results[v.number] for c in loop.carries for v in (c.after, c.before)]
+        arrays = {value.number: value for value in (*handed, *results)}
+        for carry in loop.carries:
+            after, before = (loop.results[v.number] for v in (carry.after, carry.before))
+            name = self._assignment(after, names, taken).name
+            if before.number not in self.variables:
+                names.setdefault(before.number, unused(f"{name}_before", taken))
+        own = [self._assignment(value, names, taken) for _, value in sorted(arrays.items())]
+        values = loop.needed(step_of(value) for value in arrays.values())
+        kept = {step_of(assignment.value).number: assignment for assignment in own}
+        chosen = shared(values)
+        steps = []
+        for value in values:
+            if value.operation in FREE:
+                continue
+            if value.number in kept:
+                steps.append(replace(kept[value.number], value=value, name=""))
+            elif value.number in chosen:
+                result = loop.results[value.number]
+                steps.append(self._assignment(value, names, taken, result))
+        carries = []
+        for carry in loop.carries:
+            whole = unused(f"{kept[carry.after.number].name}_steps", taken)
+            taken.add(whole)
+            carries.append((carry, whole))
+        return replace(own[0], steps=Steps(loop, tuple(own), tuple(carries), tuple(steps)))
+
+    def _assignment(
+        self, value: Value, names: dict[int, str], taken: set[str], result: Value | None = None
+    ) -> Assignment:
+        """Name a value; one of a step is called as its ``result`` would be."""
+        own = self.variables.get((result or value).number)
         source, variable = self.sources.of.get(value.number, (None, None))
         owner = own or variable
         if value.number not in names:
             names[value.number] = own.name if own else _temporary(value, variable, taken)
-            taken.add(names[value.number])
+        taken.add(names[value.number])
         position = self.positions.get(owner.owner, 0) if owner else 0
         return Assignment(value, names[value.number], own, source, position)
 
@@ -211,6 +262,13 @@ class _Assignments:
 def _temporary(value: Value, variable: Variable | None, taken: Container[str]) -> str:
     stem = Variable(STEMS.get(value.operation, "t"), variable.owner if variable else "").name
     return unused(stem, taken)
+
+
+def _held(value: Value) -> Value:
+    """Return what a view shows."""
+    while value.operation in VIEWS:
+        value = value.operands[0]
+    return value
 
 
 def shared(values: Sequence[Value]) -> set[int]:
@@ -234,6 +292,8 @@ def saved_values(
     them.
     """
     computed = {value.number for value in forward}
+    for loop in collected(forward):
+        computed |= {result.number for result in loop.results.values()}
     passing = _made_of(forward, fetched)
     found: dict[int, Value] = {}
     seen: set[int] = set()

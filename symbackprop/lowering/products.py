@@ -87,7 +87,7 @@ def combine(graph: ValueGraph, product: Product, summed: Sequence[Label] = ()) -
         summed: labels to sum over; a label that no factor has multiplies by its extent
             upstream, and must not be given here.
     """
-    product = _with_known_quotients(graph, product)
+    product = _hoisted(graph, _with_known_quotients(graph, product))
     sign, product = product.negative, product.absolute()
     if sign and product.constant == ONE:
         sign, product = _turned(graph, product)
@@ -102,6 +102,28 @@ def combine(graph: ValueGraph, product: Product, summed: Sequence[Label] = ()) -
         return _multiply_out(graph, negative, parts)
     result = _multiply_out(graph, product.constant, parts)
     return negated(graph, result) if sign else result
+
+
+def _hoisted(graph: ValueGraph, product: Product) -> Product:
+    """Return the product with what the last loop does not compute as one factor.
+
+    That is one array for all its steps.
+    """
+    factors = (*product.numerators, *product.denominators)
+    last = max((graph.level(value.value) for value in factors), default=0)
+    above, below = (
+        tuple(value for value in values if graph.level(value.value) < last)
+        for values in (product.numerators, product.denominators)
+    )
+    early = (*above, *below)
+    if len(early) < 2 or len({frozenset(value.labels) for value in early}) > 1:
+        return product
+    late = Product(
+        ONE,
+        tuple(value for value in product.numerators if value not in above),
+        tuple(value for value in product.denominators if value not in below),
+    )
+    return late.times(combine(graph, Product(product.constant, above, below)))
 
 
 def _turned(graph: ValueGraph, product: Product) -> tuple[bool, Product]:
@@ -245,7 +267,7 @@ def _fold(graph: ValueGraph, values: list[Labelled]) -> Labelled | None:
     """Multiply, equal factors as squares and numbers before truth values."""
     if not values:
         return None
-    values = sorted(values, key=lambda value: value.value.boolean)
+    values = sorted(values, key=lambda v: (graph.level(v.value), v.value.boolean))
     result = values[0]
     for value in values[1:]:
         same = value.value is result.value and value.labels == result.labels

@@ -9,6 +9,7 @@ from typing import Literal
 
 from symbackprop.equations import Adjoint, Equation, Variable
 from symbackprop.lowering.layout import Layout
+from symbackprop.lowering.loops import Carry, Loop
 from symbackprop.lowering.values import Value
 
 Kind = Literal["float", "bool", "index"]
@@ -55,6 +56,7 @@ class Assignment:
         variable: the variable that it is, or None for a subexpression used more than once.
         source: the equation or adjoint that it comes from.
         owner: the position of the layer, 0 for the loss.
+        steps: of a loop, of which the value is a result.
     """
 
     value: Value
@@ -62,6 +64,23 @@ class Assignment:
     variable: Variable | None
     source: Equation | Adjoint | None
     owner: int
+    steps: Steps | None = None
+
+
+@dataclass(frozen=True)
+class Steps:
+    """A loop of the plain path.
+
+    Attributes:
+        arrays: results that are arrays.
+        carries: what is handed on, and the name of all of it, the start included.
+        assignments: of one step, in order; what an array keeps has no name of its own.
+    """
+
+    loop: Loop
+    arrays: tuple[Assignment, ...]
+    carries: tuple[tuple[Carry, str], ...]
+    assignments: tuple[Assignment, ...]
 
 
 @dataclass(frozen=True)
@@ -169,11 +188,46 @@ class Statement:
 
 
 @dataclass(frozen=True)
+class Part:
+    """A view of an array: one place along an axis, or all but one.
+
+    Where it is a ``number``, a bare place would copy it.
+    """
+
+    array: str
+    axis: int
+    place: str
+    number: bool = False
+
+    @property
+    def source(self) -> str:
+        """The expression of the view."""
+        places = [*[":"] * self.axis, self.place, *(["..."] if self.number else [])]
+        return f"{self.array}[{', '.join(places)}]"
+
+
+@dataclass(frozen=True)
+class LoopStatement:
+    """Statements that run once for each step of a recurrence.
+
+    Attributes:
+        starts: where the first step reads, and what: a value, or None for 0.
+        parts: by the names that stand in the statements, the step ``k`` of an array.
+    """
+
+    loop: Loop
+    starts: tuple[tuple[Part, Value | None], ...]
+    statements: tuple[Statement, ...]
+    parts: Mapping[str, Part]
+    owner: int
+
+
+@dataclass(frozen=True)
 class Section:
     """Statements that run together: one of ``COMMON``, or a head's form."""
 
     name: str
-    statements: tuple[Statement, ...]
+    statements: tuple[Statement | LoopStatement, ...]
     outputs: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -185,6 +239,8 @@ class ArrayProgram:
         names: by section and value number, the array or number that holds the value.
         scaled: the mean's 1/N is left to the very end, to the flat gradient.
         fused: parameters whose layer reads [W|b] as one block.
+        copied: by the name of its array, how the axes of an input lie in its copy.
+        views: names of views of arrays, by section.
     """
 
     layout: Layout
@@ -193,3 +249,5 @@ class ArrayProgram:
     names: Mapping[tuple[str, int], str]
     scaled: bool
     fused: bool
+    copied: Mapping[str, tuple[int, ...]]
+    views: Mapping[str, Part]

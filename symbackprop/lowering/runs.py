@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from symbackprop.equations import Role, Variable
+from symbackprop.lowering.recurrences import in_units, is_recurrence
 from symbackprop.network import Layer, Network
 
 SHORTEST_RUN = 4  # fewer layers read better one by one
@@ -76,10 +77,16 @@ def consecutive(layers: Iterable[tuple[int, Hashable]], shortest: int) -> list[r
 
 
 def _likeness(layer: Layer) -> Hashable:
-    if layer.owner != str(layer.position) or layer.share or layer.evaluation is not None:
+    apart = layer.share or layer.evaluation is not None or _recurs(layer)
+    if layer.owner != str(layer.position) or apart:
         return None
     arrays = tuple((a.variable.symbol, _shape(a.variable), a.initial) for a in layer.parameters)
     return (layer.form, _shape(layer.input), _shape(layer.output), arrays)
+
+
+def _recurs(layer: Layer) -> bool:
+    """Whether the layer is a loop itself."""
+    return any(map(is_recurrence, in_units((*layer.equations, *layer.activation))))
 
 
 def _shape(variable: Variable) -> tuple[Hashable, ...]:

@@ -11,59 +11,44 @@ Sections are planned as if they ran one after the other; of the heads only one d
 
 from __future__ import annotations
 
-import re
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from itertools import count, groupby
 
-from symbackprop.equations import Role, Variable
+from symbackprop.equations import Variable
 from symbackprop.lowering.affine import AffineBlocks, affine_blocks
 from symbackprop.lowering.arena import Tenant, lay_out
+from symbackprop.lowering.homes import (
+    STEP,
+    Home,
+    Key,
+    Planned,
+    kind_of,
+    shape_of,
+    spans,
+    unrolled,
+)
 from symbackprop.lowering.lookups import places
+from symbackprop.lowering.loop_storage import LoopHomes, loop_statement
+from symbackprop.lowering.loops import Loop, collected
+from symbackprop.lowering.naming import Naming
 from symbackprop.lowering.program import (
     COMMON,
     ROOMY,
     STEMS,
     ArrayProgram,
     Buffer,
-    Kind,
+    LoopStatement,
     Section,
     Statement,
-    unused,
     visible_from,
 )
 from symbackprop.lowering.training import SectionValues, TrainingValues, inputs_of
-from symbackprop.lowering.values import POSITIONS, Value
+from symbackprop.lowering.values import Value
 from symbackprop.lowering.views import OUT_OF_PLACE
 from symbackprop.network import Network
 
-_WORD = re.compile(r"_[a-z]{2}")  # names of the calculus that say what they are: _others_s
 _LOOK_UPS = frozenset({"take", "put", "add_at"})
-Key = tuple[str, int]
-
-
-@dataclass
-class _Home:
-    """An array under construction: who lives in it, from when to when."""
-
-    shape: tuple[int | None, ...]
-    kind: Kind
-    start: int
-    end: int
-    variables: list[Variable] = field(default_factory=list)
-    gradient: Variable | None = None
-    ones: bool = False
-    name: str = ""
-    stem: str = "t"
-
-
-@dataclass
-class _Planned:
-    section: str
-    value: Value
-    operation: str
-    reused: int | None = None
-    copied: Variable | None = None
-    place: Key | None = None
 
 
 def plan_storage(
@@ -85,9 +70,19 @@ class _Planner:
         self.training = training
         self.layout, self.through = training.layout, training.layout.through_views
         self.positions = {layer.owner: layer.position for layer in network.layers}
-        self.homes: dict[Key, _Home] = {}
-        self.order = [(s.name, v) for s in training.sections for v in s.values]
+        self.homes: dict[Key, Home] = {}
+        self.loops = {
+            loop: (s.name, results)
+            for s in training.sections
+            for loop, results in collected(s.values).items()
+        }
+        self.order = [e for s in training.sections for e in unrolled(s)]
+        self.spans = spans(self.order)
         self.own = {s.name: {v.number for v in s.values} for s in training.sections}
+        for section, value, loop in self.order:
+            if loop:
+                self.own[section].add(value.number)
+        self.copied: dict[str, tuple[int, ...]] = {}
         self.inlined = self._inlined()
         self.last_use = self._last_uses()
         learned = [p.variable for p in network.parameters]
@@ -104,21 +99,30 @@ class _Planner:
                 self.outputs.setdefault((part.name, value.number), []).append(variable)
         self.heads = [s.name for s in training.sections if s.name not in COMMON]
         self.cotangents = self._cotangent_chains()
-        self.planned: list[_Planned] = []
+        self.planned: list[Planned] = []
         self.places: dict[Hashable, Key] = {}
         self.origins: dict[int, int] = {}
 
     def program(self) -> ArrayProgram:
         """Walk the sections in order, then lay out the arenas and choose names."""
         self._inputs()
-        for position, (section, value) in enumerate(self.order):
+        for position, (section, value, loop) in enumerate(self.order):
+            if loop and self.spans[loop][0] == position:
+                self._open(loop)
+            start = len(self.planned)
             self._plan(position, section, value)
+            for item in self.planned[start:]:
+                item.loop = loop
         self._share_cotangent()
         names = self._names()
         buffers = self._arena()
         sections = tuple(self._section(section, names) for section in self.training.sections)
         fused = bool(self.affine.totals)
-        return ArrayProgram(self.layout, sections, buffers, names, self.training.scaled, fused)
+        views = {h.name: h.view for h in self.homes.values() if h.view and h.part != STEP}
+        scaled = self.training.scaled
+        return ArrayProgram(
+            self.layout, sections, buffers, names, scaled, fused, self.copied, views
+        )
 
     def key(self, section: str, value: Value) -> Key:
         """Return where the value lives: its own section's array, or the shared forward one."""
@@ -129,13 +133,20 @@ class _Planner:
     def _last_uses(self) -> dict[Key, int]:
         uses: dict[Key, int] = {}
         printed: dict[int, int] = {}  # where the reader of an inlined number stands
-        for position, (section, value) in reversed([*enumerate(self.order)]):
+        for position, (section, value, loop) in reversed([*enumerate(self.order)]):
             at = printed.get(value.number, position) if value.number in self.inlined else position
             for operand in value.operands:
                 printed.setdefault(operand.number, at)
                 for held in self.through(operand):
                     key = self.key(section, held)
-                    uses[key] = max(uses.get(key, at), at)
+                    own = loop is None or held.number in loop.wholes
+                    until = at if own or loop is None else self.spans[loop][1]
+                    uses[key] = max(uses.get(key, until), until)
+        for loop, (section, _) in self.loops.items():
+            for carry in loop.carries:
+                for held in self.through(carry.start) if carry.start else ():
+                    key = self.key(section, held)
+                    uses[key] = max(uses.get(key, 0), self.spans[loop][1])
         last = self.training.last
         left = [(part.name, v) for part in self.training.sections for v in part.outputs.values()]
         left += [("input", held) for v in (*last, *inputs_of(last)) for held in self.through(v)]
@@ -176,13 +187,13 @@ class _Planner:
     def _inlined(self) -> set[int]:
         """Numbers that only one other number reads are printed where it reads them."""
         readers: dict[int, list[Value]] = {}
-        for _, value in self.order:
+        for _, value, _ in self.order:
             for operand in value.operands:
                 readers.setdefault(operand.number, []).append(value)
         kept = {o.number for s in self.training.sections for o in s.outputs.values()}
         return {
             value.number
-            for _, value in self.order
+            for _, value, _ in self.order
             if value.rank == 0
             and value.number not in kept
             and all(reader.rank == 0 for reader in readers.get(value.number, ()))
@@ -190,51 +201,63 @@ class _Planner:
         }
 
     def _inputs(self) -> None:
-        """The batch is copied in where samples are innermost; else it is read as it is."""
-        if not self.layout.batch_last:
-            return
-        read = (held for _, step in self.order for o in step.operands for held in self.through(o))
+        """The batch is copied in where it lies otherwise; else it is read as it is."""
+        read = (held for _, v, _ in self.order for o in v.operands for held in self.through(o))
         for value in {held.number: held for held in read}.values():
-            if value.operation == "input" and value.variable in self.network.real_inputs:
+            moved = self.layout.batch_last or value.number in self.layout.outer
+            real = value.operation == "input" and value.variable in self.network.real_inputs
+            if moved and real:
                 end = max(
                     self.last_use.get((s.name, value.number), 0) for s in self.training.sections
                 )
-                home = _Home(
-                    self._shape(value),
+                home = Home(
+                    shape_of(self.layout, value),
                     "float",
                     -1,
                     max(end, self.last_use.get(("forward", value.number), 0)),
                 )
                 home.name = replace(value.variable, symbol="xT").name
+                self.copied[home.name] = self.layout.order(value)
                 self.homes["forward", value.number] = home
         for source in self.affine.sources:
             if ("forward", source) in self.homes:
                 self.homes["forward", source].ones = True
 
-    def _shape(self, value: Value) -> tuple[int | None, ...]:
-        axes = (value.axes[axis] for axis in self.layout.order(value))
-        return tuple(None if a.role is Role.BATCH else _known(a.extent) for a in axes)
+    def _open(self, loop: Loop) -> None:
+        """Plan the arrays of a loop."""
+        section, results = self.loops[loop]
+        planned = LoopHomes(self.layout, section, loop, self.spans[loop], self.last_use)
+        numbers = count(-1 - len(self.origins), -1)
+        planned.plan(results, lambda: next(numbers), self.training.variables)
+        self.homes |= planned.homes
+        self.origins |= planned.origins
 
     def _plan(self, position: int, section: str, value: Value) -> None:
         if value.number in self.affine.absorbed or value.number in self.inlined:
             return
         gradients = [v for v in self.outputs.get((section, value.number), []) if v in self.learned]
         if value.rank == 0:
-            self.planned.append(_Planned(section, value, value.operation))
-            self.planned += [_Planned(section, value, "copy", None, other) for other in gradients]
+            self.planned.append(Planned(section, value, value.operation))
+            self.planned += [Planned(section, value, "copy", None, other) for other in gradients]
             return
         flattened = self._is_flattened(value)
         place = self._place(position, section, value) if flattened else None
         place = self._room(position, section, value) if value.operation in ROOMY else place
         key = (section, value.number)
         operation = self._operation(value)
+        if key in self.homes:  # a step of an array
+            self.planned.append(Planned(section, value, operation, None, None, place))
+            return
         reused = None if gradients else self._reusable(position, section, value)
         if reused is not None:
             home = self.homes[self.key(section, value.operands[reused])]
             home.end = max(home.end, self.last_use.get(key, position))
         else:
-            home = _Home(
-                self._shape(value), _kind(value), position, self.last_use.get(key, position)
+            home = Home(
+                shape_of(self.layout, value),
+                kind_of(value),
+                position,
+                self.last_use.get(key, position),
             )
             home.gradient = gradients[0] if gradients else None
         home.ones = home.ones or value.number in self.affine.sources
@@ -244,9 +267,9 @@ class _Planner:
         if variable is not None:
             home.variables.append(variable)
         home.variables.extend(self.outputs.get((section, value.number), []))
-        self.planned.append(_Planned(section, value, operation, reused, None, place))
+        self.planned.append(Planned(section, value, operation, reused, None, place))
         for other in gradients[1:]:
-            self.planned.append(_Planned(section, value, "copy", None, other))
+            self.planned.append(Planned(section, value, "copy", None, other))
 
     def _place(self, position: int, section: str, value: Value) -> Key:
         """Plan the positions of looked-up elements in the flattened array, once for all uses."""
@@ -256,8 +279,8 @@ class _Planner:
         if found is None:
             found = self.places[kind] = (section, made.number)
             self.origins[made.number] = value.number
-            self.homes[found] = _Home(self._shape(made), "index", position, position)
-            self.planned.append(_Planned(section, made, "place"))
+            self.homes[found] = Home(shape_of(self.layout, made), "index", position, position)
+            self.planned.append(Planned(section, made, "place"))
         self.homes[found].end = position
         return found
 
@@ -273,7 +296,9 @@ class _Planner:
         found = (section, -1 - len(self.origins))
         self.origins[found[1]] = value.number
         kind = ROOMY[value.operation]
-        self.homes[found] = _Home(self._shape(value), kind, position, position, stem="room")
+        self.homes[found] = Home(
+            shape_of(self.layout, value), kind, position, position, stem="room"
+        )
         return found
 
     def _operation(self, value: Value) -> str:
@@ -297,7 +322,9 @@ class _Planner:
             if value.number in self.cotangents and operand.number not in self.cotangents:
                 continue  # all heads write their cotangent to the same array, none else
             home = self.homes.get(key)
-            if home is None or home.gradient is not None or home.kind != _kind(value):
+            if home is None or home.gradient is not None or home.kind != kind_of(value):
+                continue
+            if home.base is not None:
                 continue
             dies = self.last_use.get(key) == position and operand.operation != "input"
             same = operand.rank == value.rank and sorted(value.subscripts[k]) == list(identity)
@@ -316,9 +343,9 @@ class _Planner:
 
     def _arena(self) -> tuple[Buffer, ...]:
         """Return every array with a place for its whole life."""
-        found: dict[int, tuple[_Home, dict[str, None]]] = {}
+        found: dict[int, tuple[Home, dict[str, None]]] = {}
         for (section, _), home in self.homes.items():
-            if not home.gradient:
+            if not home.gradient and not home.base:
                 found.setdefault(id(home), (home, {}))[1][section] = None
         tenants = []
         for home, sections in found.values():
@@ -327,72 +354,38 @@ class _Planner:
             tenants.append(Tenant(buffer, home.start, home.end))
         return lay_out(tenants, self.runs)
 
-    def _owner(self, home: _Home, sections: list[str]) -> str:
+    def _owner(self, home: Home, sections: list[str]) -> str:
         """Return the head whose own the array is, or nothing."""
         common = len(sections) > 1 or sections[0] in COMMON
         return "" if common or home.name == self.training.boundary.bar().name else sections[0]
 
     def _names(self) -> dict[Key, str]:
-        """Name arrays after the last variable that lives in them."""
-        fixed = {p.variable.name for p in self.network.parameters}
-        fixed |= {p.variable.bar().name for p in self.network.parameters}
-        names: dict[Key, str] = {}
-        taken = {name: set[str]() for name in (*COMMON, *self.heads)}
-        scalars = {(i.section, i.value.number): None for i in self.planned if i.value.rank == 0}
-        for section, own in taken.items():
-            used = fixed.union(*(taken[name] for name in (*COMMON, section)))
-            for key, home in {**self.homes, **scalars}.items():
-                if key[0] == section:
-                    name = self._name(key, home, used)
-                    used.add(name)
-                    own.add(name)
-                    names[key] = name
-        return names
-
-    def _name(self, key: Key, home: _Home | None, taken: set[str]) -> str:
-        source = self.training.sources.of.get(self.origins.get(key[1], key[1]))
-        owner = source[1].owner if source else ""
-        if home is None:
-            cost = [variable for variable in self.outputs.get(key, []) if not variable.adjoint]
-            made = [v for v in cost if v.made]  # by a penalty
-            number = cost[0] if cost and not made else Variable("penalty" if made else "t", owner)
-            return unused(number.name, taken)
-        if home.name:
-            return home.name
-        named = [v for v in home.variables if not v.made]
-        derived = [v for v in home.variables if _WORD.match(v.symbol)]
-        stem = {"bool": "mask", "index": "at", "float": home.stem}[home.kind]
-        variable = [Variable(stem, owner), *derived, *named][-1]
-        stem = replace(variable, symbol=variable.letters).name
-        home.name = home.gradient.name if home.gradient else unused(stem, taken)
-        return home.name
+        learned = [p.variable for p in self.network.parameters]
+        fixed = {v.name for p in learned for v in (p, p.bar())}
+        scalars = [(i.section, i.value.number) for i in self.planned if i.value.rank == 0]
+        owners = {}
+        for key in (*self.homes, *scalars):
+            source = self.training.sources.of.get(self.origins.get(key[1], key[1]))
+            owners[key] = source[1].owner if source else ""
+        heads, outputs = self.heads, self.outputs
+        return Naming(self.homes, scalars, heads, frozenset(fixed), outputs, owners).names()
 
     def _section(self, section: SectionValues, names: Mapping[Key, str]) -> Section:
-        statements = []
-        for item in self.planned:
-            if item.section != section.name:
-                continue
-            number = self.origins.get(item.value.number, item.value.number)
-            source, variable = self.training.sources.of.get(number, (None, None))
-            owner = self.positions.get(variable.owner, 0) if variable else 0
-            target = item.copied.name if item.copied else names[item.section, item.value.number]
-            place = names[item.place] if item.place else ""
-            statements.append(
-                Statement(item.value, target, item.operation, owner, source, item.reused, place)
-            )
+        statements: list[Statement | LoopStatement] = []
+        own = [item for item in self.planned if item.section == section.name]
+        for loop, items in groupby(own, key=lambda item: item.loop):
+            made = [self._statement(item, names) for item in items]
+            statements += [loop_statement(loop, section.name, self.homes, made)] if loop else made
         outputs = {}
         for variable, value in section.outputs.items():
             if value.number not in self.affine.absorbed or value.rank == 0:
                 outputs[variable.name] = names.get(self.key(section.name, value), "")
         return Section(section.name, tuple(statements), outputs)
 
-
-def _kind(value: Value) -> Kind:
-    if value.boolean:
-        return "bool"
-    return "index" if value.operation in POSITIONS or value.operation == "place" else "float"
-
-
-def _known(extent: object) -> int:
-    assert isinstance(extent, int)
-    return extent
+    def _statement(self, item: Planned, names: Mapping[Key, str]) -> Statement:
+        number = self.origins.get(item.value.number, item.value.number)
+        source, variable = self.training.sources.of.get(number, (None, None))
+        owner = self.positions.get(variable.owner, 0) if variable else 0
+        target = item.copied.name if item.copied else names[item.section, item.value.number]
+        place = names[item.place] if item.place else ""
+        return Statement(item.value, target, item.operation, owner, source, item.reused, place)

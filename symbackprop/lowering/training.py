@@ -24,7 +24,14 @@ from symbackprop.equations import (
     indices_of,
 )
 from symbackprop.lowering.checker import check_values
-from symbackprop.lowering.layout import Layout, declare, declared_roles, with_merged
+from symbackprop.lowering.layout import (
+    Layout,
+    declare,
+    declared_roles,
+    outermost,
+    with_merged,
+)
+from symbackprop.lowering.loops import collected
 from symbackprop.lowering.lower import Lowering
 from symbackprop.lowering.plain import FREE, IN_PLACE, Sources, lower_layers
 from symbackprop.lowering.spans import covers, span_of
@@ -130,18 +137,11 @@ def training_values(
     outputs.append(("input", {}))
     names = {**lowering.values, **names}
     check_values(lowering.graph.nodes)
-    handed = {*(head.target for head, _ in heads), *network.draws}
-    handed |= {variable for variable in network.inputs if variable.integer}
-    given = {
-        value.number
-        for value in lowering.graph.nodes
-        if value.operation == "input" and value.variable in handed
-    }
-    declared = [*names.items(), *cotangents, *lowering.whole]
-    positions, roles = declare(declared, lowering.graph.nodes), declared_roles(declared)
+    declared = [*names.items(), *cotangents, *lowering.before_loops, *lowering.whole]
     results = [updated, *(found for _, found in outputs)]
     written = {value.number for found in results for value in found.values()}
-    layout = Layout(narrow, positions, frozenset(given), roles)
+    targets = [head.target for head, _ in heads]
+    layout = _layout(network, lowering.graph.nodes, declared, targets, narrow)
     layout = with_merged(layout, lowering.graph.nodes, written)
     for variable, labelled in names.items():
         variables.setdefault(labelled.value.number, variable)
@@ -159,9 +159,27 @@ def _gathered(moving: bool) -> tuple[str, ...]:
     return ("slice", "window", "split") if moving else ("slice", "window")
 
 
+def _layout(
+    network: Network,
+    nodes: Sequence[Value],
+    declared: Sequence[tuple[Variable, Labelled]],
+    targets: Sequence[Variable],
+    narrow: bool,
+) -> Layout:
+    """Return how all values lie; what users hand in as it is lies as it is declared."""
+    handed = {*targets, *network.draws, *(v for v in network.inputs if v.integer)}
+    moved = {*network.real_inputs, network.boundary.bar()}
+    inputs = [value for value in nodes if value.operation == "input"]
+    given = frozenset(value.number for value in inputs if value.variable in handed)
+    fixed = {value.number for value in inputs if value.variable not in moved}
+    outer = {n: axis for n, axis in outermost(nodes).items() if n not in fixed}
+    positions, roles = declare(declared, nodes), declared_roles(declared)
+    return Layout(narrow, positions, given, roles, outer=outer)
+
+
 def _expression(lowering: Lowering, value: Labelled) -> Labelled:
     """Return the value as what is printed last, which is no statement."""
-    if value.value.operation in IN_PLACE:
+    if value.value.operation in IN_PLACE or value.value.operation == "result":
         return lowering.graph.node("window", [value], attribute=())
     return value
 
@@ -230,8 +248,12 @@ def _sections(
     early = {value.number for value in forward}
     needed = {v.number: v for v in _made(updated.values(), layout)}
     sections: list[SectionValues] = []
+    late = collected(reachable(inputs_of(last)))
     for name, found in outputs:
-        wanted = inputs_of(last) if name == "input" else found.values()
+        wanted = inputs_of(last) if name == "input" else list(found.values())
+        if name == "backward":  # a loop runs once, whoever reads what it computes
+            loops = collected(reachable(wanted))
+            wanted += [result for loop in loops for result in late.get(loop, ())]
         values = _made(wanted, layout)
         needed |= {v.number: v for v in values if v.number in early}
         known = set(early)

@@ -14,7 +14,8 @@ of products of two operands), ``total``, ``largest``, ``smallest``, ``product``,
 ``tile`` (slices side by side); ``first`` (the flat position of the first value that is the
 largest); of windows ``halo`` (room around an array), ``window`` (a view), ``columns`` (a copy of
 one, for a product) and ``unwindow`` (sums into windows); ``repeat`` (every place several times);
-``split`` and ``join`` (one axis as several, and back).
+``split`` and ``join`` (one axis as several, and back); of recurrences ``carry``, ``step``,
+``before`` and ``result``, which ``loops`` explains.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ class Value:
         """Whether it holds positions."""
         if self.operation == "input":
             return self.variable.integer
-        if self.operation == "slice":
+        if self.operation in ("slice", "step"):
             return self.operands[0].integer
         return self.operation in POSITIONS
 
@@ -79,6 +80,12 @@ class Value:
         return self.attribute
 
 
+# Worth keeping for later readers; everything else is cheaper to compute again.
+COSTLY = frozenset(
+    {"exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tanh", "erf", "erfc", "power"}
+    | {"contract", "total", "largest", "smallest", "product", "argmax", "argmin", "others", "take"}
+    | {"result"}
+)
 # Operations whose results are positions, as integers.
 POSITIONS = frozenset({"range", "argmax", "argmin", "first", "clip"})
 
@@ -113,10 +120,14 @@ class ValueGraph:
         nodes: in the order in which they were made.
         gathers: views that are copied before they are contracted, where they have more axes
             than a matrix.
+        loops: how many have been begun.
+        levels: of what depends on a loop, which one it is; the latest counts.
     """
 
     nodes: list[Value] = field(default_factory=list)
     gathers: Collection[str] = ()
+    loops: int = 0
+    levels: dict[int, int] = field(default_factory=dict)
     _known: dict[_Key, Value] = field(default_factory=dict)
 
     def input(self, variable: Variable) -> Labelled:
@@ -184,13 +195,40 @@ class ValueGraph:
         key, labels = _key(operation, operands, tuple(summed), attribute, extra)
         return Labelled(self._value(key), labels)
 
+    def level(self, value: Value) -> int:
+        """Return the last loop that the value depends on, 0 where it depends on none."""
+        return self.levels.get(value.number, 0)
+
+    def know(self, value: Value, others: Mapping[int, Value], result: Value) -> None:
+        """Let the result stand for the value computed from others, by number of the operands."""
+        self._known.setdefault(_from_others(value, others), result)
+
+    def again(self, value: Value, others: Mapping[int, Value]) -> Value:
+        """Return the value computed from others, by number of the operands."""
+        return self._value(_from_others(value, others))
+
     def _value(self, key: _Key) -> Value:
         value = self._known.get(key)
         if value is None:
-            value = Value(len(self.nodes), *key, boolean=key.operation in TRUTH)
+            value = Value(len(self.nodes), *key, boolean=_holds_truths(key))
             self.nodes.append(value)
             self._known[key] = value
+            level = max(map(self.level, key.operands), default=0)
+            level = self.loops if key.operation in ("carry", "result") else level
+            if level:
+                self.levels[value.number] = level
         return value
+
+
+def _from_others(value: Value, others: Mapping[int, Value]) -> _Key:
+    operands = tuple(others.get(operand.number, operand) for operand in value.operands)
+    kept = (value.subscripts, value.dimensions, value.rank, value.attribute)
+    return _Key(value.operation, operands, *kept)
+
+
+def _holds_truths(key: _Key) -> bool:
+    """Whether the value holds truth values: a comparison, or what shows one."""
+    return key.operation in TRUTH or (key.operation == "step" and key.operands[0].boolean)
 
 
 def _sets_dtype(operand: Labelled) -> bool:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from symbackprop.lowering.values import Value
 
 # They show the memory of their operand.
-VIEWS = frozenset({"slice", "window", "split"})
+VIEWS = frozenset({"slice", "window", "split", "step"})
 # What lies as its operand does, but for the axes that it replaces.
-MOVING = VIEWS | {"halo", "join", "repeat", "unwindow"}
+MOVING = (VIEWS - {"step"}) | {"halo", "join", "repeat", "unwindow"}
 # What cannot be written over one of its operands.
 OUT_OF_PLACE = (
     MOVING
@@ -49,6 +49,7 @@ def _placed(value: Value) -> tuple[dict[int, tuple[int, ...]], list[int]]:
             new += count
         elif value.operation == "unwindow":
             placed |= {axis: () if k else (new,) for k, axis in enumerate(entry[1])}
+            last += [] if entry[1] else [new]  # one place of an axis that the operand lacks
             new += 1
         else:
             axis, count = entry[0], entry[1] if value.operation == "split" else 1

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Literal
 
 from symbackprop.calculus.closed import merged
-from symbackprop.calculus.derive import contract
+from symbackprop.calculus.derive import in_own_indices
 from symbackprop.calculus.gather import Gathered, gathered
 from symbackprop.calculus.occurrences import whole
 from symbackprop.calculus.totals import Share, Total, aligned
@@ -199,7 +199,7 @@ def written_out(context: Context, setting: Setting, total: Total, rule: str) -> 
 def _written(context: Context, setting: Setting, total: Total) -> Adjoint:
     """Return a total derivative as the sum of its terms, famous forms put in."""
     closed = (context.textbook.closed.get(share, share) for share in total.shares)
-    return Adjoint(total.variable, tuple(contract(_term(setting, share)) for share in closed))
+    return Adjoint(total.variable, tuple(in_own_indices(_term(setting, share)) for share in closed))
 
 
 def _by_place(context: Context, setting: Setting, total: Total) -> Iterator[Line]:
