@@ -5,7 +5,9 @@ What a line says is held is held, and so are maxima that are declared to be; all
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 from latex_reader import MP
@@ -14,6 +16,7 @@ from round_trip import DIGITS, printed_name
 from symbackprop.equations import Access, Equation, Role, Variable
 from symbackprop.reference import evaluate
 
+STEP_BEFORE = re.compile(r"_\{[^{}]*\}")  # the place of a state that is held
 STEP = MP.mpf(10) ** -20  # both errors of a central difference are then near 10**-40
 
 
@@ -55,12 +58,26 @@ class LocalPartials(Mapping):
     def _moved(self, consumer, variable, place, step, held):
         array = np.array(self._known[variable.name], dtype=object)
         array[place] = MP.convert(array[place]) + step
-        still = {self._all[name] for name in held} | {variable}
-        equations = [e for v, e in self._equations.items() if v not in still and not e.held]
+        still = {self._all[STEP_BEFORE.sub("", name)] for name in held} | {variable}
+        found = [e for v, e in self._equations.items() if v not in still - {consumer}]
+        equations = [e for e in found if not e.held]
+        given = {**self._known, variable.name: array}
+        if consumer in still:  # what it reads of itself is held, or moves: of the step before
+            before = replace(consumer, symbol=f"{consumer.symbol}_before")
+            given[before.name] = given[consumer.name]
+            equations = [_reading(e, consumer, before) for e in equations]
         moving = {e.target.variable.name for e in equations}
-        given = {n: a for n, a in self._known.items() if n not in moving}
-        given[variable.name] = array
+        given = {n: a for n, a in given.items() if n not in moving}
         return evaluate(equations, given, self._sizes, DIGITS)[consumer.name]
+
+
+def _reading(equation: Equation, old: Variable, new: Variable) -> Equation:
+    """The equation with reads of one variable in place of those of another."""
+    operands = (
+        replace(o, variable=new) if isinstance(o, Access) and o.variable == old else o
+        for o in equation.operands
+    )
+    return replace(equation, operands=tuple(operands))
 
 
 def _read(equation: Equation) -> list[Variable]:

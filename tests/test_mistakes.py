@@ -56,9 +56,12 @@ def test_a_shape_that_does_not_fit_is_named(name, extent):
 @each_layer
 def test_another_number_of_values_is_named(name):
     shapes, fields = example(name)
-    counts = {k: fault(name, shapes[:1] * k, fields) for k in (1, 2, 3, 4)}
-    assert all(f"from names {k}" in found or not found for k, found in counts.items())
-    assert CATALOG.layers[name].reads[1] is None or counts[4]
+    least, most = CATALOG.layers[name].reads
+    for k in (1, 2, 3, 4):
+        found = fault(name, shapes[:1] * k, fields)
+        allowed = least <= k and (most is None or k <= most)
+        assert f"from names {k}" in found or not found or allowed
+        assert found or allowed
 
 
 @each_layer

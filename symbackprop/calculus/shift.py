@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from symbackprop.calculus.indices import (
+    Substitution,
     affine,
     multiply_extents,
     substitute_index,
@@ -27,25 +28,25 @@ def solve_unit_shift(term: Term) -> Term:
     return term
 
 
-def _solved(term: Term, index: Index, shifted: IndexExpression) -> Term:
-    values = {index: shifted}
-    target = tuple(substitute_index(place, values) for place in term.target.indices)
-    bare = all(isinstance(place, Index) for place in target)
+def _solved(term: Term, index: Index, place: IndexExpression) -> Term:
+    values = {index: place}
+    target = tuple(substitute_index(own, values) for own in term.target.indices)
+    bare = all(isinstance(own, Index) for own in target)
     fill = None if bare else term.target.fill
-    factors = []
-    for factor in term.factors:
-        function, operands = substitute_operands(factor.function, factor.operands, values)
-        filled = tuple(
-            _with_fill(new, old) for new, old in zip(operands, factor.operands, strict=True)
-        )
-        factors.append(Factor(function, filled))
-    excluding = tuple((i, substitute_index(place, values)) for i, place in term.excluding)
+    excluding = tuple((i, substitute_index(own, values)) for i, own in term.excluding)
     return replace(
         term,
         target=Access(term.target.variable, target, fill),
-        factors=tuple(factors),
+        factors=tuple(shifted(factor, values) for factor in term.factors),
         excluding=excluding,
     )
+
+
+def shifted(factor: Factor, values: Substitution) -> Factor:
+    """Return a factor at other places, 0 being what is read outside of them."""
+    function, operands = substitute_operands(factor.function, factor.operands, values)
+    pairs = zip(operands, factor.operands, strict=True)
+    return Factor(function, tuple(_with_fill(new, old) for new, old in pairs))
 
 
 def _with_fill(new: Operand, old: Operand) -> Operand:

@@ -19,6 +19,7 @@ from symbackprop.calculus.indices import (
     substitute_index,
     substitute_operands,
 )
+from symbackprop.calculus.shift import shifted
 from symbackprop.equations import (
     Access,
     Adjoint,
@@ -147,6 +148,68 @@ def composed(inner: Share, outer: Share) -> Share:
         (*outer.partial.excluding, *((i, e) for i, e in excluding if isinstance(i, Index))),
     )
     return Share(outer.equation, substitute_access(inner.access, values), partial)
+
+
+def with_put_in(adjoint: Adjoint, known: Mapping[Variable, Adjoint]) -> Adjoint:
+    """Return the adjoint with what is known of others in place of factors that read them."""
+    kept: list[Term] = []
+    waiting = list(adjoint.terms)
+    while waiting:
+        term = waiting.pop(0)
+        for factor in term.factors:
+            read, inner = _known_read(factor, known)
+            if read is not None:
+                outer = replace(term, factors=tuple(f for f in term.factors if f is not factor))
+                waiting[:0] = [_times(outer, read, other) for other in inner]
+                break
+        else:
+            kept.append(term)
+    return replace(adjoint, terms=tuple(kept))
+
+
+def _known_read(
+    factor: Factor, known: Mapping[Variable, Adjoint]
+) -> tuple[Access | None, tuple[Term, ...]]:
+    """Return the read that a factor is, and what is known of it; None where it is none such."""
+    read = factor.operands[0] if factor.function == Slot(0) else None
+    if not isinstance(read, Access) or not read.variable.adjoint:
+        return None, ()
+    found = known.get(replace(read.variable, adjoint=False))
+    if found is None or not all(_may_be_read(term, read) for term in found.terms):
+        return None, ()
+    return read, found.terms
+
+
+def _may_be_read(term: Term, read: Access) -> bool:
+    """Whether a term adds to all places alike, and is 0 where the read is outside of them."""
+    axes = term.target.variable.axes
+    moved = {a for a, p in zip(axes, read.indices, strict=True) if not isinstance(p, Index)}
+    seeds = (f.operands[0] for f in term.factors if f.function == Slot(0))
+    held = [set(s.indices) for s in seeds if isinstance(s, Access) and s.variable.adjoint]
+    vanishes = not moved or any(moved <= indices for indices in held)
+    return term.target.indices == axes and not term.excluding and vanishes
+
+
+def _times(outer: Term, read: Access, inner: Term) -> Term:
+    """Return a term times another, which is known at the place that is read."""
+    taken = {index.name for index in (*outer.space, *inner.target.variable.axes)}
+    renamed: dict[Index, Index] = {}
+    for index in inner.space:
+        if index not in inner.target.indices:
+            renamed[index] = fresh(index, taken)
+            taken.add(renamed[index].name)
+    places = zip(inner.target.indices, read.indices, strict=True)
+    bare, moved = dict[Index, IndexExpression](renamed), dict[Index, IndexExpression]()
+    for axis, place in places:
+        assert isinstance(axis, Index)
+        (bare if isinstance(place, Index) else moved)[axis] = place
+    factors = (_substituted(shifted(factor, moved), bare) for factor in inner.factors)
+    return replace(
+        outer,
+        space=(*outer.space, *renamed.values()),
+        coefficient=apply("multiply", outer.coefficient, inner.coefficient),
+        factors=(*factors, *outer.factors),
+    )
 
 
 def aligned(share: Share) -> Share:

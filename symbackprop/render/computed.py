@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from symbackprop.calculus.totals import with_put_in
 from symbackprop.equations import (
     Access,
     Adjoint,
@@ -110,21 +111,24 @@ def _functions(derivation: Derivation) -> Iterator[Expression]:
 def _forms(context: Context, setting: Setting, group: Group) -> Iterator[Line]:
     """Yield the equations and the adjoints of a layer that have a form of their own in code."""
     derivation, own = context.derivation.layers, group.variables
-    written = {equation.target.variable: equation for equation in context.equations}
-    stable = {after for step in derivation.steps if step.rule == _STABLE for after in step.after}
+    authored = {equation.target.variable: equation for equation in context.equations}
+    found = (after for step in derivation.steps if step.rule == _STABLE for after in step.after)
+    stable = {after.function for after in found if isinstance(after, Factor)}
     for equation in derivation.equations:
         variable = equation.target.variable
-        made = variable not in written and variable.owner == group.shown.owner
+        made = variable not in authored and variable.owner == group.shown.owner
         rules = _equation_rules(setting, derivation, equation) if made or variable in own else []
         if rules and made:
             yield _named(equation_line(setting, equation), rules)
-        elif rules and equation != written[variable]:
-            yield equation_line(setting, written[variable])
+        elif rules and equation != authored[variable]:
+            yield equation_line(setting, authored[variable])
             line = equation_line(setting, equation)
             yield _named(replace(line, left=None, condition=None), rules)
-    for adjoint in derivation.adjoints:
-        factors = {factor for term in adjoint.terms for factor in term.factors}
-        if adjoint.variable in own and factors & stable:
+    inner = {a.variable: a for a in derivation.adjoints if a.variable in setting.inner}
+    for written in derivation.adjoints:
+        adjoint = with_put_in(written, inner)
+        functions = {factor.function for term in adjoint.terms for factor in term.factors}
+        if adjoint.variable in own and functions & stable:
             yield adjoint_line(setting, adjoint, rule=_STABLE, reason=(_REASONS[_STABLE],))
 
 

@@ -12,6 +12,7 @@ from typing import Literal
 from symbackprop.calculus import NetworkDerivation
 from symbackprop.calculus.textbook import Loss
 from symbackprop.calculus.totals import Share, Total, look_through
+from symbackprop.calculus.ways import Ways
 from symbackprop.emit import Emitted
 from symbackprop.equations import Access, Adjoint, Equation, Factor, Index, Role, Term, Variable
 from symbackprop.errors import SymbackpropError, allowed
@@ -237,28 +238,14 @@ class Context:
         """
         return seeded(adjoint, loss.head.sample) if self.mixes_samples else adjoint
 
-    def between(self, total: Total, consumer: Variable) -> list[Variable]:
-        """Return by what else a variable feeds a consumer of it: other consumers on the way."""
-        others = dict.fromkeys(share.equation.target.variable for share in total.shares)
-        return [v for v in others if v != consumer and self._reaches(v, consumer)]
-
-    def _reaches(self, start: Variable, end: Variable) -> bool:
-        seen, waiting = {start}, [start]
-        while waiting:
-            fed = [v for v in self._consumers[waiting.pop()] if v not in seen]
-            if end in fed:
-                return True
-            seen.update(fed)
-            waiting += fed
-        return False
+    def held(self, total: Total, consumer: Variable) -> list[Access]:
+        """Return by what else a variable feeds a consumer of it, as ``Ways.held`` does."""
+        return self._ways.held(total.variable, consumer)
 
     @cached_property
-    def _consumers(self) -> Mapping[Variable, list[Variable]]:
-        found: dict[Variable, list[Variable]] = defaultdict(list)
+    def _ways(self) -> Ways:
         of_losses = (total for loss in self.textbook.losses for total in loss.totals)
-        for total in (*self.textbook.totals, *of_losses):
-            found[total.variable] += [share.equation.target.variable for share in total.shares]
-        return found
+        return Ways((*self.textbook.totals, *of_losses))
 
     def _wanted(self) -> frozenset[Variable]:
         """Return the variables whose derivatives are shown: those asked for, and all they need."""

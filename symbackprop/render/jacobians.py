@@ -90,7 +90,7 @@ def _symbol(context: Context, setting: Setting, total: Total, share: Share) -> M
     """Return ∂z/∂a between vectors; what is held constant stands below it."""
     consumer = share.equation.target.variable
     symbol = setting.derivative(setting.array(consumer), setting.array(share.access.variable))
-    others = context.between(total, consumer)
+    others = [access.variable for access in context.held(total, consumer)]
     if not others:
         return symbol
     return Script(Fenced("(", symbol, ")"), listed(*map(setting.array, others)))

@@ -52,7 +52,7 @@ def _lines(
     held = (*first.equation.free, *places(first.access))
     condition = ranges(setting, held, names)
     right = whole_partial(setting, shares, names)
-    reason = _held(context, setting, total, first)
+    reason = _held(context, setting, total, first, names)
     clauses = [_INSIDE] if first.access.fill else []
     if shares == group and not covers(first.access):
         clauses.append(_ELSEWHERE)
@@ -115,16 +115,17 @@ def partial_symbol(
     """
     above = setting.access(share.equation.target, names)
     symbol = setting.derivative(above, setting.access(share.access, names))
-    others = context.between(total, share.equation.target.variable)
+    others = context.held(total, share.equation.target.variable)
     if not others:
         return symbol
-    return Script(Fenced("(", symbol, ")"), listed(*map(setting.variable, others)))
+    below = (setting.access(other, names) for other in others)
+    return Script(Fenced("(", symbol, ")"), listed(*below))
 
 
-def _held(context: Context, setting: Setting, total: Total, share: Share) -> Inlines:
+def _held(context: Context, setting: Setting, total: Total, share: Share, names: Names) -> Inlines:
     """Return what a partial holds constant, where that has to be told."""
-    others = context.between(total, share.equation.target.variable)
-    joined = [piece for other in others for piece in (" and ", setting.variable(other))]
+    others = context.held(total, share.equation.target.variable)
+    joined = [piece for other in others for piece in (" and ", setting.access(other, names))]
     return (*joined[1:], " held constant") if others else ()
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from symbackprop.calculus.indices import rename_scope, substitute_operands
 from symbackprop.equations import (
     Access,
     Adjoint,
+    Affine,
     Equation,
     Factor,
     Index,
@@ -178,12 +180,14 @@ class Setting(Symbols):
         if isinstance(operand, Index):
             return names[operand]
         inner = self.inner.get(operand.variable)
-        if inner is None or not is_bare(operand):
+        if inner is None or not all(isinstance(i, Index | Affine) for i in operand.indices):
             return self.access(operand, names)
+        if not is_bare(operand):
+            inner = _at(inner, operand)
         scope = {
             own: names[outer]
-            for own, outer in zip(inner.free, operand.indices, strict=True)
-            if isinstance(outer, Index) and outer in names
+            for own, outer in zip(inner.free, indices_of(operand), strict=True)
+            if outer in names
         }
         return self._right_side(inner, scope, {*taken, *names.values()})
 
@@ -253,3 +257,12 @@ class Setting(Symbols):
                 scattered.append((axis, place))
         self._add_names(term.space, scope, names.values())
         return scope, scattered
+
+
+def _at(equation: Equation, read: Access) -> Equation:
+    """Return an equation at the place of a read, as one over the indices of that place."""
+    held = tuple(indices_of(read))
+    apart = rename_scope(equation, {index.name for index in held})
+    values = dict(zip(apart.free, read.indices, strict=True))
+    function, operands = substitute_operands(apart.function, apart.operands, values)
+    return replace(apart, target=replace(read, indices=held), function=function, operands=operands)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Literal
 
 from symbackprop.calculus.closed import merged
-from symbackprop.calculus.derive import in_own_indices
+from symbackprop.calculus.derive import contract
 from symbackprop.calculus.gather import Gathered, gathered
 from symbackprop.calculus.occurrences import whole
 from symbackprop.calculus.totals import Share, Total, aligned
@@ -199,7 +199,7 @@ def written_out(context: Context, setting: Setting, total: Total, rule: str) -> 
 def _written(context: Context, setting: Setting, total: Total) -> Adjoint:
     """Return a total derivative as the sum of its terms, famous forms put in."""
     closed = (context.textbook.closed.get(share, share) for share in total.shares)
-    return Adjoint(total.variable, tuple(in_own_indices(_term(setting, share)) for share in closed))
+    return Adjoint(total.variable, tuple(contract(_term(setting, share)) for share in closed))
 
 
 def _by_place(context: Context, setting: Setting, total: Total) -> Iterator[Line]:
@@ -265,7 +265,7 @@ def _single(context: Context, setting: Setting, total: Total) -> Iterator[Line]:
         setting.total(_shared(share), seeded, names),
         condition=condition,
         rule=TOTAL_DERIVATIVE if names.keys() & _shared(share) else CHAIN_RULE,
-        reason=_feeds(setting, [share], names),
+        reason=_feeds(setting, [(share, names)]),
     )
     closed = context.textbook.closed.get(share, share)
     rule = LOCAL_PARTIAL if closed is share else OWN_VALUE
@@ -318,15 +318,16 @@ def _shared(share: Share) -> tuple[Index, ...]:
 
 
 def _feeds(
-    setting: Setting, shares: Sequence[Share], names: Names, which: str = "every "
+    setting: Setting, shares: Sequence[tuple[Share, Names]], which: str = "every "
 ) -> Inlines:
-    """Return which units a value feeds."""
-    place = setting.access(shares[0].access, names)
+    """Return which units a value feeds; each share comes with the letters of its indices."""
+    (first, own), *_ = shares
+    place = setting.access(first.access, own)
     words: list[Inlines] = []
-    for share in shares:
+    for share, names in shares:
         unit = setting.access(share.equation.target, names)
         words.append((which, unit) if names.keys() & _shared(share) else (unit,))
-    alone = len(shares) == 1 and not names.keys() & _shared(shares[0])
+    alone = len(shares) == 1 and not own.keys() & _shared(first)
     joined = [piece for word in words for piece in (" and ", *word)][1:]
     that = (" that read it",) if any(word[0] == "those " for word in words) else ()
     return (place, " feeds ", *joined, *((" alone",) if alone else that))
@@ -359,19 +360,18 @@ def _over_consumers(
     """
     names = _place_names(setting, total.variable)
     products = []
-    for share in own:
-        letters = _with(setting, share, names)
+    told = [(share, _with(setting, share, names)) for share in own]
+    for share, letters in told:
         symbol = partial_symbol(context, setting, total, share, letters)
         seeded = _seeded(setting, share, symbol, letters)
         products.append(setting.total(_shared(share), seeded, letters))
     target = Access(total.variable.bar(), total.variable.axes)
-    told = _with(setting, own[-1], _with(setting, own[0], names))
     return Line(
         setting.access(target, names),
         scalars.added(products),
         condition=ranges(setting, total.variable.axes, names),
         rule=TOTAL_DERIVATIVE,
-        reason=_feeds(setting, own, told, "those " if those else "every "),
+        reason=_feeds(setting, told, "those " if those else "every "),
     )
 
 
