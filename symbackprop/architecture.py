@@ -42,6 +42,7 @@ class LayerUse:
         activation: what acts on its output.
         sources: the names of what it reads, layers above or inputs (``input`` is the network's
             one input); empty is the layer above, and so is an empty name.
+        named: the fields that say the last of those; ``from`` says the others.
         share: the name of the layer above whose parameters it uses, or "".
     """
 
@@ -52,6 +53,7 @@ class LayerUse:
     activation: Use | None = None
     sources: tuple[str, ...] = ()
     share: str = ""
+    named: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,11 @@ from symbackprop.equations import Extent
 Value = float | int | bool | str | None
 # Beyond it, float32 overflows as soon as two numbers meet.
 LARGEST_NUMBER = 1e30
+# What other libraries have said and ours reads off its input.
+FOLLOWING = (
+    *("embed_dim", "in_channels", "in_features", "input_dim", "input_shape", "input_size"),
+    *("num_channels", "num_features"),
+)
 
 
 def is_number(value: object) -> TypeGuard[float]:
@@ -88,6 +93,13 @@ class Definition:
     unit_interval: tuple[str, ...] = ()
     also_known_as: tuple[str, ...] = ()
     fields_known_as: Mapping[str, str] = field(default_factory=dict)
+
+    def theirs(self, name: str) -> str:
+        """Return what to say of another library's name for a field; "" where it is none."""
+        ours = self.fields_known_as.get(name)
+        if ours is not None:
+            return f"is called {ours!r} here"
+        return "follows from what the layer reads: leave it out" if name in FOLLOWING else ""
 
     def demand(self, name: str, value: float) -> str:
         """Return what a constant has to be where the value is not that, else ""."""
@@ -184,7 +196,7 @@ class Field:
         if items and all(map(self._fits, items)):
             return ""
         number = "a whole number" + ("" if self.least is None else f" from {self.least}")
-        several = [f"a list of {number.removeprefix('a ')}s"] if self.several else []
+        several = ["a list of them"] if self.several else []
         return ", or ".join([number, *several, *(f'"{word}"' for word in self.words)])
 
     def _fits(self, item: object) -> bool:

@@ -80,9 +80,10 @@ def _sources(
             f"from is missing: the network has the inputs {', '.join(sorted(known))}"
         )
     known = {**known, ABOVE: first + position - 2}
-    for name in names:
+    fields = [*["from"] * (len(names) - len(use.named)), *use.named]
+    for field, name in zip(fields, names, strict=True):
         if name not in known:
-            raise _unknown("from", name, use, known, positions)
+            raise _unknown(field, name, use, known, positions)
     return tuple(known[name] for name in names)
 
 

@@ -537,8 +537,8 @@ def test_a_declared_output_must_agree(output, found):
     [
         ("lenght + 1", "unknown size 'lenght'; did you mean 'length'?"),
         ("length / 2", "is 7/2, not a whole number"),
-        ("length - 7", "is 0; at least 1 is needed"),
-        ("(length - 9) // 2 + 1", "is 0; at least 1 is needed"),
+        ("length - 7", "is 0 with length 7; at least 1 is needed"),
+        ("(length - 9) // 2 + 1", "is 0 with length 7; at least 1 is needed"),
         ("sqrt(length)", "is not made of sizes"),
         ("length // (length - 7)", "is not made of sizes"),
     ],

@@ -468,7 +468,7 @@ def test_two_variables_of_one_name_are_refused():
 @pytest.mark.parametrize(
     ("equation", "inputs", "parameters", "found"),
     [
-        ("z[i, j] = x[i, j]", {"x": ("k", "k")}, {}, "k of own is 5 and 4 in an input"),
+        ("z[i, j] = x[i, j]", {"x": ("k", "k")}, {}, "k of own is 5 in x and 4 in x;"),
         (
             "z[i] = x[i] + y[i]",
             {"x": ("a",), "y": ("b",)},
@@ -485,7 +485,7 @@ def test_two_variables_of_one_name_are_refused():
             "z[i] = W[0] * x[i]",
             {"x": ("a",)},
             {"W": Parameter(("a - 4",))},
-            "extent 'a - 4' is 0; at least 1 is needed",
+            "extent 'a - 4' is 0 with a 4; at least 1 is needed",
         ),
     ],
 )

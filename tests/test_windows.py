@@ -213,7 +213,11 @@ def test_padded_is_a_word_of_the_notation():
 @pytest.mark.parametrize(
     ("layer", "fields", "words"),
     [
-        ("conv2d", {"channels": 4, "kernel_size": 9}, "at least 1 is needed"),
+        (
+            "conv2d",
+            {"channels": 4, "kernel_size": 9},
+            "kernel_size is 9, the height is 5; allowed: 1 to 5",
+        ),
         ("conv2d", {"channels": 4, "kernel_size": (2, 2, 2)}, "allowed: 1 or 2"),
         ("conv2d", {"channels": 4, "kernel_size": 2, "groups": 3}, "must divide the 4 channels"),
         (

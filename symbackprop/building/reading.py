@@ -144,7 +144,7 @@ def _extents(
             f"{definition.name} reads {count} value{'s' if count > 1 else ''} ({wanted}), "
             f"from names {len(sources)}"
         )
-    extents: dict[str, Extent] = {}
+    extents: dict[str, tuple[Extent, str]] = {}
     leading: tuple[Index, ...] | None = None
     for (name, declared), source in zip(definition.inputs.items(), sources, strict=True):
         count = len(source.axes) - len(declared)
@@ -162,13 +162,14 @@ def _extents(
                 f"{name}[{', '.join(declared)}] must be the same"
             )
         for extent, axis in zip(declared, source.axes[count:], strict=True):
-            if not same_extent(extents.setdefault(extent, axis.extent), axis.extent):
+            known, first = extents.setdefault(extent, (axis.extent, name))
+            if not same_extent(known, axis.extent):
                 raise SymbackpropError(
-                    f"{extent} of {definition.name} is {extent_text(extents[extent])} and "
-                    f"{extent_text(axis.extent)} in {_shapes(sources)}"
+                    f"{extent} of {definition.name} is {extent_text(known)} in {first} and "
+                    f"{extent_text(axis.extent)} in {name}; they must be the same"
                 )
     assert leading is not None
-    return extents, leading
+    return {name: extent for name, (extent, _) in extents.items()}, leading
 
 
 def _alike(one: Sequence[Index], other: Sequence[Index]) -> bool:

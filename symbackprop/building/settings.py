@@ -22,9 +22,8 @@ def check_fields(definition: Definition, given: Iterable[str], known: Iterable[s
     for name in given:
         if name in known:
             continue
-        ours = definition.fields_known_as.get(name)
-        if ours is not None:
-            raise SymbackpropError(f"field {name!r} is called {ours!r} here")
+        if theirs := definition.theirs(name):
+            raise SymbackpropError(f"field {name!r} {theirs}")
         options = allowed(name, known) if known else "it takes none"
         raise SymbackpropError(f"{definition.name} has no field {name!r}; {options}")
 

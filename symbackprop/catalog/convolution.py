@@ -77,6 +77,26 @@ def spatial(reading: Reading, layer: str, rank: int) -> tuple[Extent, ...]:
     return shape
 
 
+def fitting(axis: Axis, extent: Extent) -> Axis:
+    """Return the axis, along which a window lies within its extent and the padding.
+
+    Raises:
+        SymbackpropError: it is larger.
+    """
+    reach = axis.dilation * (axis.size - 1) + 1
+    if not isinstance(extent, int) or reach <= extent + axis.before + axis.after:
+        return axis
+    room = extent + axis.before + axis.after
+    padded, dilated = (
+        f", {room} with the padding" if room > extent else "",
+        f" with dilation {axis.dilation}" if axis.dilation > 1 else "",
+    )
+    raise SymbackpropError(
+        f"kernel_size is {axis.size}, the {axis.name} is {extent}{padded}; allowed: 1 to "
+        f"{(room - 1) // axis.dilation + 1}{dilated}"
+    )
+
+
 def per_axis(name: str, value: int | Sequence[int], rank: int) -> tuple[int, ...]:
     """Return a field's number for each axis of space.
 
@@ -95,8 +115,8 @@ def padded(source: str, subscripts: Sequence[str], leaves: bool) -> str:
     return f"padded({read})" if leaves else read
 
 
-def _axes(reading: Reading, rank: int) -> list[Axis]:
-    fields = reading.fields
+def _axes(reading: Reading, space: Sequence[Extent]) -> list[Axis]:
+    fields, rank = reading.fields, len(space)
     sizes, strides, dilations = (
         per_axis(name, fields[name], rank) for name in ("kernel_size", "stride", "dilation")
     )
@@ -111,7 +131,8 @@ def _axes(reading: Reading, rank: int) -> list[Axis]:
         edges = [(number, number) for number in found]
     names = zip(SPACE[rank], PLACES[rank], OFFSETS, strict=False)
     numbers = zip(sizes, strides, *zip(*edges, strict=True), dilations, strict=True)
-    return [Axis(*pair, *rest) for pair, rest in zip(names, numbers, strict=True)]
+    axes = (Axis(*pair, *rest) for pair, rest in zip(names, numbers, strict=True))
+    return list(map(fitting, axes, space))
 
 
 def _channels(reading: Reading, layer: str, channels: Extent) -> tuple[int, int, int]:
@@ -139,8 +160,8 @@ def _number(extent: Extent) -> int:
 def _convolution(rank: int) -> Callable[[Reading], Body]:
     def written(reading: Reading) -> Body:
         layer = f"conv{rank}d"
-        channels, *_ = spatial(reading, layer, rank)
-        axes = _axes(reading, rank)
+        channels, *space = spatial(reading, layer, rank)
+        axes = _axes(reading, space)
         kernel = tuple(str(axis.size) for axis in axes)
         place, offset = (", ".join(getattr(a, what) for a in axes) for what in ("place", "offset"))
         leaves = any(axis.before or axis.after for axis in axes)

@@ -12,6 +12,7 @@ from symbackprop.catalog.convolution import (
     SPACE,
     WHOLE,
     Axis,
+    fitting,
     padded,
     per_axis,
     plus,
@@ -43,7 +44,7 @@ def _axes(reading: Reading, layer: str, rank: int) -> list[Axis]:
     numbers = zip(sizes, per_axis("stride", stride, rank), paddings, paddings, strict=True)
     names = zip(SPACE[rank], PLACES[rank], OFFSETS, strict=False)
     for extent, name, number in zip(space, names, numbers, strict=True):
-        axis = Axis(*name, *number)
+        axis = fitting(Axis(*name, *number), extent)
         found.append(_reaching(axis, extent) if fields["ceil_mode"] else axis)
     return found
 

@@ -80,7 +80,11 @@ def extent_of(text: str, numbers: Numbers) -> Extent:
     if not polynomials.is_whole(value):
         raise SymbackpropError(f"extent {text!r} is {shown}, not a whole number")
     if isinstance(extent, int) and extent < 1:
-        raise SymbackpropError(f"extent {text!r} is {shown}; at least 1 is needed")
+        sizes = {reference.name: numbers[reference.name] for reference in references(formula)}
+        known = ", ".join(f"{name} {extent_text(v)}" for name, v in sizes.items() if v is not None)
+        raise SymbackpropError(
+            f"extent {text!r} is {shown}{f' with {known}' if known else ''}; at least 1 is needed"
+        )
     return extent
 
 

@@ -60,7 +60,7 @@ class _Input(msgspec.Struct):
 
 
 class _Network(msgspec.Struct):
-    input: list[Any] = []
+    input: list[Any] | msgspec.UnsetType = msgspec.UNSET
     name: str = "network"
     loss: Any = None
     reduction: str = "mean"
@@ -149,11 +149,17 @@ def _extended(catalog: Catalog, definition: Definition, place: str) -> Catalog:
         raise error.at(place) from None
 
 
-def _one_shape(extents: list[Any], inputs: list[InputUse]) -> tuple[int | str, ...]:
+def _one_shape(
+    extents: list[Any] | msgspec.UnsetType, inputs: list[InputUse]
+) -> tuple[int | str, ...]:
     """Return the shape of the one input, empty where there are tables of inputs."""
-    if extents and inputs:
+    if extents is not msgspec.UNSET and inputs:
         raise SymbackpropError("found input, and [[input]] tables besides; allowed: one of them")
-    return () if inputs else _shape(extents, "input")
+    if inputs:
+        return ()
+    if extents is msgspec.UNSET:
+        raise SymbackpropError("input is missing: the shape of a sample, or [[input]] tables")
+    return _shape(extents, "input")
 
 
 def _shape(extents: list[Any], what: str) -> tuple[int | str, ...]:
@@ -222,8 +228,9 @@ def _wires(table: Mapping[str, object], definition: Layer | None = None) -> dict
         found["sources"] = tuple(_reference(name, "from") for name in names)
     further = [name for name in (definition.named if definition else ()) if name in table]
     if further:
-        named = (_reference(table[name], name) for name in further)
-        found["sources"] = (*found.get("sources", (ABOVE,)), *named)
+        others = (_reference(table[name], name) for name in further)
+        found["sources"] = (*found.get("sources", (ABOVE,)), *others)
+        found["named"] = tuple(further)
     if "share" in table:
         found["share"] = _reference(table["share"], "share")
     return found

@@ -133,9 +133,8 @@ def check_field(definition: Definition, name: str, fields: Mapping[str, object])
     """
     if name in fields:
         return
-    ours = definition.fields_known_as.get(name)
-    if ours is not None:
-        raise SymbackpropError(f"{name!r} is called {ours!r} here")
+    if theirs := definition.theirs(name):
+        raise SymbackpropError(f"{name!r} {theirs}")
     if not fields:
         raise SymbackpropError(f"{shown(name)} is not known; {definition.name} has no constants")
     raise SymbackpropError(f"{shown(name)} is not known; {allowed(name[:64], fields)}")
