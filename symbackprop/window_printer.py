@@ -50,9 +50,13 @@ def _window(printer: Printer, value: Value) -> str:
     source, order, dimensions = _base(printer, value)
     assert isinstance(value.attribute, tuple)
     view = windows(source, value.attribute, order, value)
+    _note_windows(printer, view)
+    return printer.turned(view, dimensions, value)
+
+
+def _note_windows(printer: Printer, view: str) -> None:
     if view.startswith("windows("):
         printer.helpers.add("windows")
-    return printer.turned(view, dimensions, value)
 
 
 def _split(printer: Printer, value: Value) -> str:
@@ -98,13 +102,14 @@ def added_windows(printer: Printer, value: Value, target: str) -> tuple[str, lis
         last += numbers[1:]
     dimensions = [d for axis in order for d in placed.get(axis, [axis])]
     view = windows(target, [span for span, _ in value.attribute], order, value)
-    printer.helpers.add("windows")
+    printer.helpers.add("add_to_windows")
+    _note_windows(printer, view)
     return view, [*dimensions, *last], len(last)
 
 
 def first_place(printer: Printer, value: Value) -> str:
     """Return the arguments: values with the reduced axes last, their extreme, how many axes."""
-    printer.helpers.add("windows")
+    printer.helpers.add("first_place")
     reduced = range(value.rank, len(value.dimensions))
     values = printer.arranged(value, 0, [*printer.layout.order(value), *reduced])
     return f"{values}, {printer.arranged(value, 1)}, {len(reduced)}"

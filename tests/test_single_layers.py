@@ -1,5 +1,7 @@
 """Every layer of the catalogue alone: ∂E/∂Y in, ∂E/∂X and ∂E/∂W out, and nothing else."""
 
+import ast
+
 import numpy as np
 import pytest
 from layer_cases import TOLERANCE, looks_up, module_of
@@ -35,6 +37,37 @@ def test_a_layer_alone_is_a_module(name):
     errors = module_of(text).gradient_check()
     assert errors
     assert max(errors.values()) <= 1e-6
+
+
+@each_layer
+def test_a_layer_alone_has_no_function_that_nothing_calls(name):
+    text = generate(alone(name)).text
+    assert not uncalled(text)
+    assert uncalled(f"{text}\n\ndef _more():\n    pass\n") == {"_more"}
+
+
+def uncalled(text):
+    tree = ast.parse(text)
+    named = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    return defined - named - {"initial_state", "update"}
+
+
+@pytest.mark.parametrize("name", [n for n in CATALOG.layers if not alone(n).parameters])
+def test_without_parameters_the_input_says_the_dtype(name):
+    module, rng = module_of(generate(alone(name)).text), np.random.default_rng(0)
+    state = module.initial_state(np.float32) if hasattr(module, "initial_state") else {}
+    held = {"state": state, "training": True, "rng": np.random.default_rng(0)}
+    for dtype in (np.float32, np.float64):
+        inputs = {
+            v.owner: rng.standard_normal((2, *(a.extent for a in v.axes[1:]))).astype(dtype)
+            for v in alone(name).inputs
+        }
+        x = inputs if len(inputs) > 1 else inputs[""]
+        output, cache = module.forward({}, x, **held)
+        gradients = module.backward({}, cache, np.ones(output.shape))["x"]
+        gradients = gradients if isinstance(gradients, dict) else {"": gradients}
+        assert {output.dtype, *(g.dtype for g in gradients.values())} == {np.dtype(dtype)}
 
 
 @each_layer

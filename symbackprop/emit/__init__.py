@@ -195,6 +195,7 @@ class _Writer:
             "fewest": fewest_samples(network),
             "training_words": training_words(network),
             "output_shape": shape_text(shape(network.output)),
+            "output_name": network.output.name,
             "output_check": check_text(network.output),
             "value_target": value_target(network),
             "loss": "",

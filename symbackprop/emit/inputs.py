@@ -21,11 +21,13 @@ def input_context(network: Network) -> dict[str, object]:
     is not the last one's. All others are checked in every step.
     """
     first, several = network.inputs[0], len(network.inputs) > 1
+    told_by = "params" if network.parameters else "x"
     fetched = [f"{v.name} = {_written(v)}" for v in network.inputs] if several else []
     return {
         "one_array": not several and not first.integer,
         "several_inputs": several,
         "whole_inputs": any(variable.integer for variable in network.inputs),
+        "told_by": told_by,
         "input_words": "" if several else f" {shape_text(shape(first))}",
         "input_lines": "\n".join(_words(network)) if several else "",
         "input_name": first.name,
@@ -37,7 +39,7 @@ def input_context(network: Network) -> dict[str, object]:
         "input_fetched": "\n".join(block(fetched)),
         "input_samples": f"len({_written(first)})",
         "checked": _checked(network, "dtype"),
-        "checked_first": _checked(network, "_dtype(params)"),
+        "checked_first": _checked(network, f"_dtype({told_by})"),
         "checked_again": _checked(network, "self.dtype"),
         "inputs_by_name": "\n".join(block([_real(network)])),
     }
