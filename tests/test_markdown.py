@@ -121,7 +121,7 @@ FIRST ROW
 
 *chain rule:* the weight feeds $`\hat{y}_{i}`$ alone, see [the loss](#loss).
 
-Computed in `backward`, [lines 2–3](#code), `loss`, [line 1](#code).
+Computed in `backward`, [lines 2–3](#code); `loss`, [line 1](#code).
 
 <a id="code"></a>
 

@@ -5,7 +5,7 @@ All text is plain; each writer escapes it. An ``anchor`` is ``[a-z0-9-]+``, uniq
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from symbackprop.render.typeset import Math
@@ -84,6 +84,18 @@ class Display:
     anchor: str = ""
     code: tuple[CodeLines, ...] = ()
     absorbed: Link | None = None
+
+
+def by_function(code: Sequence[CodeLines]) -> dict[str, list[tuple[int, int]]]:
+    """Return the first and last lines in each function, in order, those that touch joined."""
+    found: dict[str, list[tuple[int, int]]] = {lines.function: [] for lines in code}
+    for lines in sorted(code, key=lambda lines: lines.first):
+        spans = found[lines.function]
+        if spans and lines.first <= spans[-1][1] + 1:
+            spans[-1] = spans[-1][0], max(spans[-1][1], lines.last)
+        else:
+            spans.append((lines.first, lines.last))
+    return found
 
 
 @dataclass(frozen=True, slots=True)

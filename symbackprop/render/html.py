@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import starmap
 from pathlib import Path
@@ -21,7 +21,6 @@ from symbackprop.render.diagram import svg
 from symbackprop.render.document import (
     Block,
     Code,
-    CodeLines,
     Diagram,
     Display,
     Document,
@@ -33,6 +32,7 @@ from symbackprop.render.document import (
     Paragraph,
     Section,
     Table,
+    by_function,
 )
 from symbackprop.render.highlight import highlighted
 from symbackprop.render.mathml import breakable, mathml, pieces
@@ -182,26 +182,17 @@ def _origin(display: Display, numbers: dict[str, int]) -> Markup:
         number = Markup('<a class="number" href="#{}">({})</a>')
         notes.append(number.format(display.anchor, numbers[display.anchor]))
     if display.code:
-        notes.append(Markup("code: {}").format(_places(display.code)))
+        places = starmap(_of_function, by_function(display.code).items())
+        notes.append(Markup("code: {}").format(_joined(places, "; ")))
     if display.absorbed is not None:
         notes.append(Markup("computed within {}").format(_inline(display.absorbed)))
     return Markup('<p class="origin">{}</p>').format(_joined(notes, " ")) if notes else Markup("")
 
 
-def _places(code: Iterable[CodeLines]) -> Markup:
-    """Return links to lines of code, function by function."""
-    functions: dict[str, list[CodeLines]] = {}
-    for lines in code:
-        functions.setdefault(lines.function, []).append(lines)
-    return _joined(starmap(_of_function, functions.items()), "; ")
-
-
-def _of_function(function: str, places: list[CodeLines]) -> Markup:
-    spans = [
-        (p.first, str(p.first) if p.first == p.last else f"{p.first}–{p.last}") for p in places
-    ]
-    links = (_link(f"L{first}", span) for first, span in spans)
-    word = "lines" if len(spans) > 1 or "–" in spans[0][1] else "line"
+def _of_function(function: str, spans: Sequence[tuple[int, int]]) -> Markup:
+    """Return links to lines of code in a function."""
+    links = [_link(f"L{a}", str(a) if a == b else f"{a}–{b}") for a, b in spans]
+    word = "line" if len(spans) == 1 and spans[0][0] == spans[0][1] else "lines"
     return Markup("<code>{}</code>, {} {}").format(function, word, _joined(links, ", "))
 
 

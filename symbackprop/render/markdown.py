@@ -7,12 +7,13 @@ Anchors are elements of their own: ids that headings get depend on their words.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import starmap
 
 from symbackprop.render.document import (
     Block,
     Code,
-    CodeLines,
     Diagram,
     Display,
     Document,
@@ -24,6 +25,7 @@ from symbackprop.render.document import (
     Paragraph,
     Section,
     Table,
+    by_function,
 )
 from symbackprop.render.latex import latex
 from symbackprop.render.plain import plain
@@ -146,7 +148,7 @@ class _Writer:
 
     def display(self, display: Display) -> str:
         opening, closing = self.fences.display
-        notes = [self.note(line) for line in display.lines if line.reason]
+        notes = dict.fromkeys(self.note(line) for line in display.lines if line.reason)
         return "\n".join(
             [
                 *([_anchor(display.anchor)] if display.anchor else []),
@@ -167,15 +169,14 @@ class _Writer:
             return [f"No line of its own: part of {self.inline(display.absorbed)}.\n"]
         if not display.code:
             return []
-        places = ", ".join(self.place(lines) for lines in display.code)
+        places = "; ".join(starmap(self.place, by_function(display.code).items()))
         return [f"Computed in {places}.\n"]
 
-    def place(self, lines: CodeLines) -> str:
-        numbers = f"line {lines.first}"
-        if lines.last != lines.first:
-            numbers = f"lines {lines.first}–{lines.last}"
-        linked = f"[{numbers}](#{self.listing})" if self.listing else numbers
-        return f"{_code(lines.function)}, {linked}"
+    def place(self, function: str, spans: Sequence[tuple[int, int]]) -> str:
+        numbers = ", ".join(str(a) if a == b else f"{a}–{b}" for a, b in spans)
+        word = "line" if numbers.isdigit() else "lines"
+        linked = f"[{word} {numbers}](#{self.listing})" if self.listing else f"{word} {numbers}"
+        return f"{_code(function)}, {linked}"
 
     def table(self, table: Table) -> str:
         rows = [table.header, *table.rows]

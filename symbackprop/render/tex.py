@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import pairwise, starmap
 
 from symbackprop.frames import latex_environment
 from symbackprop.render.breaking import flat, spread
@@ -12,7 +12,6 @@ from symbackprop.render.document import (
     Arrow,
     Block,
     Code,
-    CodeLines,
     Diagram,
     Display,
     Document,
@@ -24,6 +23,7 @@ from symbackprop.render.document import (
     Paragraph,
     Section,
     Table,
+    by_function,
 )
 from symbackprop.render.latex import breakable, latex
 from symbackprop.render.measure import letters, width
@@ -148,15 +148,13 @@ class _Writer:
 
     def _origin(self, display: Display) -> Iterator[str]:
         if display.code:
-            functions = dict.fromkeys(lines.function for lines in display.code)
-            listed = "; ".join(self._lines(name, display.code) for name in functions)
+            listed = "; ".join(starmap(self._lines, by_function(display.code).items()))
             yield rf"\source{{In the module: {listed}}}"
         if display.absorbed is not None:
             absorbed = self._inline(display.absorbed)
             yield rf"\source{{No line of its own: computed as part of {absorbed}}}"
 
-    def _lines(self, function: str, code: Sequence[CodeLines]) -> str:
-        spans = _spans([lines for lines in code if lines.function == function])
+    def _lines(self, function: str, spans: Sequence[tuple[int, int]]) -> str:
         words = "line" if len(spans) == 1 and spans[0][0] == spans[0][1] else "lines"
         numbers = ", ".join(self._span(first, last) for first, last in spans)
         return rf"{words} {numbers} of \texttt{{{typewriter(function)}}}"
@@ -244,17 +242,6 @@ def _ranges(math: Math) -> str:
             groups[-1].append(part)
     formulas = (_fitted(row(*group), _LINE, display=False) for group in groups)
     return "; ".join(f"${formula}$" for formula in formulas)
-
-
-def _spans(code: Sequence[CodeLines]) -> list[tuple[int, int]]:
-    """First and last lines, those that touch joined."""
-    spans: list[tuple[int, int]] = []
-    for lines in sorted(code, key=lambda lines: lines.first):
-        if spans and lines.first <= spans[-1][1] + 1:
-            spans[-1] = spans[-1][0], max(spans[-1][1], lines.last)
-        else:
-            spans.append((lines.first, lines.last))
-    return spans
 
 
 def _relation(text: str) -> Math:
