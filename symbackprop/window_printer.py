@@ -98,12 +98,15 @@ def added_windows(printer: Printer, value: Value, target: str) -> tuple[str, lis
     last: list[int] = []
     for span, axes in value.attribute:
         numbers = [value.subscripts[0][axis] for axis in axes]
-        placed[span.axis] = numbers[:1]
-        last += numbers[1:]
+        inner = len(span.steps) - 1
+        placed[span.axis] = numbers[: len(numbers) - inner]
+        last += numbers[len(numbers) - inner :]
     dimensions = [d for axis in order for d in placed.get(axis, [axis])]
     view = windows(target, [span for span, _ in value.attribute], order, value)
     printer.helpers.add("add_to_windows")
     _note_windows(printer, view)
+    if any(len(axes) > 1 for axes in placed.values()):
+        view = reshaped(view, [*dimensions, *last], value, printer.extent)
     return view, [*dimensions, *last], len(last)
 
 

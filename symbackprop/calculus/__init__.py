@@ -6,12 +6,16 @@ from symbackprop.calculus.passes import (
     derive_layers,
     derive_network,
     derive_penalty,
+    derive_step,
 )
+from symbackprop.calculus.phases import WINDOWS
 
 __all__ = [
+    "WINDOWS",
     "NetworkDerivation",
     "derive_head",
     "derive_layers",
     "derive_network",
     "derive_penalty",
+    "derive_step",
 ]

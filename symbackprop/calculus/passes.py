@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from symbackprop.calculus.combine import combine
 from symbackprop.calculus.derive import derive
 from symbackprop.calculus.exclude import exclude
+from symbackprop.calculus.graph import reads
 from symbackprop.calculus.maxima import nonpositive_differences
+from symbackprop.calculus.phases import unroll_windows
 from symbackprop.calculus.rewrite import compose, floor_logarithms
 from symbackprop.calculus.stable import stable_form
 from symbackprop.calculus.textbook import Textbook, textbook
@@ -54,6 +56,22 @@ def derive_layers(network: Network) -> Derivation:
     """Derive the plain path: from a given cotangent of the output to input and parameters."""
     equations = [e for layer in network.layers for e in layer.all_equations]
     return _derived(equations, network.output, network.varied, ())
+
+
+def derive_step(network: Network, fixed: Collection[Variable] = ()) -> Derivation:
+    """Derive the layers for a training step, which has no use for what it can do without.
+
+    Args:
+        network: whose output's cotangent is given.
+        fixed: variables that are computed as they are written.
+    """
+    equations = [e for layer in network.layers for e in layer.all_equations]
+    read = (a.variable for head in network.heads for e in head.equations for a in reads(e))
+    last = (a.variable for e in network.layers[-1].activation for a in reads(e))
+    kept = {network.output, network.boundary, *fixed, *read, *last}
+    unrolled, steps = unroll_windows(equations, kept)
+    derivation = _derived(unrolled, network.output, network.varied, ())
+    return replace(derivation, steps=(*steps, *derivation.steps))
 
 
 def derive_head(network: Network, head: Head, *, fused: bool) -> Derivation:

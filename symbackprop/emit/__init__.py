@@ -139,11 +139,17 @@ class _Writer:
         for body in self.bodies.values():
             begin_with_constants(body, network.constants)
         if network.heads:
-            comments = Comments(network, layers, fused)
-            self.step = self._step(layers, fused, penalties, comments)
+            step = calculus.derive_step(network, self._of_runs())
+            comments = Comments(network, step, fused)
+            self.step = self._step(step, fused, penalties, comments)
             self.bodies["loss_and_gradients"] = self.step.body
         self.optimizer: OptimizerSource = optimizer_source(optimizer)
         self.bodies["_step"] = self.optimizer.body
+
+    def _of_runs(self) -> list[Variable]:
+        """Return what equal layers hand on: each turn of a loop computes the same."""
+        layers = self.network.layers
+        return [layers[k - 1].output for run in self.equal.runs for k in run]
 
     def _mode(
         self,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 
+from symbackprop.calculus import WINDOWS
 from symbackprop.equations import (
     Access,
     Adjoint,
@@ -40,6 +41,7 @@ class Comments:
         for layer in network.layers:
             self._equations(layer.all_equations)
             self._updates(layer)
+        self._rewritten(layers)
         self.heads: dict[str, Comments] = {}
         for head, derivation in heads:
             own = copy(self)
@@ -47,6 +49,16 @@ class Comments:
             own._derived(derivation)
             own._equations(head.equations)
             self.heads[head.form] = own
+
+    def _rewritten(self, derivation: Derivation) -> None:
+        """An extreme that was rewritten with all that leads to it is shown with all of that."""
+        for step in derivation.steps:
+            if step.rule == WINDOWS:
+                *_, last = chain = [e for e in step.before if isinstance(e, Equation)]
+                inner = {e.target.variable for e in chain[:-1]}
+                (self.lines[last.target.variable],) = equation_lines(
+                    [_with_inner(equation, inner) for equation in chain]
+                )
 
     def section(self, name: str) -> Comments:
         """Return the comments of a section; those of a head know its form of the target."""
@@ -99,6 +111,19 @@ def _of_copied(equation: Equation, lines: Mapping[Variable, str]) -> str:
     (operand,) = equation.operands
     whole = isinstance(operand, Access) and operand.indices == equation.target.indices
     return lines.get(operand.variable, "") if isinstance(operand, Access) and whole else ""
+
+
+def _with_inner(equation: Equation, inner: Collection[Variable]) -> Equation:
+    """Return the equation with the inner variables as ones that have no name."""
+
+    def renamed(operand: Operand) -> Operand:
+        if not isinstance(operand, Access) or operand.variable not in inner:
+            return operand
+        return replace(operand, variable=operand.variable.beside("inner"))
+
+    target = renamed(equation.target)
+    assert isinstance(target, Access)
+    return replace(equation, target=target, operands=tuple(map(renamed, equation.operands)))
 
 
 def _made_for(equation: Equation, made: Mapping[Variable, Equation]) -> list[Equation]:

@@ -39,7 +39,8 @@ class Span(NamedTuple):
         return zip(self.steps, self.counts, strict=True)
 
 
-Spans = dict[int, tuple[tuple[Index, ...], Span]]  # by the position of an axis
+# By the position of an axis; of more indices than steps all but the last are digits of one place.
+Spans = dict[int, tuple[tuple[Index, ...], Span]]
 
 
 def refused(place: Access, what: str) -> SymbackpropError:
@@ -66,8 +67,8 @@ def span_of(place: Access, position: int, item: IndexExpression) -> tuple[tuple[
     numbers.append(place.variable.axes[position].extent)
     if not all(isinstance(number, int) for number in numbers):
         raise refused(place, "windows whose sizes are names")
-    if len(terms) == 2 and _moves_within(*terms[0]) > _moves_within(*terms[1]):
-        terms = terms[::-1]
+    if len(terms) > 1:
+        terms = tuple(sorted(terms, key=lambda term: _moves_within(*term)))
     steps, counts = (
         tuple(known(c) for c, _ in terms),
         tuple(known(i.extent) for _, i in terms),
@@ -79,6 +80,25 @@ def _moves_within(step: object, index: Index) -> int:
     """Tell how likely it is that an index runs within a window, not from one to the next."""
     backwards = known(step) < 0
     return 3 if backwards else {Role.KERNEL: 2, Role.FEATURE: 1}.get(index.role, 0)
+
+
+def with_digits(spans: Spans) -> Spans:
+    """See the indices that together say where a window lies as digits of one number.
+
+    In ``2*h + r + u``, r below 2, these are h and r: u is added to the number ``2*h + r``.
+    """
+    found: Spans = {}
+    for position, (indices, span) in spans.items():
+        steps, counts = span.steps, span.counts
+        if len(indices) == 3 and steps[0] == steps[1] * counts[1]:
+            steps, counts = steps[1:], (counts[0] * counts[1], counts[2])
+        found[position] = indices, span._replace(steps=steps, counts=counts)
+    return found
+
+
+def digits_of(indices: Sequence[Index], span: Span) -> tuple[Index, ...]:
+    """Return the indices that say where a window lies."""
+    return tuple(indices[: len(indices) - len(span.steps) + 1])
 
 
 def covers(place: Access, position: int, indices: Sequence[Index], span: Span) -> bool:
@@ -101,8 +121,8 @@ def ordered(indices: Sequence[Index], steps: Sequence[int]) -> list[Index]:
 def margins_of(place: Access, spans: Spans) -> dict[int, tuple[int, int]]:
     """Return how far the places go beyond each axis, on either side."""
     found = {}
-    for position, (indices, span) in spans.items():
-        if len(indices) > 2:
+    for position, (_, span) in spans.items():
+        if len(span.steps) > 2:
             raise refused(place, "an index that is a sum of more than two")
         extent = known(place.variable.axes[position].extent)
         found[position] = max(0, -span.first), max(0, span.last + 1 - extent)

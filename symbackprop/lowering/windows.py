@@ -27,12 +27,14 @@ from symbackprop.lowering.spans import (
     Span,
     Spans,
     covers,
+    digits_of,
     is_whole,
     known,
     margins_of,
     ordered,
     refused,
     span_of,
+    with_digits,
 )
 from symbackprop.lowering.values import Dimension, Label, Labelled, ValueGraph
 from symbackprop.scalar import ZERO, number
@@ -240,6 +242,7 @@ def _haloed(
 
 
 def _windows(graph: ValueGraph, base: Labelled, place: Access, spans: Spans) -> Labelled:
+    spans = with_digits(spans)
     margins = margins_of(place, spans)
     leaving: dict[Label, tuple[int, int]] = {p: m for p, m in margins.items() if any(m)}
     if leaving:
@@ -249,16 +252,24 @@ def _windows(graph: ValueGraph, base: Labelled, place: Access, spans: Spans) -> 
         span._replace(axis=base.labels.index(p), start=span.start + margins[p][0])
         for p, (_, span) in spans.items()
     )
-    extra = [
-        (index, Dimension(index.extent, Role.KERNEL if k else index.role))
-        for indices, _ in spans.values()
-        for k, index in enumerate(indices)
-    ]
-    return graph.node("window", [base], list(spans), attribute, extra)
+    extra: list[tuple[Label, Dimension]] = []
+    parts: dict[int, Sequence[Index]] = {}
+    for p, (indices, span) in spans.items():
+        places = digits_of(indices, span)
+        if len(places) > 1:
+            parts[p] = places
+        for k, count in enumerate(span.counts):
+            index = indices[len(places) - 1 + k]
+            label: Label = ("whole", p) if p in parts and not k else index
+            extra.append((label, Dimension(count, Role.KERNEL if k else places[0].role)))
+    result = graph.node("window", [base], list(spans), attribute, extra)
+    names: dict[Label, Label] = {("whole", p): p for p in parts}
+    return _split(graph, result.relabel(names), parts) if parts else result
 
 
 def _added(graph: ValueGraph, value: Labelled, place: Access, spans: Spans) -> Labelled:
     """Add the value into the windows of zeros, and cut off what lies outside."""
+    spans = with_digits(spans)
     margins = margins_of(place, spans)
     shifted = {p: i[0] for p, (i, span) in spans.items() if is_whole(place, p, span, margins[p])}
     if len(shifted) == len(spans):
