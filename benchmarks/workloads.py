@@ -5,6 +5,7 @@ from __future__ import annotations
 from convolution import Convolution
 from convolutional import ConvolutionalNetwork
 from perceptrons import Perceptron
+from recurrent import Recurrent
 from transformer import Block
 from workload import Workload
 
@@ -15,5 +16,6 @@ _ALL: tuple[Workload, ...] = (
     ConvolutionalNetwork("W4", 32, 0.01),
     Block("W5", 8, 0.01),
     Convolution("CONV", 16, None),
+    Recurrent("LSTM", 32, 0.01),
 )
 WORKLOADS = {workload.name: workload for workload in _ALL}

@@ -23,6 +23,8 @@ __all__ = ["Finding", "GradientReport", "OutOfTimeError", "check_module"]
 
 # Seconds to import a module, to check it, and beyond that for each of its numbers.
 IMPORT, TIMEOUT, EACH = 20.0, 120.0, 1e-5
+# Products of a few samples are small: threads would do little but wait for each other.
+_THREADS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 _KEPT = 16  # blocks of the last output
 _BLOCK = 256
 _LARGEST_REPORT = 1 << 20
@@ -85,6 +87,7 @@ def _run(path: Path, seed: int, folder: Path, timeout: float) -> str:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,
+        env=_THREADS | os.environ,
     ) as process:
         last: deque[bytes] = deque(maxlen=_KEPT)
         reader = threading.Thread(target=_drain, args=(process.stdout, last), daemon=True)

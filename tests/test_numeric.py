@@ -12,15 +12,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from handmade import PERCEPTRON
+from layer_cases import module_of
 
 from symbackprop.api import build
 from symbackprop.architecture import Use
-from symbackprop.checking.gradients import TOGETHER, _compare_loss, _moves
+from symbackprop.build import build_network
+from symbackprop.checking.gradients import DIRECTIONS, TOGETHER, _compare_loss, _moves
 from symbackprop.checking.report import TOLERANCE, Finding, GradientReport, from_json
-from symbackprop.checking.subject import Sample
+from symbackprop.checking.subject import Sample, Subject
 from symbackprop.emit import generate
 from symbackprop.errors import SymbackpropError
 from symbackprop.notation import load
+from symbackprop.notation.toml import read_toml
 from symbackprop.numeric import check_module
 
 
@@ -115,11 +118,33 @@ def test_a_large_module_is_checked_in_part(write):
     assert not check_module(write(wrong)).tensors["W1"].passed
 
 
-@pytest.mark.parametrize(("kept", "together"), [(10**5, False), (10**7, True)])
-def test_what_forward_keeps_counts_in_what_a_run_takes(kept, together):
+@pytest.mark.parametrize("counted", ["kept", "read"])
+@pytest.mark.parametrize(
+    ("count", "expected"), [(10**5, {"W1", "b1"}), (10**7, {"W1", "b1"}), (10**9, {TOGETHER})]
+)
+def test_what_a_run_takes_tells_how_much_is_compared(counted, count, expected):
     arrays = {"W1": np.ones((40, 40)), "b1": np.ones(40)}
-    sample = Sample(np.ones((2, 40)), np.ones((2, 40)), (), kept)
-    assert (TOGETHER in _moves(arrays, arrays, sample)) is together
+    scaled = count if counted == "kept" else 10 * count
+    sample = Sample(np.ones((2, 40)), np.ones((2, 40)), (), **{counted: scaled})
+    moves = _moves(arrays, arrays, sample)
+    assert moves.keys() == expected
+    assert (max(map(len, moves.values())) > DIRECTIONS) is (count < 10**6)
+
+
+READ = {
+    "2-3": 2 * (2 * 3 + 3),
+    'type = "lstm"\nhidden = 3': 2 * 7 * (2 * 12 + 3 * 12 + 12),
+    'type = "conv1d"\nchannels = 4\nkernel_size = 2': 2 * (4 * 7 * 2) + 2 * 4 * 4,
+}
+
+
+@pytest.mark.parametrize("layer", READ)
+def test_a_parameter_counts_as_often_as_it_is_read(layer):
+    head = 'spec = 1\n[network]\nname = "n"\ninput = [7, 2]\n[[layer]]\n'
+    network = build_network(read_toml(head + layer, "n.toml")) if "type" in layer else build(layer)
+    module = module_of(generate(network).text)
+    subject = Subject(module)
+    assert subject.sample(module.initialize(0), 0, 2).read == READ[layer]
 
 
 def test_forward_and_loss_are_compared_with_the_equations(write):

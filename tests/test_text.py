@@ -12,7 +12,7 @@ import train_text as example
 from symbackprop.api import build
 from symbackprop.emit import generate
 
-ARCHITECTURES = [example.ARCHITECTURE]
+ARCHITECTURES = [example.ARCHITECTURE, example.HERE / "char_lstm.toml"]
 TEXT = example.read()
 
 

@@ -25,8 +25,8 @@ FLOOR = 1e-8
 EVERY_ENTRY = 1000
 # Of a larger tensor: so many of the largest and as many random entries, and directions.
 ENTRIES, DIRECTIONS = 8, 3
-# Numbers read in all runs of one comparison beyond which all parameters move together. What a
-# layer gives is read and written several times, a parameter once for every sample.
+# Numbers read in all runs of one comparison beyond which tensors move along directions alone, and
+# beyond which all parameters move together. What a layer gives is read and written several times.
 WORK, OVERHEAD, PASSES = 1_000_000_000, 5_000, 10
 TOGETHER = "all parameters together"
 HEAD = "loss_gradient"
@@ -310,15 +310,17 @@ def _moves(arrays: Arrays, gradient: Arrays, sample: Sample) -> dict[str, list[M
     rng = np.random.default_rng(0)
     real = {name: value for name, value in arrays.items() if value.dtype.kind == "f"}
     count = sum(value.size for value in real.values())
-    reads = count * sample.size + PASSES * sample.kept + OVERHEAD * len(real)  # in one run
+    reads = sample.read + PASSES * sample.kept + OVERHEAD * len(real)  # in one run
     if count <= EVERY_ENTRY and count * reads <= WORK:
         return {k: [_entry(k, v, place) for place in range(v.size)] for k, v in real.items()}
     if len(real) * (2 * ENTRIES + DIRECTIONS) * reads <= WORK:
         return {k: _sampled(k, v, gradient.get(k, v), rng) for k, v in real.items()}
+    if len(real) * DIRECTIONS * reads <= WORK:
+        return {k: _directions({k: v}, rng) for k, v in real.items()}
     inputs = {k: v for k, v in real.items() if k == "x" or k.startswith("x.")}
     params = {k: v for k, v in real.items() if k not in inputs}
     groups = {TOGETHER: params, **{name: {name: value} for name, value in inputs.items()}}
-    return {k: [_direction(v, rng) for _ in range(DIRECTIONS)] for k, v in groups.items()}
+    return {k: _directions(v, rng) for k, v in groups.items()}
 
 
 def _sampled(name: str, value: Array, gradient: Array, rng: np.random.Generator) -> list[Move]:
@@ -328,13 +330,17 @@ def _sampled(name: str, value: Array, gradient: Array, rng: np.random.Generator)
     drawn = rng.integers(0, value.size, ENTRIES)
     places = sorted({int(place) for place in (*largest, *drawn) if place < value.size})
     entries = [_entry(name, value, place) for place in places]
-    return [*entries, *(_direction({name: value}, rng) for _ in range(DIRECTIONS))]
+    return [*entries, *_directions({name: value}, rng)]
 
 
 def _entry(name: str, value: Array, place: int) -> Move:
     direction = np.zeros(value.shape)
     direction.flat[place] = max(1.0, abs(float(value.flat[place])))
     return {name: direction}
+
+
+def _directions(arrays: Arrays, rng: np.random.Generator) -> list[Move]:
+    return [_direction(arrays, rng) for _ in range(DIRECTIONS)]
 
 
 def _direction(arrays: Arrays, rng: np.random.Generator) -> Move:

@@ -6,6 +6,8 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
+from math import prod
+from string import ascii_letters
 from types import ModuleType
 from typing import Any
 
@@ -46,17 +48,35 @@ class Sample:
         cotangent: of the output.
         targets: one of every form.
         kept: how many numbers ``forward`` keeps, at least, for ``backward``.
+        read: how many numbers of parameters it reads, each as often as it is read.
     """
 
     x: Inputs
     cotangent: Array
     targets: tuple[Array, ...]
     kept: int = 0
+    read: int = 0
 
     @property
     def size(self) -> int:
         """The number of samples in the batch."""
         return len(self.cotangent)
+
+
+def _output(parameter: str) -> str:
+    """Return under which name ``forward`` keeps the output of a parameter's layer."""
+    return f"a{parameter.lstrip(ascii_letters)}"
+
+
+def _places(output: Any, shape: tuple[int, ...]) -> int:
+    """Return at how many places of a layer's output, samples included, a parameter is read.
+
+    With axes for a kernel it is read at all but the channels, else at all but the last axis.
+    """
+    axis = 1 if len(shape) > 2 else -1
+    if np.ndim(output) < 2 or not np.size(output):
+        return 1
+    return int(np.size(output)) // int(np.shape(output)[axis])
 
 
 class Subject:
@@ -219,9 +239,13 @@ class Subject:
                 f"forward gives {output.dtype} {output.shape} for {size} samples"
             )
         targets = self.targets(rng, output) if self.has_loss else ()
-        arrays = cache.values() if isinstance(cache, Mapping) else ()
-        kept = sum(np.size(value) for value in arrays)
-        return Sample(x, np.asarray(rng.standard_normal(output.shape)), targets, kept)
+        arrays = cache if isinstance(cache, Mapping) else {}
+        kept = sum(np.size(value) for value in arrays.values())
+        read = sum(
+            prod(shape) * max(size, _places(arrays.get(_output(name)), shape))
+            for name, shape in self.shapes.items()
+        )
+        return Sample(x, np.asarray(rng.standard_normal(output.shape)), targets, kept, read)
 
     def targets(self, rng: np.random.Generator, output: Array) -> tuple[Array, ...]:
         """Return a target of every form that the module's loss accepts for this output.
