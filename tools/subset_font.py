@@ -33,9 +33,9 @@ _RANGES = (
     (0x1D7CE, 0x1D7D7),  # bold digits
 )
 _SIGNS = (
-    "−±×÷·⋅∗⊙⊗⊕∘∧∨∩∪∖¬"
-    "≠≈≡≔≤≥≪≫∼∝∈∉⊂⊆∣∥→←"
-    "∑∏∂∇√∞…⋯⋮⋱⊤⊥′″∀∃∅°ℎℓℒℕℝℤ"
+    "−±×·⋅∗⊙⊗⊕∘∧∨∩∪¬"
+    "≠≈≡≔≤≥∼∝∈∉⊂⊆∣→←"
+    "∑∏∂∇√∞…⋯⊤⊥′∀∃∅°ℎℓℕℝℤ"
     "‖⌊⌋⌈⌉¯ϵϑϕϱϖ–—"
     "\N{NO-BREAK SPACE}\N{FUNCTION APPLICATION}\N{INVISIBLE TIMES}\N{INVISIBLE SEPARATOR}"
 )

@@ -36,7 +36,6 @@ from symbackprop.render.document import (
 )
 from symbackprop.render.highlight import highlighted
 from symbackprop.render.mathml import breakable, mathml, pieces
-from symbackprop.render.typeset import Operator
 
 _FONT = Path(__file__).parent / "fonts" / "math.woff2"
 _CLOSING = re.compile(r"[,.;:!?)]+")
@@ -149,30 +148,22 @@ def _display(display: Display, numbers: dict[str, int]) -> Markup:
 
 
 def _line(line: Line) -> Markup:
-    cells = []
-    if line.left is not None:
-        cells.append(Markup('<div class="left">{}</div>').format(mathml(line.left, display=False)))
-    sign = Operator(line.relation, "relation")
-    cells.append(Markup('<div class="relation">{}</div>').format(mathml(sign, display=False)))
-    cells.append(Markup('<div class="right">{}</div>').format(breakable(line.right)))
-    cells.append(_beside(line))
-    return _joined(cells)
+    """Return the cells of a line: left side, relation, right side, what stands beside."""
+    left = line.left
+    cells = [Markup("<div>{}</div>").format(mathml(left, display=False))] if left else []
+    cells.append(Markup("<b>{}</b><p>{}</p>").format(line.relation, breakable(line.right)))
+    return _joined([*cells, _beside(line)])
 
 
 def _beside(line: Line) -> Markup:
     """Return what stands beside a line: ranges, shape, rule and reason."""
-    notes = [
-        Markup('<span class="{}">{}</span>').format(kind, pieces(math))
-        for kind, math in (("condition", line.condition), ("shape", line.shape))
-        if math is not None
-    ]
+    formulas = (math for math in (line.condition, line.shape) if math is not None)
+    notes = [Markup("<span>{}</span>").format(pieces(math)) for math in formulas]
     if line.rule:
-        notes.append(Markup('<span class="rule">{}</span>').format(line.rule))
+        notes.append(Markup("<em>{}</em>").format(line.rule))
     if line.reason:
-        notes.append(Markup('<span class="reason">{}</span>').format(_inlines(line.reason)))
-    if not notes:
-        return Markup("")
-    return Markup('<div class="beside">{}</div>').format(_joined(notes, " "))
+        notes.append(Markup("<small>{}</small>").format(_inlines(line.reason)))
+    return Markup("<aside>{}</aside>").format(_joined(notes, " ")) if notes else Markup("")
 
 
 def _origin(display: Display, numbers: dict[str, int]) -> Markup:
@@ -215,11 +206,14 @@ def _table(table: Table) -> Markup:
 def _listing(listing: Listing, document: Document, numbers: dict[str, int]) -> Markup:
     computed: dict[int, list[Markup]] = {}
     for display in document.displays():
-        for code in display.code if display.anchor else ():
-            link = _link(display.anchor, f"({numbers[display.anchor]})")
-            computed.setdefault(code.first, []).append(link)
+        for code in display.code:
+            links = computed.setdefault(code.first, [])
+            if display.anchor:
+                links.append(_link(display.anchor, f"({numbers[display.anchor]})"))
     lines = (
-        Markup('<span id="L{}">{}{}\n</span>').format(number, line, _readers(computed, number))
+        Markup("<span{}>{}{}\n</span>").format(
+            _identity(f"L{number}" if number in computed else ""), line, _readers(computed, number)
+        )
         for number, line in enumerate(highlighted(listing.text.rstrip("\n")), 1)
     )
     pattern = (
