@@ -97,7 +97,8 @@ def test_a_prime_beside_a_label_is_the_symbols(formula: str) -> None:
     [
         (["x_j", r"\sum_j x_j"], "x_1", "x[1]"),
         (["W_1 x"], "W_1", "W_1"),
-        (["b^{(1)}"], "b^1", "b^1"),
+        (["b^1", "b^{(2)}"], "b^2", "b^2"),
+        (["b^{(2)}"], "b^2", "(power b 2)"),
         (["x"], "x^2", "(power x 2)"),
         (["W^{l+1}"], "W^l", "W^l"),
         (["n x^{n-1}"], "x^n", "(power x n)"),

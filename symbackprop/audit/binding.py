@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,6 +18,12 @@ from symbackprop.audit.formula_tree import (
     walk,
 )
 from symbackprop.audit.model import Symbol
+
+# A name that is defined, whatever marks are on it.
+_LEFT_NAME = re.compile(
+    r"[\s&{]*(?:\\(?:math\w+|bm|boldsymbol|text|hat|bar|tilde|vec)\s*\{?\s*){0,3}"
+    r"\\?([A-Za-z]+)[^='A-Za-z]*(?:\([^()=]*\))?[^='A-Za-z]*="
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +112,11 @@ class Claim:
     gap: bool = False
 
     @property
+    def sides(self) -> list[Node]:
+        """Both sides in every reading."""
+        return [side for reading in self.readings for side in (reading.left, reading.right)]
+
+    @property
     def left(self) -> Node:
         """The left side in the likeliest reading."""
         return self.readings[0].left
@@ -150,6 +162,12 @@ class Paper:
     layers: tuple[str, ...] = ()
     functions: tuple[str, ...] = ()
     gradients: tuple[Definition, ...] = ()
+
+    @cached_property
+    def unread_names(self) -> tuple[tuple[str, int], ...]:
+        """Names on the left of formulas that could not be read, with the numbers of displays."""
+        found = ((_LEFT_NAME.match(u.source.text), u.source.display) for u in self.unread)
+        return tuple((match[1], display) for match, display in found if match)
 
     @cached_property
     def sizes(self) -> frozenset[Symbol]:

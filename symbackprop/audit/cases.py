@@ -7,9 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from symbackprop.audit.assignments import bare, marked
 from symbackprop.audit.binding import Claim, Paper, Reading
-from symbackprop.audit.formula_tree import (
-    Node,
-)
+from symbackprop.audit.formula_tree import Access, Derivative, Node, walk
 from symbackprop.audit.kinds import Typed, arrays, per_unit
 from symbackprop.audit.layouts import LayoutError
 from symbackprop.audit.model import Model
@@ -32,6 +30,13 @@ class Judged:
     trial: Trial
 
     @property
+    def tops(self) -> list[Access]:
+        """The names that the claim differentiates."""
+        sides = (self.reading.left, self.reading.right)
+        found = (n.of for s in sides for _, n in walk(s) if isinstance(n, Derivative))
+        return list(dict.fromkeys(name for name in found if isinstance(name, Access)))
+
+    @property
     def words(self) -> str:
         """The layout and the choice in words."""
         return ", ".join(part for part in (self.typed.layout.name, self.reading.choice) if part)
@@ -48,6 +53,15 @@ class Case:
     judged: list[Judged] = field(default_factory=list)
     mismatched: list[Judged] = field(default_factory=list)
     untyped: bool = False
+    given: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.given = self.steps
+
+    @property
+    def spent(self) -> int:
+        """How many steps were taken."""
+        return self.given - self.steps
 
     @property
     def tied(self) -> bool:

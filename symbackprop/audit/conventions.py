@@ -198,7 +198,7 @@ def undefined_functions(typed: Typed, primed: bool = False) -> list[Access]:
                 and (primed or not node.primes)
                 and node.function.name not in PRIMITIVES
                 and node.function.symbol not in defined
-                and len(node.arguments) == 1
+                and len(node.arguments) <= 1
             ):
                 found.setdefault(replace(node.function, style=""))
     return list(found)

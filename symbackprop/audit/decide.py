@@ -19,12 +19,13 @@ from symbackprop.audit.finding import Diagnosis, Finding
 from symbackprop.audit.formula_tree import (
     Access,
     Apply,
+    Derivative,
     Node,
     walk,
 )
 from symbackprop.audit.gates import fully_defined, gate, on_diagonal
-from symbackprop.audit.model import index_letters
-from symbackprop.audit.models import ASSUMPTIONS, OTHERS
+from symbackprop.audit.model import Symbol, index_letters
+from symbackprop.audit.models import ASSUMPTIONS, others, variables_free
 from symbackprop.audit.trial import OTHER_SIZES, Trial, attempt
 from symbackprop.audit.verdicts import confirmed, finding, refuted
 
@@ -35,19 +36,28 @@ def judge(claim: Claim, paper: Paper) -> Finding:
     """Return the verdict on one claim of a document."""
     cases: list[Case] = []
     for assumption in ASSUMPTIONS:
-        case = Case(claim, paper, assumption, max(STEPS // 2, STEPS - sum(map(_spent, cases))))
+        case = Case(claim, paper, assumption, max(STEPS // 2, STEPS - _spent(cases)))
         proved = _proved(case)
         if proved is not None:
             return proved
         cases.append(case)
         if case.judged and case.tied:
             break
-    others = [Case(claim, paper, assumption, STEPS // 2) for assumption in OTHERS]
-    for case in others:
+    further: list[Case] = []
+    for assumption in (variables_free, *others(claim, paper)):
+        case = Case(claim, paper, assumption, max(0, STEPS // 2 - _spent(further)))
         proved = _proved(case)
         if proved is not None:
             return proved
-    return _by_convention((cases[0], *others)) or _settled(cases)
+        further.append(case)
+    by_convention = _by_convention((cases[0], *further))
+    if by_convention is not None:
+        return by_convention
+    settled = _settled(cases)
+    if settled.verdict == "refuted" and not _refutes(further[0]):
+        reason = "another reading could not be told"
+        return finding(claim, cases[0].judged[0], "undecided", reason=reason)
+    return settled
 
 
 def judge_all(claims: Sequence[Claim], paper: Paper) -> list[Finding]:
@@ -85,8 +95,13 @@ def _settled(cases: list[Case]) -> Finding:
     return _misshapen(cases) if tried is None else _against(tried)
 
 
-def _spent(case: Case) -> int:
-    return STEPS - case.steps
+def _refutes(case: Case) -> bool:
+    """Whether nothing that was tried leaves a claim a chance."""
+    return all(judged.trial.different or judged.trial.vanishes for judged in case.judged)
+
+
+def _spent(cases: Sequence[Case]) -> int:
+    return sum(case.spent for case in cases)
 
 
 def _proved(case: Case) -> Finding | None:
@@ -133,17 +148,34 @@ def _explained(case: Case, refuting: Judged, explanation: Explanation | None) ->
         explanation is None or "diagonal_only" in explanation.diagnosis.kinds
     ):
         return _on_diagonal_only(case, refuting, explanation)
-    strange = undefined_functions(refuting.typed)
-    if strange and (explanation is None or _reads(explanation.right, strange)):
-        reason = f"nothing says which function {strange[0].name} is"
-        return finding(case.claim, refuting, "undecided", reason=reason)
-    if explanation is None and not fully_defined(refuting):
-        reason = "the sides differ, and no single mistake explains it"
+    reason = _still_open(case, refuting, explanation)
+    if reason:
         return finding(case.claim, refuting, "undecided", reason=reason)
     if explanation is None:
         diagnosis = Diagnosis("other", ("other",), "no single mistake explains it")
         return refuted(case.claim, refuting, diagnosis, None)
     return refuted(case.claim, refuting, explanation.diagnosis, explanation.right)
+
+
+def _still_open(case: Case, refuting: Judged, explanation: Explanation | None) -> str:
+    """Why a claim that differs is left open for want of a definition or of an explanation."""
+    left = refuting.reading.left
+    unknown = undefined_functions(refuting.typed, primed=True)
+    strange = undefined_functions(refuting.typed)
+    if isinstance(left, Apply) and left.primes and left.function.symbol in _symbols(unknown):
+        return f"nothing says which function {left.function.name} is"
+    if strange and (explanation is None or _reads(explanation.right, strange)):
+        return f"nothing says which function {strange[0].name} is"
+    if explanation is not None:
+        return ""
+    if not fully_defined(refuting):
+        return "the sides differ, and no single mistake explains it"
+    section = case.claim.source.section
+    head = case.claim.head.of if isinstance(case.claim.head, Derivative) else None
+    used = refuting.model.named(head.symbol) if isinstance(head, Access) else ()
+    if any(rule.source and rule.source.section != section for rule in used):
+        return "the sides differ, and the definitions stand in another section"
+    return ""
 
 
 def _on_diagonal_only(case: Case, refuting: Judged, explanation: Explanation | None) -> Finding:
@@ -155,11 +187,15 @@ def _on_diagonal_only(case: Case, refuting: Judged, explanation: Explanation | N
 
 def _reads(node: Node, functions: list[Access]) -> bool:
     """Whether one of the functions is still read without a prime."""
-    symbols = {function.symbol for function in functions}
+    symbols = _symbols(functions)
     return any(
         isinstance(here, Apply) and not here.primes and here.function.symbol in symbols
         for _, here in walk(node)
     )
+
+
+def _symbols(functions: list[Access]) -> set[Symbol]:
+    return {function.symbol for function in functions}
 
 
 def _misshapen(cases: list[Case]) -> Finding:

@@ -31,6 +31,7 @@ class Source:
         display: A number shared by the rows of one display, increasing through the document.
         words: The words of the paragraph before the formula and those after it.
         expect: The verdict that a claims file states; None elsewhere.
+        section: How many headings stand before it.
     """
 
     path: str
@@ -42,6 +43,7 @@ class Source:
     display: int = 0
     words: tuple[str, str] = ("", "")
     expect: str | None = None
+    section: int = 0
 
     def place(self, offset: int) -> tuple[int, int]:
         """Return line and column of an offset in the text."""
@@ -75,9 +77,12 @@ def read_tex(path: str, text: str) -> Sheet:
 def read_cells(path: str, cells: Sequence[tuple[int, str]]) -> Sheet:
     """Find the formulas of a notebook's cells of text, each with its number."""
     sources: list[Source] = []
+    headings = 0
     for number, content in cells:
         first = sources[-1].display + 1 if sources else 0
-        sources += [replace(s, cell=number) for s in _Finder(path, content, first=first)]
+        finder = _Finder(path, content, first=first)
+        sources += [replace(s, cell=number, section=s.section + headings) for s in finder]
+        headings += len(finder.headings)
     return Sheet(path, tuple(sources), macros_of("\n".join(content for _, content in cells)))
 
 
@@ -136,6 +141,8 @@ _OPENING = re.compile(
     rf"(?<!\\)\$\$(?!\s*\$\$)|\\\\?\[(?!\d)|\\\\?\(|(?<![\\$])\$`?(?!\s*\$)"
     rf"|\\begin\{{(?P<name>{_ROW_ENVIRONMENT})\*?\}}"
 )
+_HEADING = re.compile(r"^ {0,3}#{1,6}[ \t]|^ {0,3}(?:={3,}|-{3,})[ \t]*$", re.MULTILINE)
+_TEX_HEADING = re.compile(r"\\(?:chapter|(?:sub){0,2}section|paragraph)\b")
 _CLOSING = {"$$": "$$", "$`": "`$", "$": "$", "[": "]", "(": ")"}
 
 
@@ -150,6 +157,8 @@ class _Finder:
         self.fenced: list[tuple[int, int]] = []
         self.plain = self._blanked(text)
         self.breaks = _breaks(text)
+        heading = _TEX_HEADING if tex else _HEADING
+        self.headings = [match.start() for match in heading.finditer(self.plain)]
 
     def _blanked(self, text: str) -> str:
         """Return the text with code and comments blanked, of the same length."""
@@ -267,7 +276,10 @@ class _Finder:
             text = body[first + lead : last].rstrip()
             if text:
                 line, column = _position(self.breaks, start + first + lead)
-                yield Source(self.path, line, column, None, text, kind, number, words)
+                section = bisect_left(self.headings, start)
+                yield Source(
+                    self.path, line, column, None, text, kind, number, words, section=section
+                )
 
 
 def _blank(text: str) -> str:

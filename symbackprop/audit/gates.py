@@ -25,6 +25,7 @@ def gate(case: Case, refuting: Judged | None) -> str:
     trial = refuting.trial
     strange = sorted(trial.free[1] - trial.free[0])
     mixed = [] if refuting.typed.layout.kinds else sorted(trial.mixed)
+    unread = _unread(case, refuting)
     coincident = all(point.coincident for point in trial.failed)
     gates = (
         (case.claim.rounded or _worked(refuting), "numbers may be rounded"),
@@ -37,6 +38,7 @@ def gate(case: Case, refuting: Judged | None) -> str:
             "another reading could not be told",
         ),
         (refuting.typed.partial, "a definition fits no layout together with the others"),
+        (bool(unread), f"a formula for {unread} could not be read"),
         (bool(strange), f"nothing ties {strange[0][0] if strange else ''} to the left side"),
         (bool(mixed), f"{mixed[0] if mixed else ''} stands both with and without an index"),
         (
@@ -47,6 +49,18 @@ def gate(case: Case, refuting: Judged | None) -> str:
         ),
     )
     return next((words for blocks, words in gates if blocks), "")
+
+
+def _unread(case: Case, judged: Judged) -> str:
+    """What a claim differentiates, if a formula for it stands nearer and could not be read."""
+    here = case.claim.source.display
+    for top in judged.tops:
+        places = [r.source.display for r in judged.model.named(top.symbol) if r.source]
+        used = max((place for place in places if place <= here), default=-1)
+        for name, display in case.paper.unread_names:
+            if name == top.name and used < display <= here:
+                return name
+    return ""
 
 
 def _worked(judged: Judged) -> bool:

@@ -188,8 +188,6 @@ class Elaborator:
         if a.scalar or b.scalar or join == HADAMARD or (join == STAR and a.axes == b.axes):
             return self._elementwise([a, b], _product_of)
         if join == OUTER:
-            if a.cols and not a.rows:
-                a = Units(True, False, lambda i, j: _of(a, j, i))
             return self._outer(a, b)
         if a.cols and b.rows:
             letter = self.letter()
@@ -206,6 +204,8 @@ class Elaborator:
         raise LayoutError("a product of arrays that do not fit")
 
     def _outer(self, a: Units, b: Units) -> Units:
+        if (True, True) in (a.axes, b.axes):
+            raise LayoutError("an outer product of matrices")
         return Units(True, True, lambda i, j: _product_of([a.at(i, i), b.at(j, j)]))
 
     def _vectors(self, a: Units, b: Units) -> Units:
@@ -361,10 +361,6 @@ class Elaborator:
 
 
 AXES_OF_VECTORS = ((True, False), (False, True))
-
-
-def _of(a: Units, i: Node, j: Node) -> Node:
-    return a.at(i, j)
 
 
 def _product_of(parts: list[Node]) -> Node:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from symbackprop.audit.documents import Source
 from symbackprop.audit.formula_tree import (
     Access,
     Apply,
@@ -44,13 +45,15 @@ class BudgetError(Exception):
 class Rule:
     """One per-unit definition: `target` with letters for indices equals `body`.
 
-    `formals` are the arguments of a function; `letters` are label letters that stand for any layer.
+    `formals` are the arguments of a function; `letters` are label letters that stand for any layer;
+    `source` is where it stands in the document.
     """
 
     target: Access
     body: Node
     formals: tuple[Access, ...] = ()
     letters: tuple[str, ...] = ()
+    source: Source | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

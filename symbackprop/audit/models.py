@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 
 from symbackprop.audit.binding import Claim, Definition, Paper
 from symbackprop.audit.formula_tree import (
@@ -24,6 +25,8 @@ from symbackprop.audit.model import LAST_LAYER, LAYER, Model, Rule, Symbol, is_l
 from symbackprop.audit.primitives import PRIMITIVES
 
 Rules = tuple[Rule, ...]
+# How many other choices among several definitions of a name are tried.
+MOST_OTHERS = 8
 Assumption = Callable[[Claim, Rules], Rules]
 
 
@@ -80,24 +83,40 @@ def of_samples(claim: Claim, rules: Rules) -> Rules:
     )
 
 
-def next_loss(claim: Claim, rules: Rules) -> Rules:
-    """Return the definitions without the first of what is differentiated, if it has others."""
-    nodes = [n for r in claim.readings for side in (r.left, r.right) for _, n in walk(side)]
-    tops = {n.of for n in nodes if isinstance(n, Derivative) and isinstance(n.of, Access)}
-    for top in {node.symbol for node in tops if isinstance(node, Access)}:
-        own = [rule for rule in rules if rule.target.symbol == top]
-        if len(own) > 1:
-            rules = tuple(rule for rule in rules if rule is not own[0])
-    return rules
+def others(claim: Claim, paper: Paper) -> Iterator[Assumption]:
+    """Yield further definitions of what a claim differentiates; they refute none."""
+    tops = {n.of.symbol for n in _derivatives(claim) if isinstance(n.of, Access)}
+    written = [rule for rule in _written(claim, paper, 0) if rule.target.symbol in tops]
+    several = [[rule for rule in written if rule.target.symbol == top] for top in sorted(tops)]
+    choices = [rules[:count] for rules in several for count in range(1, len(rules))]
+    for dropped in choices[:MOST_OTHERS]:
+        yield partial(_without, dropped=tuple(dropped))
 
 
-def loss_after_next(claim: Claim, rules: Rules) -> Rules:
-    """Return the definitions without the first two of what is differentiated."""
-    return next_loss(claim, next_loss(claim, rules))
+def _without(_claim: Claim, rules: Rules, dropped: Rules) -> Rules:
+    return tuple(rule for rule in rules if rule not in dropped)
 
 
-# Further definitions of one name, with which a claim may hold; they refute none.
-OTHERS: tuple[Assumption, ...] = (next_loss, loss_after_next)
+def variables_free(claim: Claim, rules: Rules) -> Rules:
+    """Return the definitions without those of the variables that a chain differentiates by.
+
+    They may give values that are looked for (where the gradient is zero) or that examples take.
+    """
+    by = claim.head.by if isinstance(claim.head, Derivative) else ()
+    variables = [variable for variable in by if isinstance(variable, Access)]
+    return tuple(
+        rule
+        for rule in rules
+        if rule.letters or not any(_is_of(rule.target, variable) for variable in variables)
+    )
+
+
+def _is_of(target: Access, variable: Access) -> bool:
+    return target.symbol == variable.symbol and target.labels == variable.labels
+
+
+def _derivatives(claim: Claim) -> list[Derivative]:
+    return [n for side in claim.sides for _, n in walk(side) if isinstance(n, Derivative)]
 
 
 def _places(access: Access) -> tuple[Node, ...]:
@@ -137,13 +156,12 @@ def models(claim: Claim, paper: Paper, assumption: Assumption = as_written) -> I
         paper: The document.
         assumption: What is changed in the definitions.
     """
-    ordered = [*(d for d in paper.gradients if d.order != claim.order), *_nearest(claim, paper)]
     layers = {letter.upper(): LAST_LAYER for letter in paper.layers}
     layers |= {letter: LAYER for letter in paper.layers if letter.islower()}
-    sides = [side for r in claim.readings for side in (r.left, r.right)]
+    sides = claim.sides
     seen: list[Rules] = []
     for choose in (0, -1):
-        written = tuple(rule for d in ordered for rule in _rules(d, choose))
+        written = _written(claim, paper, choose)
         rules = assumption(claim, written)
         if assumption is not as_written and rules == written:
             continue
@@ -151,6 +169,12 @@ def models(claim: Claim, paper: Paper, assumption: Assumption = as_written) -> I
         if rules not in seen:
             seen.append(rules)
             yield Model(rules, layers, _loss(claim, rules))
+
+
+def _written(claim: Claim, paper: Paper, choose: int) -> Rules:
+    """Return all definitions, those of gradients and the nearest first."""
+    ordered = [*(d for d in paper.gradients if d.order != claim.order), *_nearest(claim, paper)]
+    return tuple(rule for d in ordered for rule in _rules(d, choose))
 
 
 def _bare_functions(rules: Rules, sides: Sequence[Node]) -> Iterator[Rule]:
@@ -176,7 +200,7 @@ def _rules(definition: Definition, choose: int) -> Iterator[Rule]:
         if not isinstance(body, Power) or body.exponent != target.exponent:
             return  # Of a square that is no square of anything, the root has no formula.
         body = body.base
-    yield Rule(definition.name, body, definition.formals, definition.letters)
+    yield Rule(definition.name, body, definition.formals, definition.letters, definition.source)
 
 
 def _nearest(claim: Claim, paper: Paper) -> Iterator[Definition]:
@@ -227,17 +251,21 @@ def unshadowed(rules: Rules) -> Rules:
     seen: set[object] = set()
     kept = []
     for rule in rules:
-        target = rule.target
-        labels = tuple(
-            ("", label.shift) if label.base in rule.letters else label.key
-            for label in target.labels
-        )
-        indices = tuple(i if isinstance(i, Number) else None for i in target.indices)
-        name = (target.symbol, labels, bool(rule.letters), indices, len(rule.formals))
+        name = _spelled(rule)
         if name not in seen:
             seen.add(name)
             kept.append(rule)
     return tuple(kept)
+
+
+def _spelled(rule: Rule) -> Hashable:
+    """What a left side says whatever letters it has for layers and indices."""
+    target = rule.target
+    labels = tuple(
+        ("", label.shift) if label.base in rule.letters else label.key for label in target.labels
+    )
+    indices = tuple(i if isinstance(i, Number) else None for i in target.indices)
+    return target.symbol, labels, bool(rule.letters), indices, len(rule.formals)
 
 
 def reached(rules: Rules, sides: Sequence[Node]) -> Rules:

@@ -137,4 +137,5 @@ def pool(right: Node, context: Context) -> list[Node]:
             elif isinstance(here, Apply) and len(here.arguments) == 1:
                 found.setdefault(here)
                 found.setdefault(replace(here, primes=here.primes + 1))
+    found.pop(context.left, None)  # With itself a left side can be mended whatever it is.
     return list(found)[:40]

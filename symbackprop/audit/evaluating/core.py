@@ -306,6 +306,11 @@ class Evaluator:
             for indices in itertools.product(*runs):
                 yield (*key, tuple(indices))
 
+    def note(self, derivative: Node, reached: bool) -> None:
+        """Note whether the variable of a derivative was read."""
+        touched = self.trace.touched
+        touched[id(derivative)] = touched.get(id(derivative), False) or reached
+
     def span(self, key: object) -> range:
         """Return the values of an index place or a letter."""
         return range(1, self.surveyor.sizes.extent(key) + 1)

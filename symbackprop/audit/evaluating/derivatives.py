@@ -31,7 +31,7 @@ def derivative(run: Evaluator, node: Derivative, env: Env) -> s.Scalar:
     for tag in reversed(tags):
         value = s.slope(value, tag)
         reached = reached and value is not s.ZERO
-    run.trace.touched[id(node)] = run.trace.touched.get(id(node), False) or reached
+    run.note(node, reached)
     if run.path and not reached:
         return _differentials(run, of, node.by, env)
     return value

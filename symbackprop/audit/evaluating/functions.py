@@ -53,7 +53,11 @@ def application(run: Evaluator, node: Apply, env: Env) -> s.Scalar:
         if env.depth > DEEPEST:
             raise NotUnderstoodError(f"{node.function.name} is defined by itself")
         called = Call(found[0], run.inside(*found, (), env), arguments, env)
-        return called.value(run) if not node.primes else called.primed(run, node.primes)
+        if not node.primes:
+            return called.value(run)
+        slope = called.primed(run, node.primes)
+        run.note(node, slope is not s.ZERO)
+        return slope
     values = [run.value(argument, env) for argument in arguments]
     if node.function.name in PRIMITIVES and not node.function.indices:
         return _primitive(run, node, values, env)

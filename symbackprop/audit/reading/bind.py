@@ -122,6 +122,8 @@ class _Binder:
 
     def _define(self, sentence: Sentence, first: Node) -> None:
         target, formals = _target(first)
+        if target is None and (named := _named_last(sentence)) is not None:
+            self.definitions.append(self._definition(sentence, named, (first,)))
         values = tuple(
             m.node
             for m, _ in takewhile(
@@ -172,7 +174,7 @@ class _Binder:
             if member.node is None or relation not in ("=", ":=", "≈"):
                 gap = True
                 continue
-            if left is not None and head is not None and not _closes(sentence, k):
+            if left is not None and head is not None and not _is_condition(sentence, left, k):
                 yield Claim(
                     member.source,
                     head,
@@ -188,11 +190,36 @@ class _Binder:
             left, head = member, head if head is not None else member.node
 
 
+def _is_condition(sentence: Sentence, left: Member, k: int) -> bool:
+    """Whether link k states what is wanted, and no derivative."""
+    right = sentence.members[k + 1].node
+    assert left.node is not None
+    assert right is not None
+    return _closes(sentence, k) or _alike(left.node, right)
+
+
 def _closes(sentence: Sentence, k: int) -> bool:
     """Whether link k is a closing ``= 0``: a condition, unless a case is stated beside it."""
     node = sentence.members[k + 1].node
     is_zero = isinstance(node, tree.Number) and node.value == 0
-    return is_zero and k + 2 == len(sentence.members) and not sentence.conditions
+    return (
+        is_zero and k + 2 == len(sentence.members) and not any(map(_is_case, sentence.conditions))
+    )
+
+
+def _is_case(condition: Node) -> bool:
+    """Whether a condition says where a formula holds, as i ≠ j or x < 0 do."""
+    return not any(isinstance(n, tree.Apply | tree.Derivative) for _, n in tree.walk(condition))
+
+
+def _alike(left: Node, right: Node) -> bool:
+    """Whether two sides are the same quantity at other places: that is a condition, no claim."""
+    if isinstance(left, tree.Derivative) and isinstance(right, tree.Derivative):
+        same = left.of == right.of and len(left.by) == len(right.by) == 1
+        return same and left != right and _alike(left.by[0], right.by[0])
+    if not (isinstance(left, Access) and isinstance(right, Access)) or left == right:
+        return False
+    return left.symbol == right.symbol and left.labels == right.labels
 
 
 def _readings(left: Member, right: Member) -> tuple[Reading, ...]:
@@ -205,6 +232,17 @@ def _readings(left: Member, right: Member) -> tuple[Reading, ...]:
         b = next((n for n, w in right.others if w == choice), right.node)
         found.append(Reading(a, b, choice))
     return tuple(found)
+
+
+def _named_last(sentence: Sentence) -> Access | None:
+    """Return the name that is given to a formula, as in ``x² + y² = s``."""
+    first, last = sentence.members[0].node, sentence.members[-1].node
+    if len(sentence.members) != 2 or sentence.relations[0] not in ("=", ":="):
+        return None
+    if not isinstance(last, Access) or first is None:
+        return None
+    read = [n.symbol for _, n in tree.walk(first) if isinstance(n, Access)]
+    return last if len(read) > 1 and last.symbol not in read else None
 
 
 def _is_bare(node: Node | None) -> bool:

@@ -65,6 +65,8 @@ class Commands:
         self.waiting = pieces[::-1]
         self.marks: list[Token] = []
         self.environments: list[str] = []
+        # The width of the spaces since the last mark, and how many marks there were.
+        self._gap = (0.0, 0)
 
     def _put(self, kind: str, text: str, at: int) -> None:
         self.marks.append(Token(kind, text, start_pos=at))
@@ -81,6 +83,25 @@ class Commands:
                 self.waiting.pop()
             if self.waiting and self.waiting[-1].text == ".":
                 self.waiting.pop()
+
+    def gap(self, piece: Piece) -> None:
+        """Count a space; as many as are wide together part what stands beside them."""
+        self._widen(words.GAPS[piece.text], piece.at)
+
+    def distance(self, piece: Piece) -> None:
+        """A space whose width is stated."""
+        inner = argument(self.waiting, piece.at)
+        content = "".join(p.text for p in inner if p.kind != "space")
+        match = re.fullmatch(r"([\d.]+)([a-z]{2})", content)
+        if match and match[2] in words.EM_OF_UNITS:
+            self._widen(float(match[1]) * words.EM_OF_UNITS[match[2]], piece.at)
+
+    def _widen(self, width: float, at: int) -> None:
+        before, marks = self._gap
+        width += before if marks == len(self.marks) else 0.0
+        self._gap = width, len(self.marks)
+        if width >= words.WIDE_GAP and self._last() not in ("", "QUAD"):
+            self._put("QUAD", "gap", at)
 
     def wrap(self, piece: Piece) -> None:
         """Drop a command and the arguments before its last one."""
@@ -281,7 +302,8 @@ TABLES: tuple[tuple[dict[str, str] | tuple[str, ...] | frozenset[str], str], ...
 HANDLERS: dict[str, Callable[[Commands, Piece], None]] = {
     **{name: Commands.nothing for name, count in words.WRAPS.items() if count < 0},
     **{name: Commands.wrap for name, count in words.WRAPS.items() if count >= 0},
-    **dict.fromkeys(words.THIN, Commands.nothing),
+    **dict.fromkeys(words.GAPS, Commands.gap),
+    "hspace": Commands.distance,
     **dict.fromkeys(words.DROPS, Commands.drop),
     **dict.fromkeys(words.BRACES, Commands.braced),
     **dict.fromkeys(("frac", "dfrac", "tfrac", "cfrac", "nicefrac", "sfrac"), Commands.fraction),

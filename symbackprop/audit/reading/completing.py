@@ -7,7 +7,15 @@ from dataclasses import replace
 from itertools import groupby
 
 from symbackprop.audit.binding import Claim, Paper
-from symbackprop.audit.formula_tree import Access, Apply, Derivative, Node, walk
+from symbackprop.audit.formula_tree import (
+    Access,
+    Apply,
+    Derivative,
+    Node,
+    accesses,
+    rewritten,
+    walk,
+)
 from symbackprop.audit.model import Symbol
 from symbackprop.audit.reading.facts import LOSSES
 from symbackprop.audit.reading.marks import changed, nodes_of
@@ -15,6 +23,7 @@ from symbackprop.audit.reading.marks import changed, nodes_of
 
 def completed(paper: Paper) -> Paper:
     """Return a document whose derivatives name what is differentiated, and by what."""
+    paper = _with_subscripts(paper)
     chains = [list(chain) for _, chain in groupby(paper.claims, key=lambda claim: claim.order)]
     claims = tuple(done for chain in chains for done in _with_variable(chain))
     variables = _variables(chains)
@@ -30,6 +39,42 @@ def completed(paper: Paper) -> Paper:
         return node
 
     found: Paper = changed(replace(paper, claims=claims), rule)
+    return found
+
+
+def _with_subscripts(paper: Paper) -> Paper:
+    """In a display that defines f_c and no f, the derivative of f is that of f_c."""
+    displays: dict[int, list[Access]] = {}
+    for definition in paper.definitions:
+        displays.setdefault(definition.group, []).append(definition.name)
+    claims = []
+    for claim in paper.claims:
+        here = displays.get(claim.group, [])
+        bare = {name.symbol for name in here if not (name.labels or name.indices)}
+        full = {name.symbol: name for name in reversed(here) if name.symbol not in bare}
+        claims.append(_subscripted(claim, full) if full else claim)
+    return replace(paper, claims=tuple(claims))
+
+
+def _subscripted(claim: Claim, full: dict[Symbol, Access]) -> Claim:
+    sides = [side for r in claim.readings for side in (r.left, r.right)]
+    read = [access for side in sides for access in accesses(side)]
+    kept = {access.symbol for access in read if access.labels or access.indices}
+
+    def named(access: Access) -> Access:
+        return access if access.symbol in kept else full.get(access.symbol, access)
+
+    def rule(node: Node) -> Node:
+        return named(node) if isinstance(node, Access) else node
+
+    def derivatives(node: Node) -> Node:
+        if isinstance(node, Derivative) and node.of is not None:
+            return replace(node, of=rewritten(node.of, rule))
+        if isinstance(node, Apply) and node.primes:
+            return replace(node, function=named(node.function))
+        return node
+
+    found: Claim = changed(claim, derivatives)
     return found
 
 

@@ -73,7 +73,8 @@ def _fraction(reader: Reader, scan: Scan) -> Node:
     following = scan.peek()
     if following is None:
         raise NotReadError("an operator of differentiation without an operand", item.at)
-    operand = reader.term(scan)
+    takes_group = reader.options.operators_take_group and following.kind in ("paren", "bracket")
+    operand = reader.factor(scan) if takes_group else reader.term(scan)
     return tree.Derivative(operand, by, symbol, "operator")
 
 

@@ -31,6 +31,7 @@ class Facts:
         layers: Letters that are seen with ±1 in a label and bound by no sum.
         bound: Letters that a sum, a product or a range binds.
         labelled: Symbols with a layer's letter or a number in brackets as a superscript.
+        raised: Symbols whose labels stand above them without brackets (``W^{l+1}``, ``W^1``).
         indexed: Symbols with one bound letter as their only subscript.
         twofold: Symbols with two letters side by side as subscripts.
         powers: Letters that are exponents (``n x^{n-1}``).
@@ -44,6 +45,7 @@ class Facts:
     layers: frozenset[str] = frozenset()
     bound: frozenset[str] = frozenset()
     labelled: frozenset[str] = frozenset()
+    raised: frozenset[str] = frozenset()
     indexed: frozenset[str] = frozenset()
     twofold: frozenset[str] = frozenset()
     powers: frozenset[str] = frozenset()
@@ -76,6 +78,8 @@ class _Gathering:
         self.sets: dict[str, set[str]] = {name: set() for name in Facts.__slots__}
         self.shifted: Counter[str] = Counter()
         self.subscripts: set[tuple[str, str]] = set()
+        self.raised: set[tuple[str, str]] = set()
+        self.ones: set[str] = set()
 
 
 def gather(formulas: Iterable[tuple[Item, ...]]) -> Facts:
@@ -91,6 +95,10 @@ def gather(formulas: Iterable[tuple[Item, ...]]) -> Facts:
         for letter in found.shifted
         if letter not in sets["bound"] and letter not in sets["powers"]
     }
+    sets["raised"] = {owner for owner, letter in found.raised if letter not in sets["powers"]}
+    sets["labelled"] |= sets["raised"]
+    # Nobody writes a power of 1.
+    sets["raised"] |= found.ones & sets["labelled"]
     for owner, letter in found.subscripts:
         if letter in sets["bound"]:
             sets["indexed"].add(owner)
@@ -133,8 +141,10 @@ def _symbol(item: Item, after: Item | None, found: _Gathering) -> None:
     for script in (inner, below):
         if _is_shifted(script):
             found.shifted[script[0].text] += 1
-            if script is inner:
-                found.sets["labelled"].add(name)
+            if script is above:
+                found.raised.add((name, script[0].text))
+    if [i.text for i in above] == ["1"]:
+        found.ones.add(name)
     if len(below) == 1 and below[0].kind == "letter" and not below[0].below:
         found.subscripts.add((name, below[0].text))
     if len(below) == 2 and all(i.kind == "letter" for i in below):

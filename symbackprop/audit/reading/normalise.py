@@ -154,14 +154,22 @@ class Marker(Commands):
         elif text == "*" and ahead == "*":
             self.waiting.pop()
             self._put("SUP", "^", piece.at)
+        elif text == "*" and self._last() in _SYMBOLS and self._closes():
+            self._put("SUP", "^", piece.at)
+            self._put("JOIN", "*", piece.at)
         elif text == "~":
-            pass
+            self.gap(piece)
         elif text == "'" and self._last() in ("", "LBRACE", "SUP", "SUB", "LPAR", "PRIMESIGN"):
             self._put("PRIMESIGN", text, piece.at)
         elif text in _SIMPLE:
             self._put(_SIMPLE[text], text, piece.at)
         else:
             self._put("OTHER", f"the character {text!r} is not understood", piece.at)
+
+    def _closes(self) -> bool:
+        """Whether what follows ends a list, so that no factor can follow."""
+        solid = next((p.text for p in reversed(self.waiting) if p.kind != "space"), "")
+        return solid in (",", ")", "]", "=", "")
 
     def _relation(self, piece: Piece, ahead: str) -> None:
         pair = piece.text + ahead
@@ -236,6 +244,7 @@ def _is_word(run: str) -> bool:
     return len(run) > 3 and not (len(run) == 4 and set(run) <= _INDEX_RUN)
 
 
+_SYMBOLS = ("LETTER", "WORD")
 _OPENING = ("LPAR", "LBRK", "LBRACE", "LSET", "BEGIN", "DECOR", "FRAC", "SQRT", "SUP", "SUB")
 _CLOSING = ("RPAR", "RBRK", "RBRACE", "RSET", "END")
 

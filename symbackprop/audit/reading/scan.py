@@ -17,6 +17,7 @@ class Options:
         hadamard_first: ``A ⊙ b C`` is (A ⊙ b) C, from left to right.
         slash_takes_term: ``a/b c`` is a/(b c).
         flip_application: A letter before a parenthesis that could be either is a factor.
+        operators_take_group: ``∂/∂x (a) b`` is (∂a/∂x) b.
     """
 
     sums_take_all: bool = False
@@ -24,6 +25,7 @@ class Options:
     hadamard_first: bool = False
     slash_takes_term: bool = False
     flip_application: bool = False
+    operators_take_group: bool = False
 
 
 ALTERNATIVES = (
@@ -32,6 +34,7 @@ ALTERNATIVES = (
     (Options(hadamard_first=True), "products from left to right"),
     (Options(slash_takes_term=True), "a slash divides by the whole rest of its term"),
     (Options(flip_application=True), "a letter before a parenthesis is a factor"),
+    (Options(operators_take_group=True), "an operator takes the parenthesis behind it"),
 )
 
 

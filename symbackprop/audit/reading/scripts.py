@@ -128,7 +128,7 @@ def _label_above(rest: tuple[Item, ...], item: Item, facts: Facts) -> Label | No
         return None
     name = key(item)
     if not label.base:
-        return label if name in facts.labelled else None
+        return label if name in facts.raised else None
     letter = rest[0].text
     if rest[0].kind == "letter" and len(rest) == 1:
         return label if facts.is_label(letter, name) else None

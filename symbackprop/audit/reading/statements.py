@@ -222,7 +222,7 @@ def _is_derivative(item: Item) -> bool:
 
 def _parts(items: tuple[Item, ...]) -> Iterator[_Part]:
     """Cut a row into its statements, ranges and conditions."""
-    items = tuple(_merged_colons(items))
+    items = tuple(_merged_colons(_without_number(items)))
     run: list[Item] = []
     lead = ""
     for k, item in enumerate(items):
@@ -233,6 +233,16 @@ def _parts(items: tuple[Item, ...]) -> Iterator[_Part]:
         run = []
         lead = item.text if item.kind == "text" else (lead if item.kind == "amp" else "")
     yield from _by_commas(tuple(run), lead)
+
+
+def _without_number(items: tuple[Item, ...]) -> tuple[Item, ...]:
+    """Drop the number of an equation, ``(20)`` behind a wide space at the end of a row."""
+    if len(items) < 3 or items[-2].kind != "quad" or items[-1].kind != "paren":
+        return items
+    inner = items[-1].parts[0]
+    bare = not (items[-1].above or items[-1].below)
+    numbered = bare and len(inner) == 1 and inner[0].kind == "number"
+    return items[:-2] if numbered else items
 
 
 def _merged_colons(items: tuple[Item, ...]) -> Iterator[Item]:
@@ -247,13 +257,34 @@ def _merged_colons(items: tuple[Item, ...]) -> Iterator[Item]:
 
 def _separates(items: tuple[Item, ...], k: int) -> bool:
     item = items[k]
-    if item.kind in ("quad", "part", "text", "semi", "colon", "row"):
+    if item.kind == "quad":
+        return _parts_statements(items, k)
+    if item.kind in ("part", "text", "semi", "colon", "row"):
         return True
     if item.kind != "amp" or k in (0, len(items) - 1):
         return False
     before = items[k - 1]
     after = next((i for i in items[k + 1 :] if i.kind != "amp"), items[k])
     return after.kind not in _ALIGNED and before.kind not in (*_ALIGNED, "text", "quad")
+
+
+def _parts_statements(items: tuple[Item, ...], k: int) -> bool:
+    """Whether a wide space parts two statements, and is not only air around an operator."""
+    before = next((i for i in reversed(items[:k]) if i.kind not in _SPACES), None)
+    after = next((i for i in items[k + 1 :] if i.kind not in _SPACES), None)
+    airy = before is not None and before.kind in ("relation", "plus", "minus", "join")
+    airy = airy or (after is not None and after.kind in ("relation", "plus", "join"))
+    if airy or items[k].text != "gap":
+        return not airy
+    # Several small spaces in a row may stand for nothing where no other statement follows.
+    return _relates(items[:k]) and _relates(items[k + 1 :])
+
+
+_SPACES = ("quad", "amp")
+
+
+def _relates(items: tuple[Item, ...]) -> bool:
+    return any(item.kind == "relation" for item in items)
 
 
 # What a row of an alignment goes on with, or has gone on with, at its mark.

@@ -71,14 +71,20 @@ WRAPS = {
 }
 # Commands that vanish with as many arguments.
 DROPS = {
-    **dict.fromkeys(("label", "tag", "color", "hspace", "vspace", "phantom", "vphantom"), 1),
+    **dict.fromkeys(("label", "tag", "color", "vspace", "phantom", "vphantom"), 1),
     **dict.fromkeys(("hphantom", "ref", "eqref", "cite", "footnote", "mspace", "kern"), 1),
     **dict.fromkeys(("intertext", "shortintertext"), 1),
 }
 # Wrapped things with a note below or above, which vanishes.
 BRACES = ("underbrace", "overbrace", "underbracket", "overbracket")
-THIN = (",", ":", ";", "!", " ", ">", "thinspace", "enspace", "medspace", "thickspace", "/")
+# Spaces by their widths in em; as wide as WIDE_GAP, alone or in a row, they part statements.
+GAPS = {
+    **{",": 0.17, ":": 0.22, ">": 0.22, ";": 0.28, " ": 0.33, "~": 0.33, "!": -0.17, "/": 0.0},
+    **{"thinspace": 0.17, "medspace": 0.22, "thickspace": 0.28, "enspace": 0.5, "hfill": 2.0},
+}
+WIDE_GAP = 0.8
 WIDE = ("quad", "qquad")
+EM_OF_UNITS = {"em": 1.0, "ex": 0.43, "pt": 0.1, "mm": 0.28, "cm": 2.8, "in": 7.2, "px": 0.075}
 JOINS = {
     **{"cdot": "·", "times": "×", "ast": "*", "odot": "⊙", "circ": "⊙", "otimes": "⊗"},
     **{"bullet": "·", "bigodot": "⊙", "star": "*", "cdotp": "·", "centerdot": "·"},
