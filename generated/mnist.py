@@ -224,9 +224,9 @@ def loss_and_gradients(
         log1p(others_s3, log_s3)
         subtract(t3, log_s3_column, t3)
         loss = -float(y.reshape(-1).dot(t3_flat)) / n
-        # dz3[n, i] = dt1[n] ((y[n, i] {others_s3[n] if i = arg_m3[n], else s3[n] −
-        #     exp(z3[n, i] − m3[n])} − (mass_s3[n] − y[n, i]) exp(z3[n, i] − m3[n])) /
-        #     s3[n])
+        # dz3[n, i] = dt1[n] ((y[n, i] {others_s3[n] if i = arg_m3[n], else s3[n]
+        #     − exp(z3[n, i] − m3[n])} − (mass_s3[n] − y[n, i]) exp(z3[n, i] − m3[n]))
+        #     / s3[n])
         equal(range_10, arg_m3_column, mask3)
         subtract(s3_column, e3, t3_2)
         np.copyto(t3_2, others_s3_column, where=mask3)

@@ -218,7 +218,7 @@ def rational(value: Fraction) -> Text:
     level = _UNARY if sign else _ATOM
     if value.denominator == 1 and value < 10**16:
         return Text(f"{sign}{value.numerator}", level)
-    decimal = repr(float(value))
+    decimal = repr(float(value)).replace("e+", "e")
     if Fraction(decimal) == value or value.denominator > 10**6:
         return Text(sign + decimal, level)
     return Text(f"{sign}{value.numerator} / {value.denominator}", _TERM)

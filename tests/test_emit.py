@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import shutil
 import subprocess
 import sys
@@ -65,6 +66,15 @@ def test_the_source_map_covers_every_layer_both_ways(circles: Emitted) -> None:
         "value = function_name(inner_function(" + "a" * 40 + ", " + "b" * 40 + "), c)",
         "values = (" + ", ".join("name" * 5 for _ in range(5)) + ")",
         "short = f(a, b)",
+        f"product = ({'a' * 40} @ {'b' * 40}).transpose(0, 1)",
+        f"product = {'a' * 40}.reshape(1, 2).T @ {'b' * 40}.reshape(3, 4)",
+        f"product = {'a' * 40}.reshape(1, 2) @ {'b' * 20}.transpose(3, 4)",
+        f"sums = {'a' * 30}[:, None] + {'b' * 30}[None, :] + {'c' * 30} * d",
+        f"several = ({'a' * 50} - {'b' * 50}[:, None]) * c",
+        f"links = ({'a' * 40} @ b).transpose(0, 2, 1).reshape(-1, 2)[:, {'c' * 20}]",
+        f"call = f({'a' * 40}, {'b' * 40})(c)",
+        f"return {'a' * 50} + f({'b' * 40})",
+        f'text = f("{"[" * 60}" + {"b" * 40})'.replace("[", "("),
     ],
 )
 def test_long_lines_break_as_the_formatter_breaks_them(ruff: str, statement: str) -> None:
@@ -153,3 +163,21 @@ def test_update_rules_name_their_equations(name: str) -> None:
 def test_what_is_left_open_is_refused(architecture: str, message: str) -> None:
     with pytest.raises(SymbackpropError, match=message):
         generate(api.build(architecture))
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "dz3[n, i] = dt1[n] ((y[n, i] {others_s3[n] if i = arg_m3[n], else s3[n] − exp(z3[n, i] − "
+        "m3[n])} − (mass_s3[n] − y[n, i]) exp(z3[n, i] − m3[n])) / s3[n])",
+        "a1[n, k, h, w] = Σ_(c, u, v) W1[k, c, u, v] x[n, c, 2*h + u - 1, 2*w + v - 1] + b1[k]",
+        "name[n, t, i] = (Σ_j W_name[j, i] a_other[n, t, j]) max_(k, l) values[n, k, l, y[n, t]]",
+    ],
+)
+@pytest.mark.parametrize("width", range(40))
+def test_formulas_break_before_operators_and_in_no_subscript(formula: str, width: int) -> None:
+    lines = comment(formula, " " * width)
+    assert " ".join(line.strip().lstrip("# ") for line in lines) == formula
+    for line in lines:
+        assert line.count("[") == line.count("]")
+        assert not re.search(r"([-+−/=]|(Σ|max)_\S*)$", line)

@@ -1,6 +1,10 @@
 """Every layer of the catalogue alone: ∂E/∂Y in, ∂E/∂X and ∂E/∂W out, and nothing else."""
 
 import ast
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,9 +15,11 @@ from symbackprop.architecture import Architecture, InputUse, LayerUse
 from symbackprop.build import build_network
 from symbackprop.catalog import CATALOG
 from symbackprop.emit import generate
+from symbackprop.notation import load
 from symbackprop.numeric import check_module
 from symbackprop.reference import accumulate, evaluate, forward_equations
 
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 each_layer = pytest.mark.parametrize("name", CATALOG.layers)
 
 
@@ -27,7 +33,7 @@ def alone(name):
     pairs = zip(names, shapes, strict=True)
     inputs = tuple(InputUse(*pair, integer=looks_up(name)) for pair in pairs)
     use = LayerUse(name, f"layer 1 ({name})", fields=fields, sources=names)
-    return build_network(Architecture(name, (), (use,), inputs=inputs))
+    return build_network(Architecture(name, (), (use,), inputs=inputs, text=name))
 
 
 @each_layer
@@ -51,6 +57,25 @@ def uncalled(text):
     named = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
     return defined - named - {"initial_state", "update"}
+
+
+def test_the_formatter_changes_nothing(tmp_path):
+    ruff = shutil.which("ruff", path=f"{sys.prefix}/bin") or shutil.which("ruff")
+    if ruff is None:
+        pytest.skip("ruff is not installed")
+    for name in CATALOG.layers:
+        (tmp_path / f"{name}.py").write_text(generate(alone(name)).text, encoding="utf-8")
+    for name in ("lenet", "decoder"):
+        network = build_network(load(str(EXAMPLES / f"{name}.toml")))
+        (tmp_path / f"{name}.py").write_text(generate(network, "adam").text, encoding="utf-8")
+    for command in (["format", "--diff"], ["check"]):
+        done = subprocess.run(
+            [ruff, *command, "--isolated", "--no-cache", str(tmp_path)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout[-3000:]
 
 
 @pytest.mark.parametrize("name", [n for n in CATALOG.layers if not alone(n).parameters])
