@@ -116,6 +116,7 @@ class Arguments(Targets):
             return {"x": self.inputs.get("x", Spec)}
         found: dict[str, Any] = {}
         late: list[str] = []
+        self.main = main_output(output)
         linked = {} if target.receiver is not None else linked_names(self, target)
         for name, default in defaults_of(target).items():
             value = self.known_argument(target, name, default, linked)
@@ -142,6 +143,8 @@ class Arguments(Targets):
             if naming.names_upstream(name) and reads(target, name):
                 return LATE
             return self.argument(target, name, default, "")
+        if f"output for {name}" in self.setup.reading:
+            return self.main
         if name in self.inputs.values:
             return self.inputs.values[name]
         if self.setup.specs.get(name, Spec()).kind == "default":
@@ -220,6 +223,9 @@ class Arguments(Targets):
             if f"link {reading}" in self.setup.reading:
                 return None
         scalar = not isinstance(main, np.ndarray) or not main.ndim
+        if not free and any(map(naming.names_label, self.late)):
+            self.setup.reading = (*self.setup.reading, "link output")
+            return None
         if "link upstream" in self.setup.reading:
             return name
         if free and (not self.stored or scalar or any(naming.names_label(n) for n in self.late)):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from symbackprop.audit.code.describe import described
+from symbackprop.audit.code.diagnose import SECONDS
 from symbackprop.audit.code.discovery import discover
 from symbackprop.audit.code.pairs import Pair, Part, definition, read_pair, read_part
 from symbackprop.audit.code.project import Project
@@ -65,9 +66,11 @@ def audit_code(
 
 
 def audit_pair(project: Project, pair: Pair) -> list[Finding]:
-    """Audit one pair."""
+    """Audit one pair: its diagnoses share their time, and a verdict never waits for them."""
     outcomes = Judge(project, pair).outcomes()
-    return [described(project, pair, outcome) for outcome in outcomes]
+    refuted = sum(outcome.verdict == "refuted" for outcome in outcomes)
+    seconds = SECONDS / max(refuted, 1)
+    return [described(project, pair, outcome, seconds) for outcome in outcomes]
 
 
 def _named(module: Module, naming: Naming) -> list[Pair]:

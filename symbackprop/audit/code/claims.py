@@ -13,6 +13,7 @@ import numpy as np
 from symbackprop.audit.code import naming
 from symbackprop.audit.code.dag import Node
 from symbackprop.audit.code.interpreter.values import Array, Instance, Tensor
+from symbackprop.audit.code.pairs import Pair
 from symbackprop.audit.code.running import Followed, Target
 
 
@@ -192,6 +193,15 @@ def claims(followed: Followed, wanted: tuple[str, ...]) -> list[Claim]:
     return found
 
 
+def claimed(followed: Followed, pair: Pair) -> list[Claim]:
+    """Return all gradients that a run gives: the named ones as they are spelled, then the rest."""
+    found = [c for c in claims(followed, ()) if not naming.names_label(naming.last(c.variable))]
+    if not pair.wrt:
+        return found
+    named = claims(followed, pair.wrt)
+    return [*named, *(c for c in found if c.names not in {n.names for n in named})]
+
+
 def _is_setting(followed: Followed, name: str, names: tuple[str, ...]) -> bool:
     """Whether a variable is a number among arrays: its gradient has to be named to be meant."""
     ranks = [a.ndim for a in followed.inputs.originals.values()]
@@ -244,7 +254,9 @@ def _by_name(
             if place is not None and (own is None or own[1] != place[1]):
                 continue
             base = re.sub(r"\[\d+\]$", "", spelled)
-            if naming.names_gradient(base) and _alike(naming.stem(base), stem):
+            if _is_entry(base, name):
+                fits.append((False, spelled, value))
+            elif naming.names_gradient(base) and _alike(naming.stem(base), stem):
                 fits.append((naming.stem(base) != stem, spelled, value))
         fits.sort(key=lambda fit: fit[0])
         array = as_nodes(followed, fits[0][2]) if fits else None
@@ -253,6 +265,16 @@ def _by_name(
         chosen.append(array)
         first = first or fits[0][1]
     return Claim(variable, names, tuple(chosen), first)
+
+
+def _is_entry(spelled: str, name: str) -> bool:
+    """Whether a value is what a dict of gradients has for a variable: grads['W1'] for W1."""
+    container = spelled.partition("[")[0]
+    return (
+        container != spelled
+        and naming.names_gradient(container)
+        and naming.last(spelled) == naming.last(name)
+    )
 
 
 _SHORT = {"w": "weights", "b": "biases", "x": "input", "k": "kernels"}

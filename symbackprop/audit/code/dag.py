@@ -7,7 +7,7 @@ Decimals are exact fractions; arithmetic between constants is exact.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from fractions import Fraction
 from typing import Any
 
@@ -149,6 +149,7 @@ class Graph:
         self.underflowed = False
         self.watch: Callable[[str, int], None] = lambda sign, order: None
         self._known: dict[tuple[Any, ...], Node] = {}
+        self.digits: dict[int, Any] = {}  # values in many digits, as far as asked for
         self._reached: dict[int, frozenset[str]] = {}
 
     def _make(self, function: str, arguments: tuple[Node, ...], payload: Any, value: float) -> Node:
@@ -387,13 +388,13 @@ _SIMPLE: dict[str, Callable[..., Node]] = {
 }
 
 
-def reachable(outputs: Iterable[Node]) -> list[Node]:
-    """Return the nodes that the outputs depend on, arguments first."""
+def reachable(outputs: Iterable[Node], known: Container[int] = ()) -> list[Node]:
+    """Return the nodes that outputs depend on, arguments first, but for what known ones need."""
     found: dict[int, Node] = {}
     waiting = list(outputs)
     while waiting:
         node = waiting.pop()
-        if node.place not in found:
+        if node.place not in found and node.place not in known:
             found[node.place] = node
             waiting += node.arguments
     return [found[place] for place in sorted(found)]

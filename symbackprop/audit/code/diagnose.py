@@ -37,7 +37,7 @@ class Explained:
     patch: str | None = None
 
 
-def explain(project: Project, pair: Pair, outcome: Outcome) -> Explained:
+def explain(project: Project, pair: Pair, outcome: Outcome, seconds: float) -> Explained:
     """Return the diagnosis of a refuted claim: by its ratio to the truth, or by an edit."""
     plain = _plain(outcome)
     if outcome.trial is None or outcome.compared is None or isinstance(outcome.fault, Raised):
@@ -49,7 +49,7 @@ def explain(project: Project, pair: Pair, outcome: Outcome) -> Explained:
     if smallest is None:
         detail = "right for one step: what flows through earlier steps is missing"
         return Explained(Diagnosis("missing_term", ("missing_term",), detail))
-    fits = list(_fits(project, pair, outcome, smallest))
+    fits = list(_fits(project, pair, outcome, smallest, seconds))
     diff = None
     for edit in fits:
         diff = diff or patch(project.module, edit, project.module.path)
@@ -88,6 +88,8 @@ def _is_diagonal(outcome: Outcome, trial: Trial) -> bool:
     claimed = claim.values[0]
     if not 1 < outputs.size <= MOST_OUTPUTS or not inputs.shape == outputs.shape == claimed.shape:
         return False
+    if any(output not in trial.target.seeds for output in outputs.flat):
+        return False
     own = [
         gradients({output: trial.target.seeds[output]}, [place])[0]
         for output, place in zip(outputs.ravel(), inputs.ravel(), strict=True)
@@ -98,10 +100,10 @@ def _is_diagonal(outcome: Outcome, trial: Trial) -> bool:
 def _factor(trial: Trial, ratio: float) -> Diagnosis:
     if abs(ratio + 1) < 1e-9:
         return Diagnosis("sign", ("sign",), "the sign is wrong", -1.0)
-    words = named(trial, abs(ratio))
+    words = next(iter(named(trial, abs(ratio))), "")
     sign = "minus " if ratio < 0 else ""
     detail = f"the claim is {sign}{words or f'{abs(ratio):.6g}'} times the derived gradient"
-    kind = "reduction" if words is not None and "shape" in words else "factor"
+    kind = "reduction" if "shape" in words else "factor"
     return Diagnosis(kind, (kind,), detail, ratio)
 
 
@@ -117,10 +119,12 @@ def _smallest(project: Project, pair: Pair, outcome: Outcome, trial: Trial) -> S
     return None if _true(project, pair, outcome.variable, setup) else setup
 
 
-def _fits(project: Project, pair: Pair, outcome: Outcome, setup: Setup) -> Iterator[Edit]:
-    """Yield edits that make the claim true."""
+def _fits(
+    project: Project, pair: Pair, outcome: Outcome, setup: Setup, seconds: float
+) -> Iterator[Edit]:
+    """Yield edits that make the claim true, as many as are found in the time."""
     assert outcome.trial is not None
-    deadline = time.process_time() + SECONDS
+    deadline = time.process_time() + seconds
     found = 0
     candidates = _candidates(project, pair, outcome.trial, outcome.variable)
     for edit in itertools.islice(candidates, MOST_EDITS):

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from symbackprop.audit.code import naming
+from symbackprop.audit.code.callees import substituted
 from symbackprop.audit.code.dag import Node
 from symbackprop.audit.code.interpreter.elementwise import SCALARS, mapped
 from symbackprop.audit.code.interpreter.machine import Machine
@@ -23,8 +24,10 @@ from symbackprop.audit.code.interpreter.values import (
     Tensor,
 )
 from symbackprop.audit.code.specs import Setup, Spec
+from symbackprop.audit.code.sweep import gradients
 
 MOST_STATE = 6
+FIRST = "classes first"
 RECORDS = 3
 
 
@@ -45,9 +48,13 @@ class Inputs:
         # What each variable was before anything ran: arrays of nodes.
         self.originals: dict[str, Array] = {}
         self.choices: list[str] = []
+        # Values of states with what they were replaced by; they are kept, so that ids stay theirs.
+        self._freed: dict[int, tuple[Any, Any]] = {}
 
     def sample(self, name: str, index: tuple[int, ...]) -> float:
         """Return the value of an element at this point."""
+        if (name, index) in self.setup.chosen:
+            return self.setup.chosen[name, index]
         spec = self.setup.specs.get(name, Spec())
         draw = random.Random(f"{self.setup.seed} {name} {index}")
         value = draw.uniform(spec.low, spec.high)
@@ -85,7 +92,8 @@ class Inputs:
             self.originals[name] = _zero_rank(node)
             return node
         if spec.kind == "function":
-            made = Native(name, self._function)
+            prime = bool(_PRIMES & set(naming.words(naming.last(name))))
+            made = Native(name, self._derivative if prime else self._function)
             self.machine.register(name, made)
             return made
         value = self.array(name, self.setup.shape(name), spec)
@@ -116,7 +124,18 @@ class Inputs:
 
     def _function(self, machine: Machine, x: Any, *others: Any) -> Any:
         """Some smooth function, where the program is given one that nobody defines."""
-        return mapped(machine, lambda m, u: m.graph.apply("tanh", u) + u * Fraction(1, 3), x)
+        return mapped(machine, _smooth, x)
+
+    def _derivative(self, machine: Machine, x: Any, *others: Any) -> Any:
+        """The derivative of that function, where the program is given it as another one."""
+
+        def derived(machine: Machine, u: Node) -> Any:
+            # A constant is no variable: the derivative is taken at an input beside it.
+            here = machine.graph.input("argument", (u.place,), u.value)
+            found = gradients({_smooth(machine, here): machine.number(1)}, [here])
+            return substituted(found, {here.place: u})[0]
+
+        return mapped(machine, derived, x)
 
     def array(self, name: str, shape: tuple[int, ...], spec: Spec) -> Any:
         """Return an array of free values, class indices or one-hot rows."""
@@ -126,7 +145,7 @@ class Inputs:
             for index in np.ndindex(*shape):
                 made[index] = int(self.sample_unit(name, index) * 2)
         elif spec.kind == "onehot":
-            made = self._one_hot(name, shape)
+            made = self._one_hot(name, shape, spec.value == FIRST)
         else:
             made = np.empty(shape, dtype=object)
             for index in np.ndindex(*shape):
@@ -149,11 +168,11 @@ class Inputs:
         """Return a number of [0, 1) for a choice."""
         return random.Random(f"{self.setup.seed} choice {name} {index}").random()
 
-    def _one_hot(self, name: str, shape: tuple[int, ...]) -> Array:
+    def _one_hot(self, name: str, shape: tuple[int, ...], first: bool) -> Array:
         made = np.empty(shape, dtype=object)
         made[...] = self.machine.number(0)
         # Columns of samples, shaped (classes, 1), have their classes first.
-        axis = 0 if len(shape) > 1 and shape[-1] == 1 else -1
+        axis = 0 if len(shape) > 1 and (first or shape[-1] == 1) else -1
         ones = np.moveaxis(made, axis, -1)
         for index in np.ndindex(*ones.shape[:-1]):
             ones[(*index, int(self.sample_unit(name, index) * ones.shape[-1]))] = (
@@ -167,6 +186,14 @@ class Inputs:
             return value
         if isinstance(value, Tensor):
             return Tensor(self.freed(name, value.array, depth))
+        if isinstance(value, np.ndarray | Instance):
+            # What is held under several names stays one.
+            if id(value) not in self._freed:
+                self._freed[id(value)] = value, self._made_free(name, value, depth)
+            return self._freed[id(value)][1]
+        return self._made_free(name, value, depth)
+
+    def _made_free(self, name: str, value: Any, depth: int) -> Any:
         if isinstance(value, np.ndarray) and value.dtype == object:
             origin = self.machine.input_name(value)
             if origin is not None and not origin.startswith("random"):
@@ -189,6 +216,7 @@ class Inputs:
         if isinstance(value, dict):
             return {k: self.freed(f"{name}[{k!r}]", v, depth + 1) for k, v in value.items()}
         if isinstance(value, Instance):
+            self._freed[id(value)] = value, value
             for key, inner in list(value.attributes.items()):
                 value.attributes[key] = self.freed(f"{name}.{key}", inner, depth + 1)
         return value
@@ -206,6 +234,13 @@ class Inputs:
         return node
 
 
+def _smooth(machine: Machine, u: Node) -> Any:
+    return machine.graph.apply("tanh", u) + u * Fraction(1, 3)
+
+
+_PRIMES = frozenset(("prime", "derivative", "deriv", "derivate", "grad", "gradient", "d", "dash"))
+
+
 def _zero_rank(node: Node) -> Array:
     made = np.empty((), dtype=object)
     made[()] = node
@@ -215,6 +250,8 @@ def _zero_rank(node: Node) -> Array:
 def guessed(name: str) -> Spec:
     """Return what an input is taken for at first, by its name alone."""
     bare = naming.last(name)
+    if naming.names_flag(bare):
+        return Spec("bool", 0, value=True)
     if "ignore" in bare:
         return Spec("fixed", 0, value=-100)
     if naming.names_rate(bare):

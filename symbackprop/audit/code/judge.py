@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,12 @@ from symbackprop.audit.code.running import Followed, main_output
 from symbackprop.audit.code.sweep import gradients
 
 AGREES = 1e-9
+# Doubles that differ by more, of the largest, are of different numbers.
+NEAR = 1e-6
+# How far a ratio may vary where constants that keep off 0 disturb it.
+ROUGH = 1e-2
+# The elements of a claim, and those of the truth beside them.
+Sides = tuple[list[Node], list[Node]]
 
 
 @dataclass
@@ -31,6 +39,7 @@ class Compared:
         error: The largest relative difference in forty digits.
         ratio: Claim over truth, where it is one number; None otherwise.
         reason: Why they cannot be compared.
+        sides: The elements of both, where they differ.
     """
 
     claim: Claim
@@ -40,10 +49,27 @@ class Compared:
     ratio: float | None = None
     shaped: bool = True
     zero: bool = False
-    limit: bool = False
     reason: str = ""
     claimed_numbers: list[Any] = field(default_factory=list)
     true_numbers: list[Any] = field(default_factory=list)
+    sides: Sides | None = None
+
+    @cached_property
+    def limit_ratio(self) -> float | None:
+        """Claim over truth once small constants that only keep off 0 are 0, if one number."""
+        return None if self.sides is None else limiting(*self.sides)
+
+    @property
+    def limit(self) -> bool:
+        """Whether they are equal once these constants are 0."""
+        return self.limit_ratio is not None and abs(self.limit_ratio - 1) <= AGREES
+
+    @property
+    def roughly_scaled(self) -> bool:
+        """Whether claim over truth is about one positive number."""
+        return bool(self.true_numbers) and bool(
+            constant_ratio(self.claimed_numbers, self.true_numbers, ROUGH)
+        )
 
 
 @dataclass(frozen=True)
@@ -109,54 +135,88 @@ def state_outputs(followed: Followed) -> dict[str, Any]:
     return found
 
 
-def truths(followed: Followed, target: Objective, claim: Claim) -> tuple[Array, ...]:
-    """Return the true gradients by the inputs of a claim."""
-    found = []
-    for name in claim.names:
-        original = followed.inputs.originals[name]
-        flat = gradients(target.seeds, list(original.reshape(-1)))
-        made = np.empty(original.shape, dtype=object)
-        made.reshape(-1)[:] = flat
-        found.append(made)
-    return tuple(found)
+def compare_all(
+    followed: Followed, target: Objective, claims: Sequence[Claim], seed: int
+) -> dict[str, Compared]:
+    """Return claims beside the truth, compared in the field and in forty digits."""
+    originals = followed.inputs.originals
+    places = {node: None for c in claims for n in c.names for node in originals[n].flat}
+    true = dict(zip(places, gradients(target.seeds, places), strict=True))
+    found: dict[str, Compared] = {}
+    sides: dict[str, Sides] = {}
+    for claim in claims:
+        truth = tuple(_mapped(originals[name], true) for name in claim.names)
+        result = found[claim.variable] = Compared(claim, truth)
+        pairs = _aligned(result)
+        if pairs is not None:
+            sides[claim.variable] = [a for a, _ in pairs], [b for _, b in pairs]
+            result.zero = all(b.constant == 0 for _, b in pairs)
+    near = [name for name, (left, right) in sides.items() if _near(left, right)]
+    equals = all_equal([sides[name] for name in near], seed)
+    for name, same in zip(near, equals, strict=True):
+        found[name].exact = same
+    for name, (left, right) in sides.items():
+        _measured(found[name], left, right, seed)
+    return found
 
 
 def compare(followed: Followed, target: Objective, claim: Claim, seed: int) -> Compared:
-    """Return a claim beside the truth, compared in the field and in forty digits."""
-    truth = truths(followed, target, claim)
-    result = Compared(claim, truth)
+    """Return one claim beside the truth."""
+    return compare_all(followed, target, [claim], seed)[claim.variable]
+
+
+def _mapped(original: Array, values: dict[Node, Node]) -> Array:
+    made = np.empty(original.shape, dtype=object)
+    for place in np.ndindex(*original.shape):
+        made[place] = values[original[place]]
+    return made
+
+
+def _aligned(result: Compared) -> list[tuple[Node, Node]] | None:
+    """The elements of a claim beside those of the truth; None if their shapes differ."""
     pairs: list[tuple[Node, Node]] = []
-    for claimed, true in zip(claim.values, truth, strict=True):
+    for claimed, true in zip(result.claim.values, result.truth, strict=True):
         aligned = fitted(claimed, true.shape)
         if aligned is None:
             result.shaped = False
             result.reason = f"the claim has shape {claimed.shape}, the variable {true.shape}"
-            return result
+            return None
         pairs += zip(aligned.reshape(-1), true.reshape(-1), strict=True)
-    left, right = [a for a, _ in pairs], [b for _, b in pairs]
-    result.zero = all(node.constant == 0 for node in right)
-    result.exact = equal(left, right, seed)
+    return pairs
+
+
+def _near(left: Sequence[Node], right: Sequence[Node]) -> bool:
+    """Whether doubles leave open that two lists are equal."""
+    values = [abs(node.value) for node in (*left, *right)]
+    if not all(map(math.isfinite, values)):
+        return True
+    apart = max((abs(a.value - b.value) for a, b in zip(left, right, strict=True)), default=0.0)
+    return apart <= NEAR * max(values, default=0.0)
+
+
+def _measured(result: Compared, left: list[Node], right: list[Node], seed: int) -> None:
+    """Enter how far a claim is from the truth."""
     if result.exact:
         result.error, result.ratio = 0.0, 1.0
-        return result
+        return
     _numbers(result, left, right)
     if result.error is None or result.error > AGREES:
-        result.limit = limiting(left, right)
-    return result
+        result.sides = left, right
+    elif not result.exact:
+        # Doubles were too rough to see that it agrees.
+        result.exact = equal(left, right, seed)
 
 
-def limiting(left: list[Node], right: list[Node]) -> bool:
-    """Return whether two lists are equal once small constants that only keep off 0 are 0."""
+def limiting(left: list[Node], right: list[Node]) -> float | None:
+    """Return the ratio of two lists once small constants that only keep off 0 are 0."""
     small = stabilisers([*left, *right])
     if not small:
-        return False
+        return None
     try:
         values = precise.numbers([*left, *right], dict.fromkeys(small, precise.ZERO))
     except (ArithmeticError, ValueError):
-        return False
-    scale = max((abs(v) for v in values), default=0)
-    apart = max(abs(a - b) for a, b in zip(values[: len(left)], values[len(left) :], strict=True))
-    return bool(scale) and apart <= AGREES * scale
+        return None
+    return constant_ratio(values[: len(left)], values[len(left) :])
 
 
 SMALL = 1e-2
@@ -165,19 +225,25 @@ SMALL = 1e-2
 def stabilisers(outputs: list[Node]) -> set[int]:
     """Return the places of small constants that are only added under a log, root or quotient."""
     order = reachable(outputs)
+    if not any(_is_small(node) for node in order):
+        return set()
     parents: dict[int, list[tuple[Node, int]]] = {}
     for node in order:
         for position, argument in enumerate(node.arguments):
             parents.setdefault(argument.place, []).append((node, position))
     found = set()
     for node in order:
-        number = node.constant is not None or (node.function == "input" and not node.payload[1])
-        if not number or not 0 < abs(node.value) <= SMALL:
+        if not _is_small(node):
             continue
         users = parents.get(node.place, [])
         if users and all(u.function == "add" and _kept_off(u, parents) for u, _ in users):
             found.add(node.place)
     return found
+
+
+def _is_small(node: Node) -> bool:
+    number = node.constant is not None or (node.function == "input" and not node.payload[1])
+    return number and 0 < abs(node.value) <= SMALL
 
 
 def _kept_off(node: Node, parents: dict[int, list[tuple[Node, int]]]) -> bool:
@@ -204,6 +270,15 @@ def equal(left: Sequence[Node], right: Sequence[Node], seed: int) -> bool | None
     except finite.NoResidueError:
         return _each_equal(left, right, seed)
     return True
+
+
+def all_equal(lists: Sequence[Sides], seed: int) -> list[bool | None]:
+    """Return for several pairs of lists whether they are equal in the field, drawn together."""
+    left = [node for one, _ in lists for node in one]
+    right = [node for _, other in lists for node in other]
+    if lists and equal(left, right, seed) is True:
+        return [True] * len(lists)
+    return [equal(one, other, seed) for one, other in lists]
 
 
 def _each_equal(left: Sequence[Node], right: Sequence[Node], seed: int) -> bool | None:
@@ -235,17 +310,21 @@ def _numbers(result: Compared, left: list[Node], right: list[Node]) -> None:
     result.ratio = constant_ratio(claimed, true)
 
 
-def constant_ratio(claimed: Sequence[Any], true: Sequence[Any]) -> float | None:
+def constant_ratio(
+    claimed: Sequence[Any], true: Sequence[Any], tolerance: float = AGREES
+) -> float | None:
     """Return claim over truth where it is one number for all elements."""
     largest = max((abs(t) for t in true), default=0)
     if not largest:
         return None
-    ratios = [float(c / t) for c, t in zip(claimed, true, strict=True) if abs(t) > largest * 1e-9]
-    small = [c for c, t in zip(claimed, true, strict=True) if abs(t) <= largest * 1e-9]
+    least = largest * tolerance
+    ratios = [float(c / t) for c, t in zip(claimed, true, strict=True) if abs(t) > least]
+    small = [c for c, t in zip(claimed, true, strict=True) if abs(t) <= least]
     first = ratios[0]
-    if any(abs(c) > largest * 1e-6 for c in small):
+    if any(abs(c) > 1e3 * least * max(1.0, abs(first)) for c in small):
         return None
-    return first if all(abs(r - first) <= 1e-9 * max(1.0, abs(first)) for r in ratios) else None
+    same = all(abs(r - first) <= tolerance * max(1.0, abs(first)) for r in ratios)
+    return first if same else None
 
 
 def fitted(claimed: Array, shape: tuple[int, ...]) -> Array | None:

@@ -34,6 +34,7 @@ _RATES = re.compile(
 _FUNCTIONS = re.compile(
     r"^(?:f|fn|func|function|act|activation\w*|activator|\w+_(?:fn|func|function))$"
 )
+_FLAGS = re.compile(r"^(?:is_?)?(?:train|training|train_flg|train_mode)$", re.I)
 _SIZES = re.compile(
     r"^(?:n|m|k|h|w|c|d|t|units|width|height|depth|channels?|features?|hidden|kernel|bs|size|dim|dims?"
     r"|num|(?:n|num|no|number)_?[a-z]\w*|\w+_(?:size|dim|dims|width|height|depth|channels?|features?"
@@ -106,6 +107,11 @@ def names_rate(name: str) -> bool:
 def names_function(name: str) -> bool:
     """Return whether a parameter is a function."""
     return bool(_FUNCTIONS.match(name))
+
+
+def names_flag(name: str) -> bool:
+    """Return whether a parameter says that the network is being trained."""
+    return bool(_FLAGS.match(name))
 
 
 def names_size(name: str) -> bool:

@@ -36,15 +36,14 @@ def numbers(outputs: Sequence[Node], replaced: dict[int, Any] | None = None) -> 
     Raises:
         ArithmeticError: If one of them has no finite real value.
     """
-    known: dict[int, Any] = {}
+    wanted = list(outputs)
+    # What was computed once is kept with the graph, unless other values stand in.
+    known: dict[int, Any] = wanted[0].graph.digits if wanted and not replaced else {}
+    known.update(replaced or {})
     with mpmath.workdps(DIGITS):
-        for node in reachable(outputs):
-            known[node.place] = (
-                replaced[node.place]
-                if replaced and node.place in replaced
-                else _number(node, [known[a.place] for a in node.arguments])
-            )
-        result = [known[node.place] for node in outputs]
+        for node in reachable(wanted, known):
+            known[node.place] = _number(node, [known[a.place] for a in node.arguments])
+        result = [known[node.place] for node in wanted]
         if any(isinstance(value, mpmath.mpc) or not mpmath.isfinite(value) for value in result):
             raise ArithmeticError("no finite real value")
     return result

@@ -96,7 +96,9 @@ def snapshot(value: Any, depth: int = 0) -> Any:
     if isinstance(value, np.ndarray):
         return value.copy()
     if depth < 5:
-        if isinstance(value, list | tuple):
+        if isinstance(value, tuple):
+            return tuple(snapshot(v, depth + 1) for v in value)
+        if isinstance(value, list):
             return [snapshot(v, depth + 1) for v in value]
         if isinstance(value, dict):
             return {k: snapshot(v, depth + 1) for k, v in value.items()}

@@ -2,22 +2,43 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from symbackprop.audit.code.judge import Compared
     from symbackprop.audit.code.trials import Trial
 
 TOLERANCE = 1e-9
+PLAIN = {"2": "2", "1/2": "1/2"}
 
 
 @dataclass(frozen=True)
 class Factor:
-    """A factor between claim and truth, and the convention that it is."""
+    """A factor between claim and truth that is a convention.
 
-    words: str
+    Attributes:
+        names: What it may be at these sizes: 2 is a constant, or the count of two samples.
+        convention: Which convention it is.
+        limit: Whether it is one number only as stabilising constants go to 0.
+    """
+
+    names: tuple[str, ...]
     convention: str
+    limit: bool = False
+
+    def among(self, others: Factor | None) -> Factor | None:
+        """Return what this factor may be at other sizes as well; None if nothing."""
+        known = others.names if others is not None else ()
+        common = tuple(name for name in self.names if name in known)
+        return replace(self, names=common) if common else None
+
+    @property
+    def words(self) -> str:
+        """The convention with its factor."""
+        limit = ", as the stabilising constants go to 0" if self.limit else ""
+        return f"{self.convention}: a factor of {self.names[0]}{limit}"
 
 
 def batch(trial: Trial) -> dict[str, int]:
@@ -33,26 +54,22 @@ def batch(trial: Trial) -> dict[str, int]:
     return found
 
 
-def named(trial: Trial, ratio: float) -> str | None:
-    """Return a positive constant in words: 2, ½, a count, a product of these; None otherwise."""
+def named(trial: Trial, ratio: float) -> tuple[str, ...]:
+    """Return what a positive constant may be: 2, ½, a count, a product of these."""
     if ratio <= 0:
-        return None
-    plain = {Fraction(1): "1", Fraction(2): "2", Fraction(1, 2): "1/2"}
-    for value, words in plain.items():
-        if abs(ratio - value) <= TOLERANCE * ratio:
-            return words
+        return ()
     counts = batch(trial)
     products: dict[str, int] = dict(counts)
     for one, left in counts.items():
         for other, right in counts.items():
             if one < other and one.split(".")[0] == other.split(".")[0]:
                 products[f"{one} * {other}"] = left * right
+    known = [(words, Fraction(value)) for words, value in PLAIN.items()]
     for words, count in products.items():
-        for value, scale in plain.items():
-            for factor, text in ((count, words), (Fraction(1, count), f"1 / ({words})")):
-                if abs(ratio - float(value * factor)) <= TOLERANCE * ratio:
-                    return text if value == 1 else f"{scale} * {text}"
-    return None
+        for factor, text in ((Fraction(count), words), (Fraction(1, count), f"1 / ({words})")):
+            known.append((text, factor))
+            known += [(f"{w} * {text}", factor * Fraction(v)) for w, v in PLAIN.items()]
+    return tuple(words for words, value in known if abs(ratio - float(value)) <= TOLERANCE * ratio)
 
 
 def explained(trial: Trial, name: str) -> Factor | None:
@@ -61,27 +78,27 @@ def explained(trial: Trial, name: str) -> Factor | None:
     The function must reduce (a loss), and the factor be that of every gradient of the pair; or
     parameters share 1 over a count, as layers do that take the mean.
     """
-    compared = trial.compared[name]
-    if compared.ratio is None or abs(compared.ratio - 1) <= TOLERANCE:
+    ratios = {n: _ratio(c) for n, c in trial.compared.items() if c.error is not None}
+    ratio = ratios.get(name)
+    if ratio is None or abs(ratio - 1) <= TOLERANCE:
         return None
-    words = named(trial, compared.ratio)
-    if words is None:
-        return None
-    ratios = {n: c.ratio for n, c in trial.compared.items() if c.error is not None}
+    limit = trial.compared[name].ratio is None
+    names = named(trial, ratio)
     if trial.target.scalar:
-        same = all(
-            r is not None and abs(r - compared.ratio) <= TOLERANCE * abs(compared.ratio)
-            for r in ratios.values()
-        )
-        return Factor(words, f"mean or sum over the batch: a factor of {words}") if same else None
-    if "1 / (" not in words or "*" in words:
-        return None
+        same = all(r is not None and abs(r - ratio) <= TOLERANCE * ratio for r in ratios.values())
+        return Factor(names, "mean or sum over the batch", limit) if same and names else None
+    names = tuple(n for n in names if "1 / (" in n and "*" not in n)
     own = [r for r in ratios.values() if r is None or abs(r - 1) > TOLERANCE]
-    if all(r is not None and abs(r - compared.ratio) <= TOLERANCE for r in own):
+    if names and all(r is not None and abs(r - ratio) <= TOLERANCE for r in own):
         others = [n for n, r in ratios.items() if r is not None and abs(r - 1) <= TOLERANCE]
         if all(_is_input(trial, n) for n in others):
-            return Factor(words, f"the mean over the batch is taken in the layer: {words}")
+            return Factor(names, "the mean over the batch is taken in the layer", limit)
     return None
+
+
+def _ratio(compared: Compared) -> float | None:
+    """Claim over truth, where need be with the constants that keep off 0 taken as 0."""
+    return compared.ratio if compared.ratio is not None else compared.limit_ratio
 
 
 def _is_input(trial: Trial, name: str) -> bool:

@@ -56,21 +56,29 @@ class Module:
                 found.setdefault(name, []).append(statement)
         return found
 
+    @cached_property
+    def _cells_by_node(self) -> dict[int, int | None]:
+        return {
+            id(node): cell
+            for statement, cell in zip(self.body, self.cells, strict=True)
+            for node in ast.walk(statement)
+        }
+
+    @cached_property
+    def _lines(self) -> dict[tuple[int | None, int], str]:
+        return {
+            (block.cell, block.line + number): line
+            for block in reversed(self.blocks)
+            for number, line in enumerate(block.text.splitlines())
+        }
+
     def cell_of(self, node: ast.AST) -> int | None:
         """Return the cell that a definition stands in."""
-        for statement, cell in zip(self.body, self.cells, strict=True):
-            if node is statement or any(node is here for here in ast.walk(statement)):
-                return cell
-        return None
+        return self._cells_by_node.get(id(node))
 
     def line_text(self, node: ast.AST) -> str:
         """Return the text of a node's line."""
-        cell, line = self.cell_of(node), getattr(node, "lineno", 0)
-        for block in self.blocks:
-            lines = block.text.splitlines()
-            if block.cell == cell and 0 <= line - block.line < len(lines):
-                return lines[line - block.line]
-        return ""
+        return self._lines.get((self.cell_of(node), getattr(node, "lineno", 0)), "")
 
 
 def read_module(path: str, text: str) -> Module:

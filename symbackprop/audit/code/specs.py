@@ -9,12 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-PRIMES = ((3, 5, 7, 11, 13, 17, 19, 23, 29, 31), (5, 3, 2, 7, 11, 13, 17, 19, 23, 29))
+PRIMES = (
+    (3, 5, 7, 11, 13, 17, 19, 23, 29, 31),
+    (5, 3, 2, 7, 11, 13, 17, 19, 23, 29),
+    (2, 7, 3, 5, 13, 11, 17, 19, 23, 29),
+)
 # Where there are many extents, as of images, smaller ones keep the work small.
 FEW = 4
 COMPACT = (
     (3, 2, 5, 7, 4, 11, 6, 8, 9, 10, 13, 12, 14, 15),
     (2, 3, 7, 5, 4, 8, 6, 11, 9, 10, 13, 12, 14, 15),
+    (4, 5, 2, 3, 6, 7, 8, 9, 11, 10, 12, 13, 14, 15),
 )
 KINDS = (
     "array",
@@ -168,6 +173,26 @@ class Sizes:
                     return True
         return False
 
+    def shaped(self, name: str, extents: tuple[int, ...]) -> bool:
+        """Give an array these extents, those of others where they have them; say if it may be."""
+        own = [n for n in self.order if n.rpartition(".")[0] == name]
+        if any(self.parents[n] in own for n in self.order if n not in own):
+            return False
+        for axis in own:
+            self.parents.pop(axis)
+            self.pinned.pop(axis, None)
+            self.order.remove(axis)
+        roots = {value: root for root, value in reversed(self._roots().items())}
+        for number, extent in enumerate(extents):
+            root = self.root(f"{name}.{number}")
+            if extent == 1:
+                self.pinned[root] = 1
+            elif extent in roots:
+                self._join(root, roots[extent])
+            else:
+                return False
+        return True
+
     def _join(self, one: str, other: str) -> bool:
         first, second = sorted((one, other), key=self.order.index)
         self.parents[second] = first
@@ -227,6 +252,8 @@ class Setup:
     # Names under which an input lies in an object's state; inputs that the function has.
     aliases: dict[str, str] = field(default_factory=dict)
     forward: set[str] = field(default_factory=set)
+    # Elements of inputs with values of their own, by name and index: they take an arm.
+    chosen: dict[tuple[str, tuple[int, ...]], float] = field(default_factory=dict)
 
     def copy(self) -> Setup:
         """Return a setup that can be changed without changing this one."""
@@ -238,6 +265,7 @@ class Setup:
             self.reading,
             dict(self.aliases),
             set(self.forward),
+            dict(self.chosen),
         )
 
     def shape(self, name: str) -> tuple[int, ...]:
@@ -250,4 +278,4 @@ class Setup:
         kinds = tuple(
             sorted((n, s.kind, s.rank, s.low, str(s.value)) for n, s in self.specs.items())
         )
-        return kinds, self.sizes.key(), self.seed, self.reading
+        return kinds, self.sizes.key(), self.seed, self.reading, tuple(sorted(self.chosen.items()))

@@ -57,6 +57,7 @@ class Targets:
         self.inputs.choices = compared_strings(project)
         self.backward_names: set[str] = set()
         self.forward_node: Any = None
+        self.main: Any = None
         self.stored = False
         self.singles: list[Setup] = []
 

@@ -45,7 +45,6 @@ class Outcome:
     reason: str | None = None
     line: int = 0
     fault: Fault | None = None
-    factor: str | None = None
 
 
 def holds(compared: Compared) -> bool:

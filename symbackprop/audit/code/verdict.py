@@ -8,15 +8,18 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from symbackprop.audit.code import naming
-from symbackprop.audit.code.claims import Claim, claims
+from symbackprop.audit.code.callers import shared_variable, variables_passed
+from symbackprop.audit.code.claims import Claim, claimed, claims
 from symbackprop.audit.code.discovery import discover
 from symbackprop.audit.code.faults import Fault, Misused, Raised, Unknown
-from symbackprop.audit.code.judge import Compared, Objective, compare, fitted
+from symbackprop.audit.code.inputs import FIRST
+from symbackprop.audit.code.judge import Compared, Objective, compare_all, fitted
 from symbackprop.audit.code.objectives import Losses, objectives
 from symbackprop.audit.code.pairs import Pair
 from symbackprop.audit.code.project import Project
+from symbackprop.audit.code.reruns import Reruns
+from symbackprop.audit.code.ruling import Ruling
 from symbackprop.audit.code.running import Followed, main_output
-from symbackprop.audit.code.scaling import explained
 from symbackprop.audit.code.solve import Search, ranks, search
 from symbackprop.audit.code.specs import Setup
 from symbackprop.audit.code.trials import (
@@ -24,12 +27,11 @@ from symbackprop.audit.code.trials import (
     Trial,
     as_many_axes,
     holds,
-    is_degenerate,
-    is_single,
 )
 
-SECONDS = 5.0
+SECONDS = 4.0
 MOST_READINGS = 14
+OUTPUT = "written in the output variable"
 
 
 class Judge:
@@ -42,6 +44,8 @@ class Judge:
         self.losses = Losses(project, pair)
         self.trials: list[Trial] = []
         self.search: Search = Search()
+        # Whether readings were left untried for lack of time.
+        self.hasty = False
 
     def outcomes(self) -> list[Outcome]:
         """Return a verdict for each gradient that the pair gives."""
@@ -61,10 +65,15 @@ class Judge:
             return [Outcome(self.wanted(), "undecided", reason=self.lacking())]
         base = self.trials[0]
         for setup, convention in self.readings(base):
-            if self.settled() or time.process_time() > self.deadline:
+            if self.settled():
+                break
+            if time.process_time() > self.deadline:
+                self.hasty = True
                 break
             self.try_setup(setup, convention)
-        return [outcome for name in self.variables() for outcome in self.decide(name)]
+        reruns = Reruns(self.project, self.pair, self.losses, self.deadline + 1.0)
+        ruling = Ruling(self.trials, self.search, reruns, self.hasty)
+        return [outcome for name in self.variables() for outcome in ruling.outcomes(name)]
 
     def corrected(self, followed: Followed) -> bool:
         """Judge the derivatives that were called; return whether one was refuted just now."""
@@ -134,15 +143,21 @@ class Judge:
                 if left != right and (left == 1 or right == 1 or not changed):
                     changed |= new.sizes.unify(left, right)
             return [new, *ranks(setup)] if changed else list(ranks(setup))
-        return list(ranks(setup))
+        return [*self.like_claim(setup, name, claimed), *ranks(setup)]
+
+    def like_claim(self, setup: Setup, name: str, claimed: tuple[int, ...]) -> Iterator[Setup]:
+        """Yield the setup in which a variable has the shape that its gradient was given."""
+        spec = setup.specs.get(name)
+        if spec is None or spec.kind != "array" or f"array {len(claimed)}" in spec.tried:
+            return
+        new = setup.copy()
+        new.specs[name] = spec.become(rank=len(claimed))
+        if new.sizes.shaped(name, claimed):
+            yield new
 
     def read(self, setup: Setup, followed: Followed, convention: str | None = None) -> None:
         """Compare the claims of a run, under each objective that it may have."""
-        found = claims(followed, ())
-        found = [c for c in found if not naming.names_label(naming.last(c.variable))]
-        if self.pair.wrt:
-            named = claims(followed, self.pair.wrt)
-            found = [*named, *(c for c in found if c.names not in {n.names for n in named})]
+        found = claimed(followed, self.pair)
         best: Trial | None = None
         try:
             targets = list(objectives(followed, self.losses))
@@ -170,13 +185,14 @@ class Judge:
         ratios = {round(c.ratio, 9) for c in values if c.ratio is not None}
         held = sum(holds(c) for c in values)
         scaled = sum(c.ratio is not None and c.ratio > 0 for c in values)
-        return held, scaled, -len(ratios)
+        rough = sum(c.roughly_scaled for c in values)
+        return held, scaled, rough, -len(ratios)
 
     def compared(
         self, followed: Followed, target: Objective, found: list[Claim]
     ) -> dict[str, Compared]:
         """Return each claim beside the truth."""
-        return {c.variable: compare(followed, target, c, 7) for c in found}
+        return compare_all(followed, target, found, 7)
 
     def try_setup(self, setup: Setup, convention: str | None) -> None:
         """Run another reading."""
@@ -197,10 +213,16 @@ class Judge:
         if base.target.words == "elements" and not base.target.elementwise:
             for other in self.narrowed(setup, base.followed):
                 yield other, None
+        shared = shared_variable(base.followed)
+        if base.target.elementwise and shared and not variables_passed(self.project, self.pair):
+            new = setup.copy()
+            new.reading = (*setup.reading, f"output for {shared}")
+            yield new, OUTPUT
         if "link variable" in setup.reading:
             new = setup.copy()
             new.reading = tuple("link output" if r == "link variable" else r for r in setup.reading)
-            yield new, "written in the output variable"
+            if not variables_passed(self.project, self.pair):
+                yield new, OUTPUT
             new = setup.copy()
             new.reading = tuple(
                 "link upstream" if r == "link variable" else r for r in setup.reading
@@ -208,9 +230,10 @@ class Judge:
             yield new, None
         for name, spec in setup.specs.items():
             if spec.kind == "array" and naming.names_label(naming.last(name)):
-                new = setup.copy()
-                new.specs[name] = spec.become(kind="onehot")
-                yield new, "targets are one-hot"
+                for axis in (None, FIRST):
+                    new = setup.copy()
+                    new.specs[name] = spec.become(kind="onehot", value=axis)
+                    yield new, "targets are one-hot"
         for name, spec in setup.specs.items():
             if spec.kind == "array" and (spec.low, spec.high) == (0.05, 0.95):
                 for squash in ("sigmoid", "softmax"):
@@ -227,146 +250,6 @@ class Judge:
         for other in ranks(setup):
             if as_many_axes(setup, other):
                 yield other, None
-
-    def decide(self, name: str) -> list[Outcome]:
-        """Return the verdict on one gradient: the best over all readings."""
-        trials = [t for t in self.trials if name in t.compared]
-        trials = [t for t in trials if not is_degenerate(t, name)] or trials[:1]
-        many = [t for t in trials if not is_single(t)]
-        for trial in many:
-            if self.true(trial, name):
-                return self.confirmed(name, trial)
-        for trial in many:
-            if trial.compared[name].limit:
-                size = trial.compared[name].error or 0.0
-                words = "holds as the stabilising constants go to 0"
-                words += f", differs by {size:.1e} of the largest"
-                words = f"{trial.convention}; {words}" if trial.convention else words
-                return [Outcome(name, "convention", trial, trial.compared[name], "numeric", words)]
-        for trial in many:
-            factor = explained(trial, name)
-            if factor is not None:
-                return [
-                    Outcome(
-                        name,
-                        "convention",
-                        trial,
-                        trial.compared[name],
-                        "exact",
-                        factor.convention,
-                        factor=factor.words,
-                    )
-                ]
-        for trial in trials:
-            if is_single(trial) and self.true(trial, name):
-                return self.confirmed(name, trial)
-        return [self.refused(name, many or trials)]
-
-    def true(self, trial: Trial, name: str) -> bool:
-        """Return whether a claim holds in a reading, and says something."""
-        return holds(trial.compared[name]) and not trial.compared[name].zero
-
-    def confirmed(self, name: str, trial: Trial) -> list[Outcome]:
-        """Return the verdict on a claim that held once: it has to hold elsewhere too."""
-        exact = bool(trial.compared[name].exact)
-        notes: set[str] = set()
-        for which, seed in ((0, 11), (1, 12), (1, 23)):
-            start = trial.setup.copy()
-            start.sizes = start.sizes.copy(which)
-            start.seed += seed
-            other = search(self.project, self.pair, start, self.deadline + 1.0)
-            if other.followed is None or other.setup is None:
-                notes.add("the other sizes did not run")
-                continue
-            trial.records.append(other.followed.machine.record)
-            compared = self.again(other.followed, trial, name)
-            if compared is None:
-                continue
-            if not holds(compared):
-                if which == 0:
-                    return [self.refused(name, [replace(trial, compared={name: compared})])]
-                notes.add("it does not hold at other sizes")
-                continue
-            exact = exact and bool(compared.exact)
-        verdict = "proved" if exact else "agrees"
-        evidence = "exact" if exact else "numeric"
-        if trial.convention is not None:
-            verdict = "convention"
-        assuming = {}
-        found = []
-        for reading in trial.setup.reading:
-            if reading.startswith("single "):
-                where = reading[7:]
-                variable, _, axis = where.rpartition(".")
-                assuming[f"{variable}.shape[{axis}]"] = "1"
-                found.append(
-                    Outcome(
-                        name,
-                        "refuted",
-                        None,
-                        None,
-                        "exact",
-                        assuming={f"{variable}.shape[{axis}]": "> 1"},
-                        reason="it raises for more than one sample",
-                        fault=next((f for s, f in self.search.faults if s == "backward"), None),
-                    )
-                )
-        first = Outcome(
-            name,
-            verdict,
-            trial,
-            trial.compared[name],
-            evidence,
-            trial.convention,
-            assuming,
-            reason="; ".join(sorted(notes)) or None,
-        )
-        return [first, *found]
-
-    def again(self, followed: Followed, trial: Trial, name: str) -> Compared | None:
-        """Return the same comparison in another run."""
-        for claim in claims(followed, (name,) if name in self.pair.wrt else ()):
-            if claim.variable == name:
-                try:
-                    for target in objectives(followed, self.losses):
-                        if target.words == trial.target.words:
-                            return compare(followed, target, claim, 31)
-                except Fault:
-                    return None
-        return None
-
-    def refused(self, name: str, trials: list[Trial]) -> Outcome:
-        """Return the verdict on a claim that no reading makes true."""
-        comparable = [t for t in trials if t.compared[name].error is not None]
-        shaped = [t for t in comparable if t.compared[name].shaped]
-        if not shaped:
-            bad = next((t for t in trials if not t.compared[name].shaped), None)
-            # An input's shape was only guessed; a shape that the program itself sets is certain.
-            own = name.startswith("self.")
-            if own and bad is not None and bad.target.words != "elements":
-                return Outcome(
-                    name,
-                    "refuted",
-                    bad,
-                    bad.compared[name],
-                    "exact",
-                    reason=bad.compared[name].reason,
-                )
-            reason = trials[0].compared[name].reason if trials else self.lacking()
-            return Outcome(name, "undecided", reason=reason)
-        trial = shaped[0]
-        compared = trial.compared[name]
-        if compared.zero and compared.error == 0:
-            return Outcome(name, "undecided", trial, compared, reason="both are 0 at the points")
-        if trial.target.words == "elements" and not trial.target.elementwise:
-            return Outcome(
-                name,
-                "undecided",
-                trial,
-                compared,
-                reason="the output is no number, and no gradient by it is given",
-            )
-        return Outcome(name, "refuted", trial, compared, "exact")
 
     def not_run(self) -> Outcome:
         """Return the verdict on a pair that ran in no reading."""
