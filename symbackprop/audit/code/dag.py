@@ -147,7 +147,7 @@ class Graph:
         self.nodes: list[Node] = []
         self.most = most
         self.underflowed = False
-        self.watch: Callable[[str, int], None] = lambda sign, order: None
+        self.watch: Callable[[Node, Node, str, int], None] = lambda a, b, sign, order: None
         self._known: dict[tuple[Any, ...], Node] = {}
         self.digits: dict[int, Any] = {}  # values in many digits, as far as asked for
         self._reached: dict[int, frozenset[str]] = {}
@@ -232,7 +232,7 @@ class Graph:
             order = (a.value > b.value) - (a.value < b.value)
             if abs(a.value - b.value) < TIE * max(1.0, abs(b.value)):
                 raise Tie("a comparison of values that are almost equal")
-            self.watch(sign, order)
+            self.watch(a, b, sign, order)
         return order
 
     def apply(self, function: str, *arguments: Node) -> Node:

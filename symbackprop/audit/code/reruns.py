@@ -66,6 +66,7 @@ class Reruns:
         self.pair = pair
         self.losses = losses
         self.deadline = deadline
+        self.path = project.module.path
         self._known: dict[object, Rerun | None] = {}
 
     def elsewhere(self, trial: Trial, which: int, seed: int) -> Rerun | None:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from symbackprop.audit.code.arms import one_sided, other_side
+from symbackprop.audit.code.interpreter.machine import Place
 from symbackprop.audit.code.reruns import ELSEWHERE, THIRD, Reruns
 from symbackprop.audit.code.running import main_output
 from symbackprop.audit.code.scaling import explained
@@ -18,6 +20,9 @@ from symbackprop.audit.code.trials import (
     is_single,
 )
 
+MOST_ARMS = 8
+# What a claim may be off by beyond a bound that it leaves out.
+NEARLY = 1e-3
 OTHER_SIZES = "no run at other sizes confirms it"
 
 
@@ -71,6 +76,9 @@ class Ruling:
 
         if not self.stands(name, trial, again, against):
             return None
+        failed = self.arms(name, trial)
+        if failed is not None:
+            return failed
         verdict = "convention" if trial.convention else "proved" if exact else "agrees"
         evidence = "exact" if exact else "numeric"
         return self.outcome(name, verdict, trial, evidence, trial.convention)
@@ -118,6 +126,42 @@ class Ruling:
                 failed += [] if again(other) or other.compared[name].zero else [other]
         against += failed
         return not failed
+
+    def arms(self, name: str, trial: Trial) -> Outcome | None:
+        """Take the arms that no run took; return another verdict where the claim fails there."""
+        for place in one_sided(trial, self.reruns.path)[:MOST_ARMS]:
+            other = self.across(name, trial, place)
+            if other is None:
+                continue
+            compared = other.compared[name]
+            if holds(compared) or compared.limit:
+                trial.records += other.records
+            elif compared.shaped and compared.error is not None:
+                if compared.error <= NEARLY:
+                    words = f"beyond the bound in line {place[1]} it differs by"
+                    words = f"{words} {compared.error:.1e} of the largest"
+                    return self.outcome(name, "convention", trial, "numeric", words)
+                if self.fails_across(name, trial, place):
+                    reason = f"it holds but for the other arm of line {place[1]}"
+                    return Outcome(name, "refuted", other, compared, "exact", reason=reason)
+        return None
+
+    def across(self, name: str, trial: Trial, place: Place) -> Trial | None:
+        """Return a reading run where a comparison has its other outcome, if that can be had."""
+        point = other_side(trial, place)
+        rerun = self.reruns.at(trial, point) if point else None
+        other = rerun.like(trial) if rerun is not None else None
+        return other if other is not None and name in other.compared else None
+
+    def fails_across(self, name: str, trial: Trial, place: Place) -> bool:
+        """Return whether a claim fails on the other arm at other sizes too."""
+        elsewhere = self.like(name, trial, *ELSEWHERE[1])
+        other = self.across(name, elsewhere, place) if elsewhere is not None else None
+        if other is None:
+            return False
+        compared = other.compared[name]
+        differs = compared.shaped and compared.error is not None and compared.error > NEARLY
+        return differs and not compared.limit
 
     def like(self, name: str, trial: Trial, which: int, seed: int) -> Trial | None:
         """Return a reading run elsewhere, if it runs there and the gradient is given."""

@@ -58,6 +58,8 @@ class Followed:
         locals: The last values of the derivative's names.
         forward: The function.
         backward: The derivative.
+        names: The last values of the function's names.
+        forward_nodes: How many nodes the function made; none where it is the derivative too.
     """
 
     machine: Machine
@@ -71,6 +73,7 @@ class Followed:
     forward: Target
     backward: Target
     names: dict[str, Any] = field(default_factory=dict)
+    forward_nodes: int = 0
 
 
 LATE = object()

@@ -40,6 +40,7 @@ class Scenario(Arguments):
         self.forward_node = forward.node
         held = self.state()
         output = self.call(forward, arguments)
+        made = 0 if alone else len(self.machine.graph.nodes)
         main = main_output(output)
         if isinstance(main, np.ndarray) and not main.size:
             raise Raised("ValueError", "negative dimensions: the output has no elements")
@@ -72,6 +73,7 @@ class Scenario(Arguments):
             forward,
             backward,
             self.forward_names,
+            made,
         )
 
     def script(self) -> Followed:

@@ -34,13 +34,16 @@ MOST_ELEMENTS = 120_000
 MOST_CALLS = 28
 MOST_LENGTH = 100_000
 
+# A file, a line, and what is decided there.
+Place = tuple[str, int, str]
+
 
 @dataclass
 class Record:
     """What a run went through: lines, and outcomes of each comparison and branch by its place."""
 
     lines: set[tuple[str, int | None, int]] = field(default_factory=set)
-    outcomes: dict[tuple[str, int, str], set[str]] = field(default_factory=dict)
+    outcomes: dict[Place, set[str]] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
 
 
@@ -66,6 +69,8 @@ class Machine:
         self.deadline = time.process_time() + seconds
         self.draw = draw or (lambda kind, index: 0.5)
         self.record = Record()
+        # The first two values that each comparison was made of.
+        self.compared: dict[Place, tuple[Node, Node]] = {}
         self.modules: dict[str, ModuleScope] = {}
         self.inputs: dict[int, tuple[str, Any]] = {}
         self.replaced: dict[Any, Callable[..., Any]] = {}
@@ -81,8 +86,11 @@ class Machine:
         self.call: Callable[[Any, list[Any], dict[str, Any]], Any] = _not_ready
         self.attribute: Callable[[Any, str], Any] = _not_ready
 
-    def _watch(self, sign: str, order: int) -> None:
-        key = (self.here[0], self.here[1], f"comparison {self.here[2]}")
+    def _watch(self, a: Node, b: Node, sign: str, order: int) -> None:
+        # One call may compare with several bounds, as clip does.
+        bound = b.constant if b.constant is not None else a.constant
+        key = (self.here[0], self.here[1], f"comparison {self.here[2]} {sign} {bound}")
+        self.compared.setdefault(key, (a, b))
         outcome = order == 0 if sign == "=" else order > 0
         self.record.outcomes.setdefault(key, set()).add(str(outcome))
 
