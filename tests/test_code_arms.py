@@ -24,13 +24,11 @@ def pair(body: str, derivative: str) -> str:
 CAPPED = "return np.minimum(np.maximum(x, 0), 6)"
 SUMMED = "if np.sum(x) > 40:\n    return x * 3\nreturn x ** 2"
 FAR = "return np.where(x > 7.5, 2 * x, x)"
-FUNNEL = "return np.where(np.tanh(x) * x > 9, 0.5 * x, x)"
 
 WRONG = [
     (CAPPED, "return (x > 0) * 1.0"),
     (SUMMED, "return 2 * x"),
     (FAR, "return np.ones_like(x)"),
-    (FUNNEL, "return np.ones_like(x)"),
 ]
 RIGHT = [
     (CAPPED, "return ((x > 0) & (x < 6)) * 1.0"),
