@@ -10,6 +10,7 @@ from symbackprop.equations import Role
 from symbackprop.lowering.contraction import View, matrix_product
 from symbackprop.lowering.program import Statement
 from symbackprop.lowering.values import Value
+from symbackprop.sample_products import by_sample
 from symbackprop.texts import ATOM, TERM, UNARY, Text
 
 if TYPE_CHECKING:
@@ -69,7 +70,9 @@ def contracted(printer: NumpyPrinter, value: Value) -> Text:
         return Text(f"np.vdot({left.source}, {right.source})") if together else _times(left, right)
     plan = matrix_product(value, printer.memory(value))
     if plan is None:
-        return Text(tensordot(printer, value) or einsum(printer, value))
+        return Text(
+            by_sample(printer, value) or tensordot(printer, value) or einsum(printer, value)
+        )
     extents = printer.extents(value)
     views = [regrouping(view, extents) for view in plan.views[:2]]
     restored = restoring(plan.views[2], extents)

@@ -103,7 +103,6 @@ def added_windows(printer: Printer, value: Value, target: str) -> tuple[str, lis
         last += numbers[len(numbers) - inner :]
     dimensions = [d for axis in order for d in placed.get(axis, [axis])]
     view = windows(target, [span for span, _ in value.attribute], order, value)
-    printer.helpers.add("add_to_windows")
     _note_windows(printer, view)
     if any(len(axes) > 1 for axes in placed.values()):
         view = reshaped(view, [*dimensions, *last], value, printer.extent)

@@ -73,6 +73,7 @@ def _repeat(printer: Binder, statement: Statement) -> list[str]:
 def _unwindow(printer: Binder, statement: Statement) -> list[str]:
     value, target = statement.value, statement.target
     view, order, count = added_windows(printer, value, target)
+    printer.helpers.add("add_to_windows")
     bound = printer.bind(f"{target}_windows", view)
     values = printer.arranged(value, 0, order)
     return [f"{target}.fill(0)", f"add_to_windows({bound}, {values}, {count})"]

@@ -41,7 +41,7 @@ building build
 calculus
 lowering
 texts view_names
-window_printer window_statements
+window_printer window_statements sample_products
 contraction_printer lookup_printer numpy_printer statement_printer
 unicode_printer
 frames
@@ -70,6 +70,7 @@ CHECKED = (
     "contraction_printer",
     "window_printer",
     "window_statements",
+    "sample_products",
     "lookup_printer",
     "numpy_printer",
     "statement_printer",

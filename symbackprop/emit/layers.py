@@ -21,6 +21,7 @@ from symbackprop.lowering.runs import EqualLayers
 from symbackprop.lowering.values import Value
 from symbackprop.network import Network
 from symbackprop.numpy_printer import NumpyPrinter
+from symbackprop.sample_products import added_by_sample
 from symbackprop.window_printer import added_windows
 
 
@@ -344,8 +345,12 @@ def _indexed(subscript: str) -> str:
 
 def _sum_of_windows(printer: NumpyPrinter, value: Value, name: str, stem: str) -> list[str]:
     shape = printer.shape(value)
-    view, order, count = added_windows(printer, value, name)
     (part,) = value.operands
+    added = "" if part.number in printer.names else added_by_sample(printer, value, name)
+    if added:
+        return [f"{name} = np.zeros({shape}, dtype)", added]
+    view, order, count = added_windows(printer, value, name)
+    printer.helpers.add("add_to_windows")
     lines = [] if part.number in printer.names else short(printer, part, f"{stem}_parts = ", stem)
     printer.names.setdefault(part.number, f"{stem}_parts")
     values = printer.operand(value, 0, order).source
