@@ -22,6 +22,8 @@ COVERED = {
 }
 UNIT = ("z[i] = total(j, n, w[i,j]*x[j])", "a[i] = 1/(1+exp(-z[i]))")
 SOFTMAX = "p[i] = exp(z[i])/total(k, K, exp(z[k]))"
+LOSS = "the loss is the cross-entropy or the squared error"
+SUM = "z is the weighted sum of its inputs and a bias"
 CONVENTIONS = {
     "d(a,z) = z*(1-z)": (("a = 1/(1+exp(-z))",), "written in the output variable"),
     "d(a,u) = 1-u**2": (("a = tanh(u)",), "written in the output variable"),
@@ -33,7 +35,43 @@ CONVENTIONS = {
     "d(C,w) = d(C,a)*d(a,z)*d(z,w)": ((), "along the named path"),
     "prime(sigma,x) = sigma(x)*(1-sigma(x))": ((), "the function is the logistic sigmoid"),
     "prime(f,x) = 1-f(x)**2": ((), "the function is tanh"),
+    "d(C,w) = 2*(a-g)*d(a,w)": (
+        ("a = tanh(w*x)", "J = (a-y)**2", "g = a-d(J,a)", "C = (a-g)**2"),
+        "targets made of derivatives are held constant",
+    ),
+    "d(a,z) = a*(1-a)": ((), "the output is the usual function of its input"),
+    "d(a,z) = 1-a**2": ((), "the output is the usual function of its input"),
+    "d(a,z) = g(z)*(1-g(z))": (
+        ("g(x) = 1/(1+exp(-x))",),
+        "the output is the function that is defined",
+    ),
+    "d(L,yhat) = (1-y)/(1-yhat) - y/yhat": (
+        (),
+        "the loss is the cross-entropy or the squared error",
+    ),
+    "d(L,yhat[i]) = yhat[i]-y[i]": ((), LOSS),
+    "d(z,w[i]) = x[i]": ((), SUM),
+    "d(z[i],w[i,j]) = x[j]": ((), SUM),
+    "d(z__l,b__l) = 1": ((), SUM),
+    "d(Z__3,A__2) = T(W__3)": ((), SUM),
+    "d(C,W) = d(Z,W)@T(d(C,Z))": ((), "along the named path"),
 }
+
+
+# What no convention makes right, though it looks like what one does.
+NO_CONVENTION = (
+    "d(a,z) = a*(1+a)",
+    "d(L,yhat) = y/yhat - (1-y)/(1-yhat)",
+    "d(L,yhat[i]) = y[i]-yhat[i]",
+    "d(z[i],w[i,j]) = x[i]",
+    "d(z[i],w[k,j]) = x[j]",
+    "d(z,w) = b",
+    "d(z,b) = 2",
+    "d(Z__3,A__2) = W__2",
+    "d(z__3,w__3) = a__3",
+    "d(C,w) = d(C,z)*d(w,z)",
+    "d(C,b) = d(C,a)*d(a,z)*d(z,w)",
+)
 
 
 def named(wrong: Wrong, found: Finding) -> bool:
@@ -95,6 +133,16 @@ def test_conventions_are_named(text: str) -> None:
     definitions, words = CONVENTIONS[text]
     found = judge(claim(text), paper(*definitions))
     assert (found.verdict, found.convention) == ("convention", words)
+
+
+@pytest.mark.parametrize("text", NO_CONVENTION)
+def test_what_only_looks_like_a_convention_is_left_open(text: str) -> None:
+    assert judge(claim(text), paper()).verdict == "undecided"
+
+
+def test_what_is_defined_is_no_matter_of_convention() -> None:
+    found = judge(claim("d(z,w) = x"), paper("z = w*w*x"))
+    assert found.verdict == "refuted"
 
 
 def test_a_right_claim_taken_for_a_wrong_one_is_noticed() -> None:

@@ -74,6 +74,10 @@ $L(y) = \oint y \star t$
 
 $$\frac{\partial L}{\partial y} = y - t$$ Elsewhere $L(y) = -t \log(y)$.
 """,
+    "an operator set as a name": r"""
+With the operator $\mathbf{D}$ of differentiation, $\frac{\partial q}{\partial u} =
+\frac{S \mathbf{D} e^{u} - e^{u} \mathbf{D} S}{S^2} = \frac{e^{u}(S - e^{u})}{S^2}$.
+""",
     "a definition in another section": r"""
 # Warming up
 

@@ -7,8 +7,9 @@ definitions next; the style of letters only orders what is tried.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from symbackprop.audit.binding import Shape
 from symbackprop.audit.formula_tree import (
@@ -33,6 +34,10 @@ from symbackprop.audit.model import Model, Rule
 
 Kinds = dict[Family, str]
 Options = dict[Family, tuple[str, ...]]
+# Whether definitions type, by their identity and the kinds of their names.
+Known = dict[tuple[int, tuple[str, ...]], bool]
+# Definitions with their names, by how many names have their kinds when they can be checked.
+Checks = dict[int, list[tuple[Rule, list[Family]]]]
 
 # How many names may go against the style of their letters, and how many choices are tried.
 MOST_CHANGES = 4
@@ -100,12 +105,13 @@ def typable(
 ) -> tuple[tuple[Rule, ...], tuple[Rule, ...]]:
     """Return the definitions that fit one layout, the nearest first, and those left out."""
     options = _options(vector, model, sides, shapes)
-    if _Search(model.rules, options).any():
+    known: Known = {}
+    if _Search(model.rules, options, known).any():
         return model.rules, ()
     kept: tuple[Rule, ...] = ()
     dropped: tuple[Rule, ...] = ()
     for rule in model.rules:
-        if _Search((*kept, rule), options).any():
+        if _Search((*kept, rule), options, known).any():
             kept = (*kept, rule)
         else:
             dropped = (*dropped, rule)
@@ -140,6 +146,7 @@ class _Search:
 
     rules: tuple[Rule, ...]
     options: Options
+    known: Known = field(default_factory=dict)
     tried: int = 0
 
     def any(self) -> bool:
@@ -149,26 +156,27 @@ class _Search:
 
     def kinds(self, changes: int) -> Iterator[Kinds]:
         """Yield kinds in which so many names are not of the first kind they may be."""
-        names, checks = self._plan()
+        names, checks = self._plan
         yield from self._extend(names, checks, {}, changes)
 
-    def _plan(self) -> tuple[list[Family], dict[int, list[Rule]]]:
+    @cached_property
+    def _plan(self) -> tuple[list[Family], Checks]:
         names: dict[Family, None] = {}
-        checks: dict[int, list[Rule]] = {}
+        checks: Checks = {}
         for rule in self.rules:
-            for access in (rule.target, *bare(rule.body)):
-                if access.family in self.options:
-                    names.setdefault(access.family)
-            checks.setdefault(len(names), []).append(rule)
+            own = [access.family for access in (rule.target, *bare(rule.body))]
+            own = [name for name in dict.fromkeys(own) if name in self.options]
+            names.update(dict.fromkeys(own))
+            checks.setdefault(len(names), []).append((rule, own))
         return list(names), checks
 
     def _extend(
-        self, names: list[Family], checks: Mapping[int, list[Rule]], kinds: Kinds, changes: int
+        self, names: list[Family], checks: Checks, kinds: Kinds, changes: int
     ) -> Iterator[Kinds]:
         self.tried += 1
         if self.tried > MOST_TRIED:
             return
-        if not all(_types(rule, kinds) for rule in checks.get(len(kinds), ())):
+        if not all(self._types(*check, kinds) for check in checks.get(len(kinds), ())):
             return
         if len(kinds) == len(names):
             if not changes:
@@ -179,6 +187,13 @@ class _Search:
             if changes >= (place > 0):
                 left = changes - (place > 0)
                 yield from self._extend(names, checks, {**kinds, name: kind}, left)
+
+    def _types(self, rule: Rule, names: list[Family], kinds: Kinds) -> bool:
+        """Whether a definition types; that rests on the kinds of its own names alone."""
+        key = id(rule), tuple(kinds[name] for name in names)
+        if key not in self.known:
+            self.known[key] = _types(rule, {name: kinds[name] for name in names})
+        return self.known[key]
 
     def _all(self) -> Iterator[tuple[Family, tuple[str, ...]]]:
         return iter(self.options.items())

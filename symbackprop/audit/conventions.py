@@ -20,14 +20,18 @@ from symbackprop.audit.formula_tree import (
     Negate,
     Node,
     Number,
+    Power,
     Product,
+    Quotient,
+    accesses,
     rewritten,
     walk,
 )
 from symbackprop.audit.kinds import Typed
-from symbackprop.audit.layouts import one
-from symbackprop.audit.model import Rule, Symbol
+from symbackprop.audit.layouts import TWO, one
+from symbackprop.audit.model import Model, Rule, Symbol
 from symbackprop.audit.primitives import PRIMITIVES
+from symbackprop.audit.reading.facts import LOSSES
 from symbackprop.audit.trial import COLUMN, ROW, Trial, attempt
 
 ONE = Number(Fraction(1), "1")
@@ -142,6 +146,21 @@ def _held_maximum(attempted: Attempted) -> bool:
     return _true(replace(attempted.typed, model=replace(model, rules=rules)))
 
 
+def _held_targets(attempted: Attempted) -> bool:
+    """A target that is itself made of a derivative (a step from a value) counts as a constant."""
+    model = attempted.typed.model
+    rules = tuple(
+        r for r in model.rules if isinstance(r.body, Derivative) or not _reads_derivative(r.body)
+    )
+    if not attempted.trial.different or rules == model.rules:
+        return False
+    return _true(replace(attempted.typed, model=replace(model, rules=rules)))
+
+
+def _reads_derivative(body: Node) -> bool:
+    return any(isinstance(here, Derivative) for _, here in walk(body))
+
+
 def _summed(typed: Typed) -> set[Symbol]:
     """Names whose elements are summed as they are."""
     return {
@@ -181,6 +200,75 @@ def _assumed(attempted: Attempted, body: Node) -> bool:
     rules = tuple(Rule(function, body, (_X,)) for function in functions)
     typed = replace(attempted.typed, model=replace(model, rules=(*rules, *model.rules)))
     return bool(rules) and _true(typed)
+
+
+def _usual_output(attempted: Attempted) -> bool:
+    """What nobody defines is the logistic function of what it is differentiated by, or tanh."""
+    return any(_output_of(attempted, Apply(Access(name), (_X,))) for name in ("sigmoid", "tanh"))
+
+
+def _defined_output(attempted: Attempted) -> bool:
+    """What nobody defines is the function that the document does define."""
+    rules = [rule for rule in attempted.typed.model.rules if len(rule.formals) == 1]
+    return any(_output_of(attempted, Apply(rule.target, (_X,))) for rule in rules)
+
+
+def _output_of(attempted: Attempted, body: Node) -> bool:
+    left, _ = _sides(attempted)
+    if not _scalar(attempted) or attempted.trial.tied or attempted.trial.reason:
+        return False
+    if not (isinstance(left, Derivative) and len(left.by) == 1 and isinstance(left.of, Access)):
+        return False
+    model = attempted.typed.model
+    if left.of.symbol in {rule.target.symbol for rule in model.rules}:
+        return False
+    made = Rule(left.of, _put(body, _X, left.by[0]))
+    return _true(replace(attempted.typed, model=replace(model, rules=(made, *model.rules))))
+
+
+def _usual_loss(attempted: Attempted) -> bool:
+    """A loss that is nowhere defined is the cross-entropy or the squared error of two names."""
+    left, right = _sides(attempted)
+    model = attempted.typed.model
+    if not (_scalar(attempted) and isinstance(left, Derivative) and len(left.by) == 1):
+        return False
+    loss = left.of
+    if not isinstance(loss, Access) or loss.name not in LOSSES or _is_defined(loss, model):
+        return False
+    predicted = left.by[0]
+    targets = [a for a in accesses(right) if a.name in TARGETS and a != predicted]
+    for target in dict.fromkeys(targets):
+        for body in _losses(predicted, target):
+            rules = (Rule(loss, body), *model.rules)
+            made = replace(model, rules=rules, loss=None)
+            if _true(replace(attempted.typed, model=made)):
+                return True
+    return False
+
+
+def _is_defined(name: Access, model: Model) -> bool:
+    """Whether something is said of a name but that it is a function of other names."""
+    return any(
+        not (isinstance(rule.body, Apply) and rule.body.function.symbol == name.symbol)
+        for rule in model.named(name.symbol)
+    )
+
+
+def _losses(p: Node, y: Node) -> Iterator[Node]:
+    """Yield the cross-entropy of two classes, and the squared error with and without ½."""
+    both = [_times(t, Apply(Access("log"), (q,))) for t, q in ((y, p), (_rest(y), _rest(p)))]
+    yield Negate(Add(tuple(both)))
+    square = Power(Add((p, Negate(y))), TWO)
+    yield square
+    yield Quotient(square, TWO)
+
+
+def _rest(node: Node) -> Node:
+    return Add((ONE, Negate(node)))
+
+
+def _times(a: Node, b: Node) -> Node:
+    return Product((a, b), (ADJACENT,))
 
 
 _X = Access("_x")
@@ -224,8 +312,12 @@ CONVENTIONS = (
     Convention("along the named path", _along_path),
     Convention("targets sum to 1", _simplex),
     Convention("the maximum is held constant", _held_maximum),
+    Convention("targets made of derivatives are held constant", _held_targets),
     Convention("the function is the logistic sigmoid", _logistic),
     Convention("the function is tanh", _hyperbolic),
     Convention("written in the output variable", _output_variable),
     Convention("with respect to the logits", _logits),
+    Convention("the output is the function that is defined", _defined_output),
+    Convention("the output is the usual function of its input", _usual_output),
+    Convention("the loss is the cross-entropy or the squared error", _usual_loss),
 )

@@ -13,8 +13,9 @@ from dataclasses import replace
 from symbackprop.audit.binding import Claim, Paper, Reading
 from symbackprop.audit.cases import STEPS, Case, Judged, readings
 from symbackprop.audit.conventions import CONVENTIONS, Attempted, undefined_functions
+from symbackprop.audit.customs import CUSTOMS, spelled
 from symbackprop.audit.diagnose import Explanation
-from symbackprop.audit.explaining import best_explanation, explained
+from symbackprop.audit.explaining import STEPS_OF_EXPLAINING, best_explanation, explained
 from symbackprop.audit.finding import Diagnosis, Finding
 from symbackprop.audit.formula_tree import (
     Access,
@@ -23,7 +24,7 @@ from symbackprop.audit.formula_tree import (
     Node,
     walk,
 )
-from symbackprop.audit.gates import fully_defined, gate, on_diagonal
+from symbackprop.audit.gates import fully_defined, gate, on_diagonal, stranger
 from symbackprop.audit.model import Symbol, index_letters
 from symbackprop.audit.models import ASSUMPTIONS, others, variables_free
 from symbackprop.audit.trial import OTHER_SIZES, Trial, attempt
@@ -50,7 +51,7 @@ def judge(claim: Claim, paper: Paper) -> Finding:
         if proved is not None:
             return proved
         further.append(case)
-    by_convention = _by_convention((cases[0], *further))
+    by_convention = _by_convention((cases[0], *further)) or _by_form((*cases, *further))
     if by_convention is not None:
         return by_convention
     settled = _settled(cases)
@@ -134,6 +135,22 @@ def _by_convention(cases: Sequence[Case]) -> Finding | None:
     return None
 
 
+def _by_form(cases: Sequence[Case]) -> Finding | None:
+    """A claim that no definition decides may hold by what it is made of."""
+    tried = [judged.trial for case in cases for judged in case.judged]
+    if any(trial.different and trial.tied for trial in tried):
+        return None
+    claim = cases[0].claim
+    defined = {spelled(definition.name) for definition in cases[0].paper.definitions}
+    for reading in claim.readings:
+        for custom in CUSTOMS:
+            if custom.holds(reading.left, reading.right, defined):
+                here = replace(claim, readings=(reading,))
+                words = custom.words
+                return finding(here, None, "convention", evidence="symbolic", convention=words)
+    return None
+
+
 def _against(case: Case) -> Finding:
     """The verdict on a claim that holds in no reading: refuted, if all gates are passed."""
     refuting = next((j for j in case.judged if j.trial.different), None)
@@ -203,10 +220,16 @@ def _misshapen(cases: list[Case]) -> Finding:
     claim, mismatched = cases[0].claim, cases[0].mismatched
     if not mismatched or any(case.untyped for case in cases):
         return finding(claim, None, "undecided", reason="no layout fits the definitions")
-    for case in cases:
-        for judged in case.mismatched[:2]:
-            explanation = explained(case, judged)
-            if explanation is not None:
-                return refuted(claim, judged, explanation.diagnosis, explanation.right)
+    tried = [(case, judged) for case in cases for judged in case.mismatched[:2]]
+    if claim.rounded:
+        return finding(claim, mismatched[0], "undecided", reason="numbers may be rounded")
+    for case, judged in tried:
+        if name := stranger(judged):
+            return finding(
+                claim, judged, "undecided", reason=f"nothing ties {name} to the other side"
+            )
+        explanation = explained(case, judged, STEPS_OF_EXPLAINING // len(tried))
+        if explanation is not None:
+            return refuted(claim, judged, explanation.diagnosis, explanation.right)
     reason = "the sides differ in shape, and no single mistake explains it"
     return finding(claim, mismatched[0], "undecided", reason=reason)

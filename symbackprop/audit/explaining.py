@@ -34,9 +34,15 @@ def best_explanation(case: Case, refuting: Judged) -> Explanation | None:
     return explained(case, refuting)
 
 
-def explained(case: Case, judged: Judged) -> Explanation | None:
-    """Return the mistake that explains a claim in one layout, if one does."""
-    case.steps = max(case.steps, STEPS_OF_EXPLAINING)
+def explained(case: Case, judged: Judged, steps: int = STEPS_OF_EXPLAINING) -> Explanation | None:
+    """Return the mistake that explains a claim in one layout, if one does.
+
+    Args:
+        case: The claim.
+        judged: The layout.
+        steps: How many steps the search may take, at least.
+    """
+    case.steps = max(case.steps, steps)
     elaborator = Elaborator(judged.typed.layout)
     left = judged.reading.left
     lefts = Lefts()

@@ -7,9 +7,11 @@ from symbackprop.audit.conventions import undefined_functions
 from symbackprop.audit.formula_tree import (
     Cases,
     Delta,
+    Derivative,
     Indicator,
     Node,
     Number,
+    accesses,
     walk,
 )
 from symbackprop.audit.trial import Trial
@@ -61,6 +63,19 @@ def _unread(case: Case, judged: Judged) -> str:
             if name == top.name and used < display <= here:
                 return name
     return ""
+
+
+def stranger(judged: Judged) -> str:
+    """A name that one side reads and neither the other side nor a definition knows."""
+    sides = (judged.reading.left, judged.reading.right)
+    known = {
+        a.symbol for r in judged.model.rules for part in (r.target, r.body) for a in accesses(part)
+    }
+    for side in sides:
+        derivatives = (node for _, node in walk(side) if isinstance(node, Derivative))
+        known |= {a.symbol for derivative in derivatives for a in accesses(derivative)}
+    left, right = ({a.symbol for a in accesses(side)} - known for side in sides)
+    return next((symbol[0] for symbol in sorted(left ^ right)), "")
 
 
 def _worked(judged: Judged) -> bool:

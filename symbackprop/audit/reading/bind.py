@@ -91,7 +91,8 @@ class _Binder:
             for formal, value in arguments:
                 self.definitions.append(self._definition(sentence, formal, (value,)))
         elif _is_update(sentence, first):
-            self.claims += self._links(sentence, 1)
+            if any(m.node is not None and _differentiates(m.node) for m in sentence.members):
+                self.claims += self._links(sentence, 1)
         elif self._is_gradient(first, sentence):
             self.claims += self._links(sentence, 0)
         else:
