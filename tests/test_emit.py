@@ -108,6 +108,12 @@ def test_an_array_of_constants_is_written_once_and_left_alone_by_the_formatter(
     assert formatted(ruff, text) == text
 
 
+def test_a_costly_activation_and_its_derivative_share_the_exponential() -> None:
+    text = generate(api.build("3-4:gelu_tanh-1", loss="mean_squared_error")).text
+    step = text[text.index("def loss_and_gradients") : text.index("class Workspace")]
+    assert len(re.findall(r"\b(exp|tanh)\(", re.sub("#.*", "", step))) == 1
+
+
 def test_a_thousand_class_weights_are_looked_up_not_compared() -> None:
     start = time.perf_counter()
     text = weighted(1000)

@@ -143,6 +143,18 @@ def test_exponentials_come_last():
     assert form == apply("add", ONE, negative(V), apply("log", U), apply("exp", U))
 
 
+def test_a_quotient_of_roots_of_numbers_is_one_root():
+    pi, two = Named("pi"), number(2)
+    root = apply("sqrt", apply("divide", two, pi))
+    assert from_sympy(to_sympy(apply("multiply", root, U))) == apply("multiply", root, U)
+    apart = apply("divide", apply("sqrt", apply("multiply", two, U)), apply("sqrt", V))
+    assert from_sympy(to_sympy(apart)) == apply(
+        "divide", apply("multiply", apply("sqrt", two), apply("sqrt", U)), apply("sqrt", V)
+    )
+    alone = apply("divide", ONE, apply("sqrt", pi))
+    assert from_sympy(to_sympy(alone)) == alone
+
+
 def test_decimals_stay_exact():
     found = [n.value for n in walk(partial(apply("multiply", number(0.1), U), 0))]
     assert found == [Fraction(1, 10)]

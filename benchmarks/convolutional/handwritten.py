@@ -54,13 +54,9 @@ class _PooledConvolution:
 
         self.dflat = np.empty((channels, count), dtype)
         self.cotangent = self.dflat.reshape(self.pooled.shape)
-        self.drows = np.empty_like(self.rows)
-        self.dupper, self.dlower = self.drows[:, 0], self.drows[:, 1]
-        self.dphases = np.empty_like(self.phases)
-        self.dz = self.dphases.reshape(channels, -1)
-        self.dleft, self.dright = self.dphases[:, :, 0], self.dphases[:, :, 1]
         self.active = np.empty((channels, count), np.bool_)
         self.first = np.empty((channels, 2, count), np.bool_)
+        self.mask = np.empty((channels, 2, count), dtype)
 
     def forward(self) -> None:
         self.columns[...] = self.windows
@@ -71,16 +67,18 @@ class _PooledConvolution:
         maximum(self.flat, self.zeros, out=self.flat)
 
     def backward(self) -> None:
+        """Write the gradients, and the cotangent of z over z, which is not read again."""
         greater(self.flat, self.zero, self.active)
         multiply(self.dflat, self.active, self.dflat)
         self.dflat.dot(self.ones, self.dbias)
         equal_or_more(self.upper, self.lower, self.active)
-        multiply(self.dflat, self.active, self.dupper)
-        subtract(self.dflat, self.dupper, self.dlower)
+        multiply(self.dflat, self.active, self.upper)
+        subtract(self.dflat, self.upper, self.lower)
         equal_or_more(self.left, self.right, self.first)
-        multiply(self.drows, self.first, self.dleft)
-        subtract(self.drows, self.dleft, self.dright)
-        self.dz.dot(self.columns_t, self.dweight)
+        np.copyto(self.mask, self.first)
+        multiply(self.rows, self.mask, self.left)
+        subtract(self.rows, self.left, self.right)
+        self.z.dot(self.columns_t, self.dweight)
 
 
 def _by_phase(image: Array, half: tuple[int, int]) -> Array:
@@ -164,7 +162,7 @@ def build(
         features.dot(dz_t, dW6)
         W6.dot(dz, dfeatures)
         second.backward()
-        second.weight_t.dot(second.dz, parts_matrix)
+        second.weight_t.dot(second.z, parts_matrix)
         first.cotangent.fill(0)
         for target, part in sums:
             add(target, part, target)

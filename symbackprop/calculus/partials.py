@@ -7,7 +7,7 @@ constant wherever it has a derivative.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from functools import cache, lru_cache, reduce
 from typing import Any
@@ -256,11 +256,30 @@ def _from_product(value: Symbolic) -> Expression:
         exponents[base] = exponents.get(base, sympy.S.Zero) + exponent
     above: list[Expression] = [from_sympy(coefficient)]
     below: list[Expression] = []
+    joint = _common_root(exponents)
+    if joint is not None:
+        above.append(joint)
+        exponents = {b: e for b, e in exponents.items() if not _is_root(b, e)}
     for base, exponent in exponents.items():
         inverse = bool(exponent.is_Rational and exponent < 0)
         power = _power(from_sympy(base), -exponent if inverse else exponent)
         (below if inverse else above).append(power)
     return _quotient(apply("multiply", *above), below)
+
+
+def _is_root(base: Symbolic, exponent: Symbolic) -> bool:
+    return bool(base.is_number and base.is_positive and abs(exponent) == sympy.Rational(1, 2))
+
+
+def _common_root(exponents: Mapping[Symbolic, Symbolic]) -> Expression | None:
+    """Return one root for a quotient of roots of numbers: rounded once, not thrice."""
+    roots = [(b, e) for b, e in exponents.items() if _is_root(b, e)]
+    above = [from_sympy(b) for b, e in roots if e > 0]
+    below = [from_sympy(b) for b, e in roots if e < 0]
+    if not above or not below:
+        return None
+    quotient = apply("divide", apply("multiply", *above), apply("multiply", *below))
+    return apply("sqrt", quotient)
 
 
 def _quotient(above: Expression, below: list[Expression]) -> Expression:
