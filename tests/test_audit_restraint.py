@@ -56,6 +56,33 @@ $L(y, y*) = \frac12 (y - y^*)^2$
 
 $$\frac{\partial L}{\partial y} = y - y^*$$ Elsewhere one takes $L(y, y^*) = -y^* \log(y)$.
 """,
+    "matrices in small letters": r"""
+Let $a^l = \sigma(z^l)$, $z^l = w^l a^{l-1} + b^l$,
+$\delta^l_j = \frac{\partial C}{\partial z^l_j}$.
+\begin{eqnarray}
+\delta^l & = & ((w^{l+1})^T \delta^{l+1}) \odot \sigma'(z^l) \\
+\frac{\partial C}{\partial w^l_{jk}} & = & a^{l-1}_k \delta^l_j
+\end{eqnarray}
+""",
+    "an error that is called e": r"""
+$$H = \begin{cases} \frac12 e^2 & |e| \le c \\ c |e| - \frac12 c^2 & \text{otherwise} \end{cases}
+\quad \frac{dH}{de} = \begin{cases} e & |e| \le c \\ c\,\mathrm{sign}(e) & \text{otherwise}
+\end{cases}$$
+""",
+    "a mean without limits": r"""
+$u = \frac1n \sum_i x_i$, $v = \frac{\sum_i (x_i - u)^2}{n}$ and
+$\frac{\partial v}{\partial x_i} = \frac2n (x_i - u)$
+""",
+    "numbers beside vectors": r"""
+$z = w^T x + b$, $q = \frac{1}{1 + e^{-z}}$, $C = -y \log q - (1 - y) \log(1 - q)$:
+$$\nabla_w C = (q - y) x$$
+""",
+    "gradients named by d": r"""
+With $Z = X W$, samples as rows: $dW = X^T dZ$ and $dX = dZ\, W^T$.
+""",
+    "a layer that is not numbered": r"""
+$s_j = \sum_i w_{ij} o_i$, $o_j = \tanh(s_j)$: $\frac{\partial s_j}{\partial w_{ij}} = o_i$
+""",
 }
 # Documents none of whose findings may be a refutation.
 LEFT_OPEN = {
@@ -97,6 +124,10 @@ WRONG = {
     "a square beside powers with a shift": ("8w - 1", "8w + 1"),
     "a name that is given to a formula": ("= q_i (1 - q_i)", "= q_i (1 + q_i)"),
     "an example elsewhere": ("= c_k", "= 2 c_k"),
+    "matrices in small letters": ("(w^{l+1})^T", "w^{l+1}"),
+    "an error that is called e": ("{cases} e &", "{cases} -e &"),
+    "a mean without limits": (r"\frac2n (x_i", r"\frac2{n-1} (x_i"),
+    "gradients named by d": (r"dZ\, W^T", r"dZ\, W"),
     "the number of an equation": (r"= y - t \ ", r"= t - y \ "),
     "a star in a list of arguments": ("= y - y^*", "= y^* - y"),
 }

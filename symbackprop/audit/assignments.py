@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from symbackprop.audit.binding import Shape
+from symbackprop.audit.binding import Paper, Shape
 from symbackprop.audit.formula_tree import (
     HADAMARD,
     MATRIX,
@@ -101,10 +101,10 @@ def per_unit_rule(elaborator: Elaborator, rule: Rule) -> Rule:
 
 
 def typable(
-    vector: str, model: Model, sides: tuple[Node, Node], shapes: Sequence[Shape]
+    vector: str, model: Model, sides: tuple[Node, Node], paper: Paper
 ) -> tuple[tuple[Rule, ...], tuple[Rule, ...]]:
     """Return the definitions that fit one layout, the nearest first, and those left out."""
-    options = _options(vector, model, sides, shapes)
+    options = _options(vector, model, sides, paper)
     known: Known = {}
     if _Search(model.rules, options, known).any():
         return model.rules, ()
@@ -119,7 +119,7 @@ def typable(
 
 
 def assignments(
-    vector: str, model: Model, sides: tuple[Node, Node], shapes: Sequence[Shape]
+    vector: str, model: Model, sides: tuple[Node, Node], paper: Paper
 ) -> Iterator[tuple[int, Kinds]]:
     """Yield kinds of names with which all definitions type, and how many break with style.
 
@@ -127,17 +127,19 @@ def assignments(
         vector: What a vector is: `column`, `row`, or `matrix` for one of each sample.
         model: The definitions as the author wrote them.
         sides: Both sides of the claim.
-        shapes: Extents that the document states.
+        paper: The document, for the extents that it states and the indices that it uses.
     """
-    options = _options(vector, model, sides, shapes)
-    search = _Search(model.rules, options)
-    for changes in range(MOST_CHANGES + 1):
-        found = list(itertools.islice(search.kinds(changes), MOST_FOUND))
-        for kinds in found:
-            if any(kind != "scalar" for kind in kinds.values()):
-                yield changes, kinds
-        if found:
-            return
+    options = _options(vector, model, sides, paper)
+    # A number is seldom added to an array; what needs that comes last.
+    for mixes in (False, True):
+        search = _Search(model.rules, options, mixes=mixes)
+        for changes in range(MOST_CHANGES + 1):
+            found = list(itertools.islice(search.kinds(changes), MOST_FOUND))
+            for kinds in found:
+                if any(kind != "scalar" for kind in kinds.values()):
+                    yield changes + mixes * MOST_CHANGES, kinds
+            if found:
+                return
 
 
 @dataclass
@@ -147,6 +149,7 @@ class _Search:
     rules: tuple[Rule, ...]
     options: Options
     known: Known = field(default_factory=dict)
+    mixes: bool = True
     tried: int = 0
 
     def any(self) -> bool:
@@ -192,26 +195,24 @@ class _Search:
         """Whether a definition types; that rests on the kinds of its own names alone."""
         key = id(rule), tuple(kinds[name] for name in names)
         if key not in self.known:
-            self.known[key] = _types(rule, {name: kinds[name] for name in names})
+            self.known[key] = _types(rule, {name: kinds[name] for name in names}, self.mixes)
         return self.known[key]
 
     def _all(self) -> Iterator[tuple[Family, tuple[str, ...]]]:
         return iter(self.options.items())
 
 
-def _types(rule: Rule, kinds: Kinds) -> bool:
+def _types(rule: Rule, kinds: Kinds, mixes: bool) -> bool:
     for dot in (True, False):
         try:
-            per_unit_rule(Elaborator(Layout(kinds, dot=dot)), rule)
+            per_unit_rule(Elaborator(Layout(kinds, dot=dot, mixes=mixes)), rule)
         except LayoutError:
             continue
         return True
     return False
 
 
-def _options(
-    vector: str, model: Model, sides: tuple[Node, Node], shapes: Sequence[Shape]
-) -> Options:
+def _options(vector: str, model: Model, sides: tuple[Node, Node], paper: Paper) -> Options:
     nodes = [*sides, *(rule.body for rule in model.rules), *(r.target for r in model.rules)]
     ranks = _ranks(nodes)
     tops = {
@@ -227,7 +228,7 @@ def _options(
         if family in formals:
             options[family] = ("scalar",)
         elif family not in options:
-            options[family] = _kinds_of(access, vector, ranks, shapes, family in tops)
+            options[family] = _kinds_of(access, vector, ranks, paper, family in tops)
     return options
 
 
@@ -235,15 +236,26 @@ def _kinds_of(
     access: Access,
     vector: str,
     ranks: dict[Family, int],
-    shapes: Sequence[Shape],
+    paper: Paper,
     differentiated: bool,
 ) -> tuple[str, ...]:
-    for shape in shapes:
+    for shape in paper.shapes:
         if shape.target.symbol == access.symbol:
             return (_stated(shape, vector),)
     if access.family in ranks:
         of_one = "column" if vector == "matrix" else vector
         return (("scalar", of_one, "matrix")[min(ranks[access.family], 2)],)
+    return _by_style(access, vector, access.family in paper.matrices, differentiated)
+
+
+def _by_style(
+    access: Access, vector: str, indexed_twice: bool, differentiated: bool
+) -> tuple[str, ...]:
+    """Return what a name may be by its letter, the likeliest first."""
+    if indexed_twice:
+        return tuple(dict.fromkeys(("matrix", vector, "scalar")))
+    if access.name == "t" and access.style != "bold":
+        return "scalar", vector  # Time or a target.
     if access.name in NUMBERS and access.style != "bold":
         return ("scalar", "matrix") if access.name.isupper() and not differentiated else ("scalar",)
     capital = access.name[:1].isupper() and (len(access.name) == 1 or access.name in GREEK_MATRICES)

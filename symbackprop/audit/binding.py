@@ -10,11 +10,13 @@ from symbackprop.audit.documents import Source
 from symbackprop.audit.formula_tree import (
     Access,
     Bound,
+    Family,
     Label,
     Node,
     Number,
     Power,
     Transpose,
+    accesses,
     walk,
 )
 from symbackprop.audit.model import Symbol
@@ -162,6 +164,15 @@ class Paper:
     layers: tuple[str, ...] = ()
     functions: tuple[str, ...] = ()
     gradients: tuple[Definition, ...] = ()
+
+    @cached_property
+    def matrices(self) -> frozenset[Family]:
+        """Names that stand with two indices somewhere."""
+        nodes = [d.target for d in self.definitions] + [
+            v for d in self.definitions for v in d.values
+        ]
+        nodes += [side for claim in self.claims for side in (claim.left, claim.right)]
+        return frozenset(a.family for n in nodes for a in accesses(n) if len(a.indices) == 2)
 
     @cached_property
     def unread_names(self) -> tuple[tuple[str, int], ...]:

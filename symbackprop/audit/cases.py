@@ -7,13 +7,14 @@ from dataclasses import dataclass, field, replace
 
 from symbackprop.audit.assignments import bare, marked
 from symbackprop.audit.binding import Claim, Paper, Reading
-from symbackprop.audit.formula_tree import Access, Derivative, Node, walk
+from symbackprop.audit.formula_tree import Access, Derivative, Node, Product, walk
 from symbackprop.audit.kinds import Typed, arrays, per_unit
 from symbackprop.audit.layouts import LayoutError
 from symbackprop.audit.model import Model
-from symbackprop.audit.models import Assumption, as_written, models
+from symbackprop.audit.models import Assumption, as_written, models, variables_freed
 from symbackprop.audit.trial import Trial, attempt
 
+CAPITALS = frozenset(("W", "X", "A", "H", "Z"))
 STEPS = 250_000
 STEPS_OF_A_TRIAL = 80_000
 # What an attempt costs besides the nodes it reads, in steps.
@@ -44,12 +45,16 @@ class Judged:
 
 @dataclass
 class Case:
-    """All that was tried for a claim, and the steps that are left for it."""
+    """All that was tried for a claim, and the steps that are left for it.
+
+    `free` says that what the definitions say of the variables of differentiation does not count.
+    """
 
     claim: Claim
     paper: Paper
     assumption: Assumption = as_written
     steps: int = STEPS
+    free: bool = False
     judged: list[Judged] = field(default_factory=list)
     mismatched: list[Judged] = field(default_factory=list)
     untyped: bool = False
@@ -74,7 +79,10 @@ def readings(case: Case) -> Iterator[Judged]:
     claim = case.claim
     for reading in claim.readings:
         for model in models(claim, case.paper, case.assumption):
-            for typed in _layouts(case, model, reading):
+            for written in _layouts(case, model, reading):
+                typed = _freed(written, claim) if case.free else written
+                if typed is None:
+                    continue
                 judged = Judged(reading, model, typed, Trial())
                 if not typed.fits:
                     case.mismatched.append(judged)
@@ -91,13 +99,44 @@ def readings(case: Case) -> Iterator[Judged]:
 
 def _layouts(case: Case, model: Model, reading: Reading) -> Iterator[Typed]:
     left, right = reading.left, reading.right
-    if not _of_arrays(model, (left, right), case.paper):
+    named = any(True for side in (left, right) for _ in bare(side))
+    found = arrays(model, left, right, case.paper) if named else iter(())
+    if _multiplies_capitals(model, (left, right)):
+        # They are matrices, where that has a meaning.
+        first = next(found, None)
+        if first is not None:
+            yield from (first, *found)
+            return
+    yield from _of_numbers(case, model, reading)
+    yield from found
+
+
+def _freed(typed: Typed, claim: Claim) -> Typed | None:
+    """Return a layout with the variables of differentiation left free, if anything defines them."""
+    model = variables_freed(claim, typed.model)
+    return replace(typed, model=model) if any(map(model.is_freed, model.rules)) else None
+
+
+def _of_numbers(case: Case, model: Model, reading: Reading) -> Iterator[Typed]:
+    if not _of_arrays(model, (reading.left, reading.right), case.paper):
         try:
-            yield per_unit(model, left, right)
+            yield per_unit(model, reading.left, reading.right)
         except LayoutError:
             case.untyped = True
-    if any(True for side in (left, right) for _ in bare(side)):
-        yield from arrays(model, left, right, case.paper.shapes)
+
+
+def _multiplies_capitals(model: Model, sides: tuple[Node, Node]) -> bool:
+    """Whether a matrix of weights stands beside another capital, as in ``XW``."""
+    products = (
+        here
+        for node in (*sides, *(rule.body for rule in model.rules))
+        for _, here in walk(node)
+        if isinstance(here, Product)
+    )
+    return any(
+        {"W"} < {f.name for f in p.factors if isinstance(f, Access) and not f.indices} <= CAPITALS
+        for p in products
+    )
 
 
 def _of_arrays(model: Model, sides: tuple[Node, Node], paper: Paper) -> bool:

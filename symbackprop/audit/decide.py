@@ -26,7 +26,7 @@ from symbackprop.audit.formula_tree import (
 )
 from symbackprop.audit.gates import fully_defined, gate, on_diagonal, stranger
 from symbackprop.audit.model import Symbol, index_letters
-from symbackprop.audit.models import ASSUMPTIONS, others, variables_free
+from symbackprop.audit.models import ASSUMPTIONS, as_written, others
 from symbackprop.audit.trial import OTHER_SIZES, Trial, attempt
 from symbackprop.audit.verdicts import confirmed, finding, refuted
 
@@ -45,8 +45,9 @@ def judge(claim: Claim, paper: Paper) -> Finding:
         if case.judged and case.tied:
             break
     further: list[Case] = []
-    for assumption in (variables_free, *others(claim, paper)):
-        case = Case(claim, paper, assumption, max(0, STEPS // 2 - _spent(further)))
+    for assumption in (as_written, *others(claim, paper)):
+        steps = max(0, STEPS // 2 - _spent(further))
+        case = Case(claim, paper, assumption, steps, free=assumption is as_written)
         proved = _proved(case)
         if proved is not None:
             return proved

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from symbackprop.audit.assignments import Kinds, assignments, per_unit_rule, typable
-from symbackprop.audit.binding import Shape
+from symbackprop.audit.binding import Paper
 from symbackprop.audit.formula_tree import Access, Node
 from symbackprop.audit.layouts import Elaborator, Layout, LayoutError, Units
 from symbackprop.audit.model import Model
@@ -37,20 +37,20 @@ def per_unit(model: Model, left: Node, right: Node) -> Typed:
     return _typed(Layout({}), model, left, right)
 
 
-def arrays(model: Model, left: Node, right: Node, shapes: Sequence[Shape]) -> Iterator[Typed]:
+def arrays(model: Model, left: Node, right: Node, paper: Paper) -> Iterator[Typed]:
     """Yield the layouts of arrays in which a claim's definitions type, likeliest first.
 
     Args:
         model: The definitions as the author wrote them.
         left: The left side.
         right: The right side.
-        shapes: Extents that the document states.
+        paper: The document.
     """
     found = []
     for vector in _WORDS:
-        kept, dropped = typable(vector, model, (left, right), shapes)
+        kept, dropped = typable(vector, model, (left, right), paper)
         used = replace(model, rules=kept)
-        for changes, kinds in assignments(vector, used, (left, right), shapes):
+        for changes, kinds in assignments(vector, used, (left, right), paper):
             found.append((bool(dropped), changes, vector, kinds, used))
     # What goes against the style of letters counts only where nothing else types.
     least = min((found[:2] for found in found), default=None)

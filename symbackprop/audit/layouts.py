@@ -37,6 +37,7 @@ from symbackprop.audit.formula_tree import (
     Product,
     Quotient,
     Transpose,
+    accesses,
 )
 from symbackprop.audit.primitives import PRIMITIVES
 
@@ -58,6 +59,7 @@ class Layout:
         shaped: Whether the gradient of a number is shaped like its variable; else transposed.
         dot: Whether y · x of two vectors is their inner product, or elementwise.
         name: The layout in words.
+        mixes: Whether a number that has a name may be added to an array.
     """
 
     kinds: Mapping[Family, str]
@@ -65,6 +67,7 @@ class Layout:
     shaped: bool = True
     dot: bool = True
     name: str = "per unit"
+    mixes: bool = True
 
 
 @dataclass(frozen=True)
@@ -147,9 +150,12 @@ class Elaborator:
         return Units(rows, cols, lambda i, j: build([p.at(i, j) for p in parts]))
 
     def _add(self, node: Add) -> Units:
-        return self._elementwise(
-            [self.units(term) for term in node.terms], lambda parts: Add(tuple(parts))
-        )
+        terms = [self.units(term) for term in node.terms]
+        if not self.layout.mixes and not all(term.scalar for term in terms):
+            numbers = [n for n, term in zip(node.terms, terms, strict=True) if term.scalar]
+            if any(True for number in numbers for _ in accesses(number)):
+                raise LayoutError("a number is added to an array")
+        return self._elementwise(terms, lambda parts: Add(tuple(parts)))
 
     def _negate(self, node: Negate) -> Units:
         return self._elementwise([self.units(node.operand)], lambda parts: Negate(parts[0]))

@@ -61,13 +61,14 @@ class Model:
     """Definitions in order of preference, and the layer for which label letters stand.
 
     `loss` is the number that claims differentiate and nothing defines; the elements of `simplex`
-    sum to 1.
+    sum to 1; what is said of `freed` names, for no layer in particular, does not count.
     """
 
     rules: tuple[Rule, ...]
     layers: Mapping[str, int]
     loss: Access | None = None
     simplex: Symbol | None = None
+    freed: tuple[Access, ...] = ()
 
     def labels(self, access: Access, letters: Mapping[str, int]) -> Labels:
         """Return an access's labels as numbers where their letters have values."""
@@ -82,10 +83,19 @@ class Model:
         """
         best: tuple[Rule, dict[str, int]] | None = None
         for rule in self.named(symbol):
+            if self.freed and self.is_freed(rule):
+                continue
             bound = _bind(rule, labels, indices, self.layers)
             if bound is not None and (best is None or len(bound) < len(best[1])):
                 best = rule, bound
         return best
+
+    def is_freed(self, rule: Rule) -> bool:
+        """Whether a definition does not count."""
+        name = rule.target
+        return not rule.letters and any(
+            name.symbol == free.symbol and name.labels == free.labels for free in self.freed
+        )
 
     def function(
         self, symbol: Symbol, labels: Labels, arity: int

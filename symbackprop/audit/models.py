@@ -91,28 +91,42 @@ def others(claim: Claim, paper: Paper) -> Iterator[Assumption]:
     choices = [rules[:count] for rules in several for count in range(1, len(rules))]
     for dropped in choices[:MOST_OTHERS]:
         yield partial(_without, dropped=tuple(dropped))
+    own = reached(unshadowed(_written(claim, paper, 0)), claim.sides)
+    for symbol in _cyclic(own)[:MOST_OTHERS]:
+        yield partial(_without, dropped=tuple(r for r in own if r.target.symbol == symbol))
+
+
+def _cyclic(rules: Rules) -> list[Symbol]:
+    """Return names whose definitions read them again: o_j is made of the o_i of a layer before."""
+    reads: dict[Symbol, set[Symbol]] = {}
+    for rule in rules:
+        if not rule.letters:
+            read = {a.symbol for a in accesses(rule.body) if all(map(is_letter, a.indices))}
+            reads.setdefault(rule.target.symbol, set()).update(read)
+    found = []
+    for symbol, first in reads.items():
+        seen, waiting = set(first), list(first)
+        while waiting:
+            new = reads.get(waiting.pop(), set()) - seen
+            seen |= new
+            waiting += new
+        if symbol in seen:
+            found.append(symbol)
+    return found
 
 
 def _without(_claim: Claim, rules: Rules, dropped: Rules) -> Rules:
     return tuple(rule for rule in rules if rule not in dropped)
 
 
-def variables_free(claim: Claim, rules: Rules) -> Rules:
-    """Return the definitions without those of the variables that a chain differentiates by.
+def variables_freed(claim: Claim, model: Model) -> Model:
+    """Return the definitions with the variables that a chain differentiates by left free.
 
-    They may give values that are looked for (where the gradient is zero) or that examples take.
+    What is said of them may be values that are looked for (where the gradient is zero) or that
+    examples take. They keep their shapes.
     """
     by = claim.head.by if isinstance(claim.head, Derivative) else ()
-    variables = [variable for variable in by if isinstance(variable, Access)]
-    return tuple(
-        rule
-        for rule in rules
-        if rule.letters or not any(_is_of(rule.target, variable) for variable in variables)
-    )
-
-
-def _is_of(target: Access, variable: Access) -> bool:
-    return target.symbol == variable.symbol and target.labels == variable.labels
+    return replace(model, freed=tuple(variable for variable in by if isinstance(variable, Access)))
 
 
 def _derivatives(claim: Claim) -> list[Derivative]:

@@ -20,11 +20,15 @@ from symbackprop.audit.formula_tree import (
     Negate,
     Node,
     Number,
+    Product,
+    Quotient,
     children,
 )
 from symbackprop.audit.model import Labels, Model, Rule, Symbol, is_letter
 
 LARGEST = 6
+# What stands below 1 before a sum without limits, and counts its terms.
+COUNTS = frozenset(("n", "N", "m", "M", "K", "C", "D", "d", "B", "H", "T"))
 
 
 @dataclass
@@ -131,8 +135,7 @@ class Surveyor:
         self, node: Node, scope: int, layers: dict[str, int], local: Mapping[str, int]
     ) -> None:
         if isinstance(node, Big):
-            # A letter bound in a sum is one of this node, whatever else goes by its name.
-            inner = self.scopes.numbers.setdefault((scope, id(node)), len(self.scopes.numbers) + 1)
+            inner = self._inner(node, scope)
             bound = {b.index.name: inner for b in node.bounds}
             for b in node.bounds:
                 self._bound(b, inner, layers, {**local, **bound})
@@ -140,11 +143,32 @@ class Surveyor:
             return
         if isinstance(node, Access):
             self._access(node, layers, local)
+        if isinstance(node, Product | Quotient):
+            self._mean(node, scope, layers)
         if isinstance(node, Apply):
             self._apply(node, layers, local)
         for child in children(node):
             if not is_letter(child) or not isinstance(node, Access | Element):
                 self._visit(child, scope, layers, local)
+
+    def _mean(self, node: Product | Quotient, scope: int, layers: dict[str, int]) -> None:
+        """Unite n of a mean 1/n Σ with what an index without limits runs over."""
+        factors = node.factors if isinstance(node, Product) else (node.numerator, node)
+        counts = [f.denominator for f in factors if isinstance(f, Quotient)]
+        sums = [f for f in factors if isinstance(f, Big) and f.kind == "sum"]
+        for count in counts:
+            if isinstance(count, Access) and count.name in COUNTS and not count.indices:
+                for big in sums:
+                    for b in big.bounds:
+                        if b.upper is b.lower is b.members is b.condition is None:
+                            inner = self._inner(big, scope)
+                            labels = self.model.labels(count, layers)
+                            size = ("size", count.symbol, labels, "()")
+                            self.sizes.unite(letter(inner, b.index.name), size)
+
+    def _inner(self, node: Big, scope: int) -> int:
+        """Return the scope of the letters that a sum binds: of this one, whatever goes by them."""
+        return self.scopes.numbers.setdefault((scope, id(node)), len(self.scopes.numbers) + 1)
 
     def _access(self, node: Access, layers: dict[str, int], local: Mapping[str, int]) -> None:
         labels = self.model.labels(node, layers)

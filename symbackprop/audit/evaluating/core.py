@@ -225,7 +225,8 @@ class Evaluator:
     def _defined(self, key: Key, env: Env) -> s.Scalar:
         symbol, _, indices = key
         found = self.matched(key)
-        if found is None:
+        # What stands before the first step is free.
+        if found is None or min(indices, default=1) < 1:
             return self._free(key, env)
         rule, bound = found
         if env.depth > DEEPEST:

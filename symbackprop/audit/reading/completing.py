@@ -20,6 +20,9 @@ from symbackprop.audit.model import Symbol
 from symbackprop.audit.reading.facts import LOSSES
 from symbackprop.audit.reading.marks import changed, nodes_of
 
+# The loss of a document that writes only ``dW`` and the like.
+UNNAMED = Access("loss", style="word")
+
 
 def completed(paper: Paper) -> Paper:
     """Return a document whose derivatives name what is differentiated, and by what."""
@@ -27,12 +30,12 @@ def completed(paper: Paper) -> Paper:
     chains = [list(chain) for _, chain in groupby(paper.claims, key=lambda claim: claim.order)]
     claims = tuple(done for chain in chains for done in _with_variable(chain))
     variables = _variables(chains)
-    loss = _loss(paper)
+    loss = _loss(paper) or UNNAMED
 
     def rule(node: Node) -> Node:
         if not isinstance(node, Derivative):
             return node
-        if node.of is None and loss is not None and node.by:
+        if node.of is None and node.by:
             return replace(node, of=loss)
         if isinstance(node.of, Access) and not node.by and node.of in variables:
             return replace(node, by=(variables[node.of],))

@@ -183,7 +183,7 @@ def _differential(reader: Reader, scan: Scan) -> Node | None:
     variable = reader.access(named)
     transposed = isinstance(variable, tree.Transpose)
     base = variable.operand if isinstance(variable, tree.Transpose) else variable
-    if key(named) in reader.facts.gradients:
+    if key(named) in reader.facts.gradients or reader.facts.names_gradients:
         made: Node = tree.Derivative(None, (base,), "d", "name")
     else:
         made = tree.Differential(base, "d")

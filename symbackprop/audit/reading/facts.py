@@ -12,6 +12,7 @@ CUSTOMARY_FUNCTIONS = frozenset({"sigma", "phi", "psi", "f", "g", "varphi", "F",
 LOSSES = frozenset(
     {"L", "J", "C", "E", "ell", "loss", "Loss", "cost", "Cost", "MSE", "BCE", "SSE", "MAE", "RSS"}
 )
+PARAMETERS = frozenset(("W", "w", "b", "B", "theta", "Theta", "beta", "gamma", "V", "U"))
 CUSTOMARY_INDICES = frozenset("ijklmnpqrstcuv")
 _CUSTOMARY_POWERS = frozenset("nmpkqr")
 
@@ -59,6 +60,11 @@ class Facts:
         if name in self.functions or item.primes:
             return True
         return name in CUSTOMARY_FUNCTIONS and name not in self.quantities
+
+    @property
+    def names_gradients(self) -> bool:
+        """Whether ``dX`` is the gradient by X: parameters' stand on left sides."""
+        return bool(self.gradients & PARAMETERS)
 
     def is_index(self, letter: str) -> bool:
         """Whether a lone subscript letter counts elements."""

@@ -192,7 +192,7 @@ class Reader:
 
     def access(self, item: Item) -> Node:
         """Read a symbol that is not applied."""
-        if item.text == "e" and item.above and not item.below and "e" not in self.facts.quantities:
+        if item.text == "e" and item.above and not item.below and self._is_euler(item):
             return tree.Power(tree.Constant("e"), self.expression(item.above))
         if (
             item.text == "pi"
@@ -207,6 +207,12 @@ class Reader:
         if item.primes and key(item) in self.facts.functions:
             return powered(tree.Apply(replace(named, primes=0), (), item.primes), scripts)
         return powered(named, scripts)
+
+    def _is_euler(self, item: Item) -> bool:
+        """Whether e with an exponent is Euler's number: not where e is a quantity."""
+        if "e" in self.facts.variables:
+            return any(i.kind not in ("number", "minus") for i in item.above)
+        return "e" not in self.facts.quantities
 
     def _named(self, item: Item, scripts: Scripts) -> Access:
         if item.kind == "func":
