@@ -24,6 +24,8 @@ from symbackprop.audit.formula_tree import (
     walk,
 )
 
+# The loss of a document that writes only ``dW`` and the like.
+UNNAMED = Access("loss", style="word")
 LAYER = 2
 LAST_LAYER = 3
 

@@ -16,12 +16,9 @@ from symbackprop.audit.formula_tree import (
     rewritten,
     walk,
 )
-from symbackprop.audit.model import Symbol
+from symbackprop.audit.model import UNNAMED, Symbol
 from symbackprop.audit.reading.facts import LOSSES
 from symbackprop.audit.reading.marks import changed, nodes_of
-
-# The loss of a document that writes only ``dW`` and the like.
-UNNAMED = Access("loss", style="word")
 
 
 def completed(paper: Paper) -> Paper:

@@ -8,6 +8,7 @@ from typing import Any
 
 from symbackprop.audit import formula_tree as tree
 from symbackprop.audit.formula_tree import Access, Bound, Label, Node
+from symbackprop.audit.model import UNNAMED
 from symbackprop.audit.reading.words import GREEK
 
 SUM, NEGATIVE, PRODUCT, POWER, ATOM = range(5)
@@ -211,7 +212,7 @@ class Printer:
         if node.form == "prime" and node.of is not None:
             return Text(f"({self.at(node.of)})'")
         by = [self.at(v, ATOM) for v in node.by]
-        if node.of is None:
+        if node.of is None or node.of == UNNAMED:
             return Text(f"{symbol}{' ' if symbol[-1].isalpha() and len(symbol) > 1 else ''}{by[0]}")
         of = self.at(node.of, ATOM)
         if node.symbol == "∇" or node.form == "subscript":
