@@ -79,10 +79,16 @@ def _unwindow(printer: Binder, statement: Statement) -> list[str]:
     return [f"{target}.fill(0)", f"add_to_windows({bound}, {values}, {count})"]
 
 
+def _tiled(printer: Binder, statement: Statement) -> list[str]:
+    """Every part was written where it belongs."""
+    return []
+
+
 WINDOW_STATEMENTS: Mapping[str, Callable[[Binder, Statement], list[str]]] = {
     "first": _first,
     "halo": _halo,
     "join": _join,
     "repeat": _repeat,
     "unwindow": _unwindow,
+    "tiled": _tiled,
 }

@@ -5,12 +5,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from test_lowering import statements
 
 from symbackprop.api import build
-from symbackprop.calculus import derive_layers, derive_step
+from symbackprop.calculus import derive_head, derive_layers, derive_step
 from symbackprop.calculus.derive import derive
 from symbackprop.calculus.phases import WINDOWS, unroll_windows
 from symbackprop.emit import generate
+from symbackprop.lowering.checker import LoweringError, check_program
+from symbackprop.lowering.storage import plan_storage
+from symbackprop.lowering.training import training_values
 from symbackprop.notation.toml import read_toml
 from symbackprop.reference import accumulate, evaluate
 
@@ -129,6 +133,23 @@ def test_what_does_not_commute_or_does_not_part_is_left_as_it_is(name):
     net = LEFT[name]
     assert not rewritten(net)
     assert derive_step(net).equations == derive_layers(net).equations
+
+
+@pytest.mark.parametrize("name", ["plain", "uneven", "one axis"])
+def test_parts_of_a_gradient_are_written_where_they_belong(name):
+    net = REWRITTEN[name]
+    heads = [(head, derive_head(net, head, fused=True)) for head in net.heads]
+    training = training_values(net, derive_step(net), heads, [])
+    program = plan_storage(net, training)
+    check_program(program, training.last)
+    (backward,) = [s for s in program.sections if s.name == "backward"]
+    operations = [statement.operation for statement in backward.statements]
+    assert "tiled" in operations
+    assert "tile" not in operations
+    for k in range(len(operations)):
+        dropped = statements(program, "backward", lambda s, k=k: s[:k] + s[k + 1 :])
+        with pytest.raises(LoweringError):
+            check_program(dropped, training.last)
 
 
 def test_variables_that_are_fixed_are_left_as_they_are():

@@ -265,6 +265,12 @@ class _Run:
                 self._write(name, number)
 
     def _write(self, target: str, number: object) -> None:
+        if self._is_piece(target):
+            whole = self.program.views[target].array
+            if not self._holds(whole, whole):
+                self._write(whole, whole)
+            self.apart[target] = number
+            return
         target = self._root(target)
         if target in self.collected and self.parts:  # it holds every step
             number = target
@@ -275,7 +281,14 @@ class _Run:
         else:
             self._arena(buffer).write(*_rows(buffer), number)
 
+    def _is_piece(self, name: str) -> bool:
+        """Whether the name shows one place of an array, which is written place by place."""
+        return name in self.program.views and self.program.views[name].place.isdigit()
+
     def _holds(self, number: object, name: str) -> bool:
+        if self._is_piece(name):
+            whole = self.program.views[name].array
+            return self._holds(whole, whole) and self.apart.get(name) == number
         name = self._root(name)
         number = name if name in self.collected else number
         buffer = self.buffers.get(name)

@@ -43,6 +43,7 @@ from symbackprop.lowering.program import (
     Statement,
     visible_from,
 )
+from symbackprop.lowering.tile_storage import Tiles
 from symbackprop.lowering.training import SectionValues, TrainingValues, inputs_of
 from symbackprop.lowering.values import Value
 from symbackprop.lowering.views import OUT_OF_PLACE
@@ -99,6 +100,7 @@ class _Planner:
                 self.outputs.setdefault((part.name, value.number), []).append(variable)
         self.heads = [s.name for s in training.sections if s.name not in COMMON]
         self.cotangents = self._cotangent_chains()
+        self.tiles = Tiles(self.order, training, [number for _, number in self.outputs])
         self.planned: list[Planned] = []
         self.places: dict[Hashable, Key] = {}
         self.origins: dict[int, int] = {}
@@ -233,7 +235,11 @@ class _Planner:
         self.origins |= planned.origins
 
     def _plan(self, position: int, section: str, value: Value) -> None:
-        if value.number in self.affine.absorbed or value.number in self.inlined:
+        none = (self.affine.absorbed, self.tiles.spread, self.inlined)
+        if any(value.number in numbers for numbers in none):
+            return
+        if tiled := self.tiles.plan((section, value), position, self.homes, self.last_use):
+            self.planned.append(tiled)
             return
         gradients = [v for v in self.outputs.get((section, value.number), []) if v in self.learned]
         if value.rank == 0:
