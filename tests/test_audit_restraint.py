@@ -83,6 +83,20 @@ With $Z = X W$, samples as rows: $dW = X^T dZ$ and $dX = dZ\, W^T$.
     "a layer that is not numbered": r"""
 $s_j = \sum_i w_{ij} o_i$, $o_j = \tanh(s_j)$: $\frac{\partial s_j}{\partial w_{ij}} = o_i$
 """,
+    "gradients shaped like their variables": r"""
+$h = \tanh(V x)$, $o = W h + b$, $L = \frac12\|o - t\|^2$.
+$$\frac{\partial L}{\partial o} = o - t \\ \frac{\partial L}{\partial W} = (o - t) h^\top \\
+\frac{\partial L}{\partial h} = W^\top (o - t)$$
+""",
+    "gradients in numerator layout": r"""
+$h = \tanh(V x)$, $o = W h + b$, $L = \frac12\|o - t\|^2$.
+$$\frac{\partial L}{\partial o} = (o - t)^\top \\ \frac{\partial L}{\partial W} = h (o - t)^\top \\
+\frac{\partial L}{\partial h} = (o - t)^\top W$$
+""",
+    "a matrix by its elements": r"""
+With $X = \begin{bmatrix} x_{11} & x_{12} \\ x_{21} & x_{22} \end{bmatrix}$ and $Z = X Y$:
+$\frac{\partial L}{\partial X} = \frac{\partial L}{\partial Z} Y^\top$
+""",
 }
 # Documents none of whose findings may be a refutation.
 LEFT_OPEN = {
@@ -128,6 +142,8 @@ WRONG = {
     "an error that is called e": ("{cases} e &", "{cases} -e &"),
     "a mean without limits": (r"\frac2n (x_i", r"\frac2{n-1} (x_i"),
     "gradients named by d": (r"dZ\, W^T", r"dZ\, W"),
+    "gradients shaped like their variables": (r"(o - t) h^\top", r"h (o - t)^\top"),
+    "gradients in numerator layout": (r"h (o - t)^\top", r"(o - t) h^\top"),
     "the number of an equation": (r"= y - t \ ", r"= t - y \ "),
     "a star in a list of arguments": ("= y - y^*", "= y^* - y"),
 }

@@ -17,10 +17,12 @@ from symbackprop.audit.formula_tree import (
     MATRIX,
     OUTER,
     Access,
+    Add,
     Apply,
     Big,
     Derivative,
     Family,
+    Negate,
     Node,
     Norm,
     Number,
@@ -42,7 +44,7 @@ Checks = dict[int, list[tuple[Rule, list[Family]]]]
 # How many names may go against the style of their letters, and how many choices are tried.
 MOST_CHANGES = 4
 MOST_TRIED = 1500
-MOST_FOUND = 2
+MOST_FOUND = 4
 # Names that are numbers by custom.
 NUMBERS = frozenset(
     (
@@ -184,6 +186,10 @@ class _Search:
         if len(kinds) == len(names):
             if not changes:
                 yield {family: kinds.get(family, first[0]) for family, first in self._all()}
+                if any("scalar" in some[1:] for family, some in self._all() if family not in kinds):
+                    # Names that no definition reads may as well all be numbers.
+                    last = {f: "scalar" if "scalar" in some else some[0] for f, some in self._all()}
+                    yield {**last, **kinds}
             return
         name = names[len(kinds)]
         for place, kind in enumerate(self.options[name]):
@@ -227,9 +233,21 @@ def _options(vector: str, model: Model, sides: tuple[Node, Node], paper: Paper) 
         family = access.family
         if family in formals:
             options[family] = ("scalar",)
+        elif access.name == "t" and access.style != "bold" and family not in ranks:
+            options[family] = ("scalar", vector) if _is_target(access, nodes) else ("scalar",)
         elif family not in options:
             options[family] = _kinds_of(access, vector, ranks, paper, family in tops)
     return options
+
+
+def _is_target(access: Access, nodes: Sequence[Node]) -> bool:
+    """Whether t is taken from something, as a target is and time is not."""
+    pairs = (n.terms for node in nodes for _, n in walk(node) if isinstance(n, Add))
+    return any(
+        any(isinstance(term, Negate) and term.operand == access for term in terms)
+        or (access in terms and any(isinstance(term, Negate) for term in terms))
+        for terms in pairs
+    )
 
 
 def _kinds_of(
@@ -254,8 +272,6 @@ def _by_style(
     """Return what a name may be by its letter, the likeliest first."""
     if indexed_twice:
         return tuple(dict.fromkeys(("matrix", vector, "scalar")))
-    if access.name == "t" and access.style != "bold":
-        return "scalar", vector  # Time or a target.
     if access.name in NUMBERS and access.style != "bold":
         return ("scalar", "matrix") if access.name.isupper() and not differentiated else ("scalar",)
     capital = access.name[:1].isupper() and (len(access.name) == 1 or access.name in GREEK_MATRICES)

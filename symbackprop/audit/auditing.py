@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from symbackprop.audit.binding import Unread
-from symbackprop.audit.decide import judge_all
+from symbackprop.audit.displays import judge_all
 from symbackprop.audit.documents import Sheet, Source, read_formula
 from symbackprop.audit.finding import Finding
 from symbackprop.audit.reading.bind import bind

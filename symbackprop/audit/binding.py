@@ -12,6 +12,8 @@ from symbackprop.audit.formula_tree import (
     Bound,
     Family,
     Label,
+    Listing,
+    Matrix,
     Node,
     Number,
     Power,
@@ -54,6 +56,12 @@ class Definition:
     conditions: tuple[Node, ...]
     source: Source
     letters: tuple[str, ...] = ()
+
+    @property
+    def lists(self) -> bool:
+        """Whether it only lists elements: X = [x_11, x_12; …] gives their names."""
+        body = self.values[0]
+        return isinstance(body.operand if isinstance(body, Transpose) else body, Matrix | Listing)
 
     @property
     def name(self) -> Access:
@@ -173,6 +181,13 @@ class Paper:
         ]
         nodes += [side for claim in self.claims for side in (claim.left, claim.right)]
         return frozenset(a.family for n in nodes for a in accesses(n) if len(a.indices) == 2)
+
+    @cached_property
+    def listed(self) -> frozenset[Symbol]:
+        """Names that are given by their elements: they are arrays."""
+        return frozenset(
+            definition.name.symbol for definition in self.definitions if definition.lists
+        )
 
     @cached_property
     def unread_names(self) -> tuple[tuple[str, int], ...]:

@@ -47,7 +47,8 @@ class Judged:
 class Case:
     """All that was tried for a claim, and the steps that are left for it.
 
-    `free` says that what the definitions say of the variables of differentiation does not count.
+    `free` says that what the definitions say of the variables of differentiation does not count;
+    `form` is the only form of derivatives of arrays that is tried, if it is not empty.
     """
 
     claim: Claim
@@ -55,6 +56,7 @@ class Case:
     assumption: Assumption = as_written
     steps: int = STEPS
     free: bool = False
+    form: str = ""
     judged: list[Judged] = field(default_factory=list)
     mismatched: list[Judged] = field(default_factory=list)
     untyped: bool = False
@@ -100,14 +102,15 @@ def readings(case: Case) -> Iterator[Judged]:
 def _layouts(case: Case, model: Model, reading: Reading) -> Iterator[Typed]:
     left, right = reading.left, reading.right
     named = any(True for side in (left, right) for _ in bare(side))
-    found = arrays(model, left, right, case.paper) if named else iter(())
+    found = arrays(model, left, right, case.paper, case.form) if named else iter(())
     if _multiplies_capitals(model, (left, right)):
         # They are matrices, where that has a meaning.
         first = next(found, None)
         if first is not None:
             yield from (first, *found)
             return
-    yield from _of_numbers(case, model, reading)
+    if not case.form:
+        yield from _of_numbers(case, model, reading)
     yield from found
 
 

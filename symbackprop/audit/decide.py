@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from symbackprop.audit.binding import Claim, Paper, Reading
+from symbackprop.audit.binding import Claim, Paper
 from symbackprop.audit.cases import STEPS, Case, Judged, readings
 from symbackprop.audit.conventions import CONVENTIONS, Attempted, undefined_functions
 from symbackprop.audit.customs import CUSTOMS, spelled
@@ -25,19 +25,23 @@ from symbackprop.audit.formula_tree import (
     walk,
 )
 from symbackprop.audit.gates import fully_defined, gate, on_diagonal, stranger
-from symbackprop.audit.model import Symbol, index_letters
+from symbackprop.audit.model import Symbol
 from symbackprop.audit.models import ASSUMPTIONS, as_written, others
 from symbackprop.audit.trial import OTHER_SIZES, Trial, attempt
 from symbackprop.audit.verdicts import confirmed, finding, refuted
 
-PASSES = ("proved", "agrees", "convention")
 
+def judge(claim: Claim, paper: Paper, form: str = "") -> Finding:
+    """Return the verdict on one claim of a document.
 
-def judge(claim: Claim, paper: Paper) -> Finding:
-    """Return the verdict on one claim of a document."""
+    Args:
+        claim: The claim.
+        paper: The document.
+        form: The form of derivatives of arrays, one of `FORMS`; empty for any.
+    """
     cases: list[Case] = []
     for assumption in ASSUMPTIONS:
-        case = Case(claim, paper, assumption, max(STEPS // 2, STEPS - _spent(cases)))
+        case = Case(claim, paper, assumption, max(STEPS // 2, STEPS - _spent(cases)), form=form)
         proved = _proved(case)
         if proved is not None:
             return proved
@@ -47,7 +51,7 @@ def judge(claim: Claim, paper: Paper) -> Finding:
     further: list[Case] = []
     for assumption in (as_written, *others(claim, paper)):
         steps = max(0, STEPS // 2 - _spent(further))
-        case = Case(claim, paper, assumption, steps, free=assumption is as_written)
+        case = Case(claim, paper, assumption, steps, assumption is as_written, form)
         proved = _proved(case)
         if proved is not None:
             return proved
@@ -60,33 +64,6 @@ def judge(claim: Claim, paper: Paper) -> Finding:
         reason = "another reading could not be told"
         return finding(claim, cases[0].judged[0], "undecided", reason=reason)
     return settled
-
-
-def judge_all(claims: Sequence[Claim], paper: Paper) -> list[Finding]:
-    """Return the verdicts on the claims of a document.
-
-    A link that holds after one that was left open says nothing of where its chain began: if the
-    two clearly differ, it is left open too.
-    """
-    found: list[Finding] = []
-    is_open: dict[int, bool] = {}
-    for claim in claims:
-        here = judge(claim, paper)
-        if is_open.get(claim.order) and here.verdict in PASSES and _strays(claim, paper):
-            reason = "the link holds, but differs from where its chain begins"
-            here = replace(here, verdict="undecided", evidence=None, reason=reason)
-        is_open[claim.order] = here.verdict == "undecided" or (claim.gap and bool(claim.link))
-        found.append(here)
-    return found
-
-
-def _strays(claim: Claim, paper: Paper) -> bool:
-    """Whether the beginning of a chain differs from the right side of a link, both with indices."""
-    if not {*index_letters(claim.head), *index_letters(claim.right)}:
-        return False
-    whole = replace(claim, readings=(Reading(claim.head, claim.right),))
-    tried = list(readings(Case(whole, paper)))
-    return any(part.trial.different for part in tried)
 
 
 def _settled(cases: list[Case]) -> Finding:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 
 # From best to worst: a claim with several readings takes the best of their verdicts.
 VERDICTS = ("proved", "agrees", "convention", "undecided", "refuted")
+PASSES = ("proved", "agrees", "convention")
 
 # Every kind of mistake that a diagnosis can name, in words.
 DIAGNOSES = {

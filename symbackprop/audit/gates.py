@@ -5,6 +5,7 @@ from __future__ import annotations
 from symbackprop.audit.cases import Case, Judged
 from symbackprop.audit.conventions import undefined_functions
 from symbackprop.audit.formula_tree import (
+    Apply,
     Cases,
     Delta,
     Derivative,
@@ -28,6 +29,7 @@ def gate(case: Case, refuting: Judged | None) -> str:
     strange = sorted(trial.free[1] - trial.free[0])
     mixed = [] if refuting.typed.layout.kinds else sorted(trial.mixed)
     unread = _unread(case, refuting)
+    listed = _listed(case, refuting)
     coincident = all(point.coincident for point in trial.failed)
     gates = (
         (case.claim.rounded or _worked(refuting), "numbers may be rounded"),
@@ -40,6 +42,7 @@ def gate(case: Case, refuting: Judged | None) -> str:
             "another reading could not be told",
         ),
         (refuting.typed.partial, "a definition fits no layout together with the others"),
+        (bool(listed), f"{listed} is given by its elements"),
         (bool(unread), f"a formula for {unread} could not be read"),
         (bool(strange), f"nothing ties {strange[0][0] if strange else ''} to the left side"),
         (bool(mixed), f"{mixed[0] if mixed else ''} stands both with and without an index"),
@@ -51,6 +54,13 @@ def gate(case: Case, refuting: Judged | None) -> str:
         ),
     )
     return next((words for blocks, words in gates if blocks), "")
+
+
+def _listed(case: Case, judged: Judged) -> str:
+    """A name that a claim rests on and that is given by its elements, which are not followed."""
+    nodes = [judged.reading.left, judged.reading.right, *(r.body for r in judged.model.rules)]
+    names = (access for node in nodes for access in accesses(node))
+    return next((name.name for name in names if name.symbol in case.paper.listed), "")
 
 
 def _unread(case: Case, judged: Judged) -> str:
@@ -74,6 +84,7 @@ def stranger(judged: Judged) -> str:
     for side in sides:
         derivatives = (node for _, node in walk(side) if isinstance(node, Derivative))
         known |= {a.symbol for derivative in derivatives for a in accesses(derivative)}
+        known |= {n.function.symbol for _, n in walk(side) if isinstance(n, Apply)}
     left, right = ({a.symbol for a in accesses(side)} - known for side in sides)
     return next((symbol[0] for symbol in sorted(left ^ right)), "")
 

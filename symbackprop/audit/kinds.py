@@ -37,7 +37,7 @@ def per_unit(model: Model, left: Node, right: Node) -> Typed:
     return _typed(Layout({}), model, left, right)
 
 
-def arrays(model: Model, left: Node, right: Node, paper: Paper) -> Iterator[Typed]:
+def arrays(model: Model, left: Node, right: Node, paper: Paper, form: str = "") -> Iterator[Typed]:
     """Yield the layouts of arrays in which a claim's definitions type, likeliest first.
 
     Args:
@@ -45,6 +45,7 @@ def arrays(model: Model, left: Node, right: Node, paper: Paper) -> Iterator[Type
         left: The left side.
         right: The right side.
         paper: The document.
+        form: The only one of `FORMS` that is wanted; empty for all.
     """
     found = []
     for vector in _WORDS:
@@ -56,7 +57,7 @@ def arrays(model: Model, left: Node, right: Node, paper: Paper) -> Iterator[Type
     least = min((found[:2] for found in found), default=None)
     for partial, changes, vector, kinds, used in found:
         if (partial, changes) == least:
-            for typed in _variants(vector, kinds, used, left, right):
+            for typed in _variants(vector, kinds, used, (left, right), form):
                 yield replace(typed, partial=partial)
 
 
@@ -70,20 +71,25 @@ _FORMS = (
     ("denominator", True, "denominator layout"),
     ("numerator", False, "numerator layout"),
 )
+# The forms in words: how derivatives of arrays are shaped.
+FORMS = tuple(words for _, _, words in _FORMS)
 
 
-def _variants(vector: str, kinds: Kinds, model: Model, left: Node, right: Node) -> Iterator[Typed]:
+def _variants(
+    vector: str, kinds: Kinds, model: Model, sides: tuple[Node, Node], form: str
+) -> Iterator[Typed]:
     seen: set[tuple[object, ...]] = set()
-    for (jacobian, shaped, words), dot in itertools.product(_FORMS, (True, False)):
+    wanted = [entry for entry in _FORMS if form in (entry[2], "")]
+    for (jacobian, shaped, words), dot in itertools.product(wanted, (True, False)):
         name = f"{_WORDS[vector]}, {words}" + ("" if dot else ", products are elementwise")
         layout = Layout(kinds, jacobian, shaped, dot, name)
         try:
-            typed = _typed(layout, model, left, right)
+            typed = _typed(layout, model, *sides)
         except LayoutError:
             continue
         # Most forms make no difference to most claims.
-        sides = (typed.left, typed.right)
-        said = (*((s.axes, s.at(_ROW, _COLUMN)) for s in sides), typed.model.rules)
+        elements = ((s.axes, s.at(_ROW, _COLUMN)) for s in (typed.left, typed.right))
+        said = (*elements, typed.model.rules)
         if said not in seen:
             seen.add(said)
             yield typed

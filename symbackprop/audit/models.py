@@ -208,7 +208,7 @@ def _rules(definition: Definition, choose: int) -> Iterator[Rule]:
     if not _names_something(body):
         body = definition.values[0]  # A chain that ends in the number of an example.
     target = definition.target
-    if definition.conditions:
+    if definition.conditions or definition.lists:
         return
     if isinstance(target, Power):
         if not isinstance(body, Power) or body.exponent != target.exponent:
