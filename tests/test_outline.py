@@ -146,6 +146,17 @@ class TestTheTutorial:
         assert in_order([wrong], found) == wrong
         assert in_order([BACKWARD[5], FORWARD[0]], found) == FORWARD[0]
 
+    def test_each_form_of_the_targets_has_an_equation_of_its_own(self) -> None:
+        found = made(("2-4:relu-3:softmax", "cross_entropy"), form="units")
+        below = [line for display in found.displays() for line in display.lines[1:]]
+        forms = [line for line in below if re.search("[yδ]", plain(line.right).replace("ŷ", ""))]
+        put_in = [line for line in forms if line.rule == "substitution"]
+        assert [(plain(line.left or Symbol("")), plain(line.condition)) for line in put_in] == [
+            (f"∂L/∂{name}", f"for targets {form}")
+            for name in ("wᵢⱼ⁽²⁾", "bᵢ⁽²⁾", "aⱼ⁽¹⁾")
+            for form in ("of the output's own shape", "as class indices")
+        ]
+
     def test_rules_and_reasons_stand_beside_the_lines(self) -> None:
         said = text(made(TUTORIAL))
         for words in (

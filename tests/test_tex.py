@@ -109,6 +109,8 @@ QUOTIENT = Fraction(SUM, sums(number(1), called(Symbol("exp", "upright"), Symbol
 MANY = tuple(indexed("x", number(k)) for k in range(40))
 CALL = called(Symbol("f"), *MANY)
 NAME = Symbol("a_name_of_a_layer_that_is_as_long_as_names_may_be_of_64_letters", "word")
+NAMED = Fenced("(", Symbol("encoder.2.attended", "word"), ")")
+MINUS_SIGN = Operator("−", "prefix")
 SQUARES = sums(
     *[
         Script(fenced(row(indexed("y", number(k)), MINUS, guess(number(k)))), None, number(2))
@@ -142,6 +144,27 @@ LONG = {
         Line(LOSS, Script(Symbol("W"), Script(NAME, NAME, NAME), Script(NAME, NAME, NAME))),
     ),
     "left": (Line(CALL, SUM), Line(called(Symbol("f"), *MANY[:12]), LOSS, relation="≈")),
+    "beside": (
+        Line(
+            Script(
+                fenced(partial(*[Script(Symbol("h"), UNIT, NAMED)] * 2)),
+                Script(Symbol("v"), None, NAMED),
+            ),
+            LOSS,
+            condition=ranges((UNIT, 31), (J, 12)),
+            rule="local partial",
+            reason=(Script(Symbol("v"), None, NAMED), " held constant"),
+        ),
+    ),
+    "joined": tuple(
+        Line(
+            partial(Script(Symbol("r"), None, NAMED), Script(Symbol("v"), None, NAMED)),
+            called(
+                Symbol("diag", "upright"), row(MINUS_SIGN, Fraction(number(1), sums(*MANY[:k])))
+            ),
+        )
+        for k in range(9, 20)
+    ),
     "limit": (Line(LOSS, row(Large("Σ", row(*MANY[:30])), W3)),),
     "nested": (
         Line(LOSS, fenced(sums(*[total(J, 3, fenced(sums(QUOTIENT, W3))) for _ in range(4)]))),

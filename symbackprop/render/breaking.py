@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from symbackprop.render.measure import width
 from symbackprop.render.typeset import (
+    TIMES,
     Fenced,
     Fraction,
     Math,
@@ -25,9 +27,10 @@ def spread(math: Math, room: float) -> Math:
         return math
     match math:
         case Row(parts):
-            spread_out: Math = row(*[spread(part, room) for part in parts])
+            rooms = [room - _beside(parts, place) for place in range(len(parts))]
+            spread_out: Math = row(*map(spread, parts, rooms))
         case Fenced(_, body, _):
-            spread_out = replace(math, body=spread(body, room))
+            spread_out = replace(math, body=spread(body, room - width(math) + width(body)))
         case Script(base, _, _):
             spread_out = replace(math, base=spread(base, room))
         case Fraction(above, below) if not _is_derivative(above):
@@ -39,6 +42,36 @@ def spread(math: Math, room: float) -> Math:
         case _:
             spread_out = math
     return spread_out
+
+
+def _beside(parts: Sequence[Math], place: int) -> float:
+    """Return what no line break parts from one of the parts takes, in ems.
+
+    What breaks within itself is left out.
+    """
+    first, last = place, place
+    while first > 0 and _joins(parts, first):
+        first -= 1
+    while last + 1 < len(parts) and _joins(parts, last + 1):
+        last += 1
+    others = (*parts[first:place], *parts[place + 1 : last + 1])
+    return sum(width(part) for part in others if not isinstance(part, Fenced | Row))
+
+
+def _joins(parts: Sequence[Math], place: int) -> bool:
+    """Return whether no line may end in front of a part."""
+    return reluctance(parts[place - 1], parts[place]) is None
+
+
+def reluctance(before: Math, part: Math) -> int | None:
+    """Return how bad it is to end a line in front of a part; None where none may end."""
+    if not isinstance(part, Operator):
+        return 1 if isinstance(before, Operator) and before.form == "punctuation" else None
+    if part.text == TIMES:
+        return None if isinstance(before, Numeral) else 1
+    if part.form == "relation" or (part.form == "binary" and part.text in "+-−"):
+        return 0
+    return 1 if part.form == "binary" or part.text == "/" else None
 
 
 def flat(math: Math) -> Math:

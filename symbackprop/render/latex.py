@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from math import inf
 
 from symbackprop.render import latex_signs
-from symbackprop.render.breaking import is_stiff
+from symbackprop.render.breaking import is_stiff, reluctance
 from symbackprop.render.measure import height, width
 from symbackprop.render.typeset import (
     APPLICATION,
@@ -155,7 +155,7 @@ class _Printer:
         """Where a line may end in front of a part: never at the start or after a sign."""
         if not self._breaks or before is None or after is None or isinstance(before, Large):
             return ""
-        worse = _reluctance(before, part)
+        worse = reluctance(before, part)
         return "" if worse is None else rf"\brk{{{min(2 * self._depth + worse, _WORST)}}}"
 
     def _base(self, base: Math) -> str:
@@ -211,17 +211,6 @@ def _product(before: Math | None, after: Math | None) -> str:
     apart = isinstance(before, Fraction) and not isinstance(after, Fenced)
     closed = isinstance(before.base if isinstance(before, Script) else before, Fenced)
     return r" \, " if apart or wordy or closed else " "
-
-
-def _reluctance(before: Math, part: Math) -> int | None:
-    """How bad it is to end a line in front of a part: None is never."""
-    if not isinstance(part, Operator):
-        return 1 if isinstance(before, Operator) and before.form == "punctuation" else None
-    if part.text == TIMES:
-        return None if isinstance(before, Numeral) else 1
-    if part.form == "relation" or (part.form == "binary" and part.text in "+-−"):
-        return 0
-    return 1 if part.form == "binary" or part.text == "/" else None
 
 
 def _is_wordy(math: Math | None) -> bool:

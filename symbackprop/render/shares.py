@@ -44,7 +44,7 @@ from symbackprop.render.partials import (
 )
 from symbackprop.render.setting import Setting
 from symbackprop.render.symbols import Names
-from symbackprop.render.typeset import Math, Numeral
+from symbackprop.render.typeset import Math, Numeral, Words
 from symbackprop.scalar import ONE
 
 CHAIN_RULE = "chain rule"
@@ -270,7 +270,7 @@ def _single(context: Context, setting: Setting, total: Total) -> Iterator[Line]:
     closed = context.textbook.closed.get(share, share)
     rule = LOCAL_PARTIAL if closed is share else OWN_VALUE
     yield Line(None, setting.term(_term(setting, closed), names), rule=rule)
-    collapsed = [*_collapsed(context, setting, closed, names)]
+    collapsed = [*_collapsed(context, setting, closed, names, left)]
     yield from collapsed
     direct = None if collapsed else context.direct(share)
     if direct is not None:
@@ -280,8 +280,13 @@ def _single(context: Context, setting: Setting, total: Total) -> Iterator[Line]:
         yield Line(None, right, rule=SUBSTITUTION, reason=(between, " put in"))
 
 
-def _collapsed(context: Context, setting: Setting, share: Share, names: Names) -> Iterator[Line]:
-    """Yield the line with what the consumer's adjoint is together with the loss, if it is short."""
+def _collapsed(
+    context: Context, setting: Setting, share: Share, names: Names, left: Math
+) -> Iterator[Line]:
+    """Yield what the line is with the consumer's adjoint together with the loss, if it is short.
+
+    Of several forms of the target each has its own, with ``left`` and a condition.
+    """
     consumer = share.equation.target.variable
     losses = context.textbook.losses
     for loss in losses:
@@ -296,9 +301,11 @@ def _collapsed(context: Context, setting: Setting, share: Share, names: Names) -
         if partial.function != ONE:
             known = scalars.product([known, setting.factor(partial, names)])
         right = setting.total(_shared(share), known, names)
-        words = f" put in, for {FORMS[loss.head.form].lower()}" if len(losses) > 1 else " put in"
-        reason: Inlines = (setting.variable(share.seed.variable), words)
-        yield Line(None, scalars.enclosed(right), rule=SUBSTITUTION, reason=reason)
+        reason: Inlines = (setting.variable(share.seed.variable), " put in")
+        line = Line(None, scalars.enclosed(right), rule=SUBSTITUTION, reason=reason)
+        if len(losses) > 1:  # each form holds for its own targets: they are not equal
+            line = replace(line, left=left, condition=Words(f"for {FORMS[loss.head.form].lower()}"))
+        yield line
 
 
 def _letters_of(setting: Setting, share: Share, access: Access, names: Names) -> Names:

@@ -32,6 +32,7 @@ from symbackprop.render.tex_text import bookmark, columns, escaped, listed_line,
 from symbackprop.render.typeset import Math, Operator, Row, row
 
 _LINE = 40.0  # ems of text in a line
+_RELATION = 1.5  # ems of a relation and the space around it
 _HEADING = 0.55 * _LINE  # of its larger type
 _LEFT = 0.4 * _LINE  # of it, what left-hand sides may take
 _SECTIONS_WITH_CONTENTS = 6
@@ -115,7 +116,7 @@ class _Writer:
         lines = [rf"\begin{{derivation}}{{{'' if widest is None else latex(widest)}}}"]
         anchor = f"[{_name(display.anchor)}]" if display.anchor else ""
         for line in display.lines:
-            lines.append(rf"\step{anchor}{self._step(line, _LINE - taken)}")
+            lines.append(rf"\step{anchor}{self._step(line, _LINE - taken - _RELATION)}")
             anchor = ""
         lines.extend(self._origin(display))
         return "\n".join([*lines, r"\end{derivation}"])
@@ -124,16 +125,17 @@ class _Writer:
         left = "" if line.left is None else _fitted(line.left, _LINE)
         relation = latex(_relation(line.relation))
         right = _fitted(line.right, room)
-        return f"{{{left}}}{{{relation}}}\n  {{{right}}}\n  {{{self._beside(line)}}}"
+        beside = self._beside(line, min(room, 0.8 * _LINE))
+        return f"{{{left}}}{{{relation}}}\n  {{{right}}}\n  {{{beside}}}"
 
-    def _beside(self, line: Line) -> str:
+    def _beside(self, line: Line, room: float) -> str:
         ranges = [_ranges(part) for part in (line.condition, line.shape) if part is not None]
         note, length = self._note(line)
         ems = sum(width(part, False) for part in (line.condition, line.shape) if part is not None)
-        if ems > 0.8 * _LINE:
+        if ems > room:
             return "".join(rf"\remark{{{part}}}" for part in [*ranges, note] if part)
         beneath = ""
-        if note and (ems + length > 0.8 * _LINE or length > 0.5 * _LINE):
+        if note and (ems + length > room or length > 0.5 * _LINE):
             beneath = rf"\remark{{{note}}}"
         elif note:
             ranges.append(rf"\note{{{note}}}")
