@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence, Set
 from fnmatch import fnmatch
@@ -101,7 +102,23 @@ def _text(path: str) -> str:
         raise SymbackpropError(f"cannot read {path!r}: {error.strerror}") from None
     if len(content) > _MAX_BYTES:
         raise SymbackpropError(f"{path}: too large, allowed are {_MAX_BYTES} bytes")
+    encoding = _encoding(content) if path.endswith(".py") else "utf-8-sig"
     try:
-        return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+        return content.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
-        raise SymbackpropError(f"{path}: byte {error.start + 1} is not UTF-8 text") from None
+        name = "UTF-8" if encoding.startswith("utf-8") else encoding
+        raise SymbackpropError(f"{path}: byte {error.start + 1} is not {name} text") from None
+
+
+# What the first lines of a Python file may declare besides UTF-8; no other codec is looked up.
+_DECLARED = ("iso-8859-1", "iso-8859-15", "latin-1", "cp1252", "windows-1252", "gbk", "euc-kr")
+
+
+def _encoding(content: bytes) -> str:
+    """Return the encoding that a Python file declares; UTF-8 where none is known."""
+    for line in content.split(b"\n", 2)[:2]:
+        declared = re.match(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)", line)
+        name = declared[1].decode("ascii", "replace").lower().replace("_", "-") if declared else ""
+        if name in _DECLARED:
+            return name
+    return "utf-8-sig"

@@ -63,7 +63,8 @@ class Arguments(Targets):
         for text in self.pair.given:
             left, _, right = text.partition("=")
             if left.strip() == name:
-                return self.given(right)
+                value = self.given(right)
+                return self.inputs.freed(name, value) if isinstance(value, dict) else value
         spec = self.setup.specs.get(key)
         if spec is None:
             spec = self.first_guess(target, name, default, prefix)
@@ -92,6 +93,9 @@ class Arguments(Targets):
         if shown is not None:
             return shown
         spec = guessed(name)
+        if naming.names_scalar(name) and name == parameter_names(target)[0]:
+            # A function's first parameter is its variable: p is a probability.
+            spec = Spec()
         if spec.kind == "array" and name.islower() and "X" in parameter_names(target):
             return Spec("array", 1)
         return spec

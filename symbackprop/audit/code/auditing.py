@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import ast
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from symbackprop.audit.code.describe import described
-from symbackprop.audit.code.diagnose import SECONDS
+from symbackprop.audit.code.diagnose import ALL_SECONDS
 from symbackprop.audit.code.discovery import discover
 from symbackprop.audit.code.pairs import Pair, Part, definition, read_pair, read_part
 from symbackprop.audit.code.project import Project
 from symbackprop.audit.code.source import Module, read_module
+from symbackprop.audit.code.trials import Outcome
 from symbackprop.audit.code.verdict import Judge
 from symbackprop.audit.finding import Finding
 from symbackprop.errors import SymbackpropError
@@ -61,16 +63,30 @@ def audit_code(
     project = Project(module, reader)
     found: list[Finding] = []
     for pair in _named(module, naming) or ([] if naming.pairs else discover(project)):
-        found += audit_pair(project, pair)
+        found += _audited(project, pair)
     return found
+
+
+_OWN_MISTAKES = (
+    *(ArithmeticError, AssertionError, AttributeError, LookupError),
+    *(MemoryError, RecursionError, TypeError, ValueError),
+)
 
 
 def audit_pair(project: Project, pair: Pair) -> list[Finding]:
     """Audit one pair: its diagnoses share their time, and a verdict never waits for them."""
     outcomes = Judge(project, pair).outcomes()
-    refuted = sum(outcome.verdict == "refuted" for outcome in outcomes)
-    seconds = SECONDS / max(refuted, 1)
-    return [described(project, pair, outcome, seconds) for outcome in outcomes]
+    deadline = time.process_time() + ALL_SECONDS
+    return [described(project, pair, outcome, deadline) for outcome in outcomes]
+
+
+def _audited(project: Project, pair: Pair) -> list[Finding]:
+    """Audit one pair; where the audit itself fails, that is no finding against the pair."""
+    try:
+        return audit_pair(project, pair)
+    except _OWN_MISTAKES as error:
+        reason = f"the audit failed on it ({type(error).__name__})"
+    return [described(project, pair, Outcome("", "undecided", reason=reason), 0.0)]
 
 
 def _named(module: Module, naming: Naming) -> list[Pair]:

@@ -130,15 +130,16 @@ def _return_names(node: Any) -> list[str]:
     for here in reversed(list(ast.walk(node))):
         if isinstance(here, ast.Return) and here.value is not None:
             parts = here.value.elts if isinstance(here.value, ast.Tuple) else [here.value]
-            return [_spelled(p, i) for i, p in enumerate(parts)]
+            own = {a.arg for a in node.args.args}
+            return [_spelled(p, i, own) for i, p in enumerate(parts)]
     return []
 
 
-def _spelled(node: ast.expr, place: int) -> str:
+def _spelled(node: ast.expr, place: int, parameters: set[str]) -> str:
     if isinstance(node, ast.Name | ast.Attribute | ast.Subscript):
         return ast.unparse(node)
     # `dw / N` and `dx.T` keep the name of what they are made of.
-    names = [n.id for n in ast.walk(node) if isinstance(n, ast.Name)]
+    names = [n.id for n in ast.walk(node) if isinstance(n, ast.Name) and n.id not in parameters]
     marked = [n for n in names if naming.names_gradient(n)]
     return (
         marked[0] if len(set(marked)) == 1 and isinstance(node, ast.BinOp) else f"result[{place}]"

@@ -16,11 +16,11 @@ from symbackprop.audit.code.trials import Outcome, Trial
 from symbackprop.audit.finding import Finding
 
 
-def described(project: Project, pair: Pair, outcome: Outcome, seconds: float) -> Finding:
-    """Return the finding of an outcome, diagnosed for so many seconds where it is refuted."""
+def described(project: Project, pair: Pair, outcome: Outcome, deadline: float) -> Finding:
+    """Return the finding of an outcome, diagnosed until then where it is refuted."""
     line, column, cell = place(project, pair.derivative)
     refuted = outcome.verdict == "refuted"
-    explained = explain(project, pair, outcome, seconds) if refuted else None
+    explained = explain(project, pair, outcome, deadline) if refuted else None
     notes = [outcome.reason or ""]
     if outcome.trial is not None:
         called = set(outcome.trial.followed.machine.record.calls)

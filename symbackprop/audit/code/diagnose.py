@@ -23,7 +23,8 @@ from symbackprop.audit.code.sweep import gradients
 from symbackprop.audit.code.trials import Outcome, Trial, holds
 from symbackprop.audit.finding import Diagnosis
 
-SECONDS = 4.0
+# For one gradient, and for all of a pair.
+SECONDS, ALL_SECONDS = 2.5, 8.0
 MOST_EDITS = 250
 MOST_FITS = 3
 MOST_OUTPUTS = 60
@@ -37,7 +38,7 @@ class Explained:
     patch: str | None = None
 
 
-def explain(project: Project, pair: Pair, outcome: Outcome, seconds: float) -> Explained:
+def explain(project: Project, pair: Pair, outcome: Outcome, deadline: float) -> Explained:
     """Return the diagnosis of a refuted claim: by its ratio to the truth, or by an edit."""
     plain = _plain(outcome)
     if outcome.trial is None or outcome.compared is None or isinstance(outcome.fault, Raised):
@@ -49,7 +50,7 @@ def explain(project: Project, pair: Pair, outcome: Outcome, seconds: float) -> E
     if smallest is None:
         detail = "right for one step: what flows through earlier steps is missing"
         return Explained(Diagnosis("missing_term", ("missing_term",), detail))
-    fits = list(_fits(project, pair, outcome, smallest, seconds))
+    fits = list(_fits(project, pair, outcome, smallest, deadline))
     diff = None
     for edit in fits:
         diff = diff or patch(project.module, edit, project.module.path)
@@ -120,11 +121,11 @@ def _smallest(project: Project, pair: Pair, outcome: Outcome, trial: Trial) -> S
 
 
 def _fits(
-    project: Project, pair: Pair, outcome: Outcome, setup: Setup, seconds: float
+    project: Project, pair: Pair, outcome: Outcome, setup: Setup, deadline: float
 ) -> Iterator[Edit]:
     """Yield edits that make the claim true, as many as are found in the time."""
     assert outcome.trial is not None
-    deadline = time.process_time() + seconds
+    deadline = min(deadline, time.process_time() + SECONDS)
     found = 0
     candidates = _candidates(project, pair, outcome.trial, outcome.variable)
     for edit in itertools.islice(candidates, MOST_EDITS):

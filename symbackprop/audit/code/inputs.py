@@ -171,8 +171,9 @@ class Inputs:
     def _one_hot(self, name: str, shape: tuple[int, ...], first: bool) -> Array:
         made = np.empty(shape, dtype=object)
         made[...] = self.machine.number(0)
-        # Columns of samples, shaped (classes, 1), have their classes first.
-        axis = 0 if len(shape) > 1 and (first or shape[-1] == 1) else -1
+        # Columns, shaped (classes, 1), have their classes before the last axis.
+        column = len(shape) > 1 and shape[-1] == 1
+        axis = 0 if first and len(shape) > 1 else -2 if column else -1
         ones = np.moveaxis(made, axis, -1)
         for index in np.ndindex(*ones.shape[:-1]):
             ones[(*index, int(self.sample_unit(name, index) * ones.shape[-1]))] = (

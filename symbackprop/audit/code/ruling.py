@@ -18,6 +18,7 @@ from symbackprop.audit.code.trials import (
     holds,
     is_degenerate,
     is_single,
+    squared,
 )
 
 MOST_ARMS = 8
@@ -45,6 +46,16 @@ class Ruling:
         self.reruns = reruns
 
     def outcomes(self, name: str) -> list[Outcome]:
+        """Return the verdict on one gradient; sizes that only the derivative asks for give none."""
+        found = self.best(name)
+        trial = found[0].trial
+        array = squared(trial.setup, self.search.entered) if trial is not None else None
+        if array is None or found[0].verdict == "undecided":
+            return found
+        reason = f"the derivative runs only where {array} is square, the function anywhere"
+        return [Outcome(name, "undecided", trial, found[0].compared, reason=reason)]
+
+    def best(self, name: str) -> list[Outcome]:
         """Return the verdict on one gradient: the best over all readings."""
         trials = [t for t in self.trials if name in t.compared]
         trials = [t for t in trials if not is_degenerate(t, name)] or trials[:1]
@@ -224,6 +235,7 @@ class Ruling:
 
     def disagrees(self, name: str, trial: Trial) -> bool:
         """Return whether a claim differs at another set of sizes as well, and at another point."""
+        factor = explained(trial, name)
         for which, seed in (*ELSEWHERE, THIRD):
             other = self.like(name, trial, which, seed)
             if other is None or which == trial.setup.sizes.which:
@@ -231,7 +243,8 @@ class Ruling:
             compared = other.compared[name]
             numbers = compared.shaped and compared.error is not None
             if numbers and not holds(compared) and not compared.limit:
-                return explained(other, name) is None
+                # The same factor of a reading that was left for another reason accuses nobody.
+                return factor is None or factor.among(explained(other, name)) is None
         return False
 
     def misshapen(self, name: str, trials: list[Trial]) -> Outcome:

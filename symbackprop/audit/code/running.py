@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from symbackprop.audit.code.targets import Targets
 
 MOST_SECONDS = 4.0
+MOST_NESTED = 5
 
 
 @dataclass
@@ -110,15 +111,17 @@ def snapshot(value: Any, depth: int = 0) -> Any:
     return value
 
 
-def main_output(output: Any) -> Any:
+def main_output(output: Any, depth: int = 0) -> Any:
     """Return the array or number that a function's result is about."""
+    if depth > MOST_NESTED:
+        return None
     if isinstance(output, Tensor):
         return output.array
     if isinstance(output, np.ndarray | Node):
         return output
     if isinstance(output, tuple | list):
         for part in output:
-            found = main_output(part)
+            found = main_output(part, depth + 1)
             if found is not None:
                 return found
     return None

@@ -8,6 +8,7 @@ import numpy as np
 
 from symbackprop.audit.code import naming
 from symbackprop.audit.code.arguments import Arguments
+from symbackprop.audit.code.dag import Node, reachable
 from symbackprop.audit.code.faults import Raised
 from symbackprop.audit.code.interpreter.values import (
     Scope,
@@ -75,6 +76,16 @@ class Scenario(Arguments):
             self.forward_names,
             made,
         )
+
+    def partly_read(self) -> set[str]:
+        """Return the arrays of which the function's output depends on some elements alone."""
+        outputs = self.main.ravel() if isinstance(self.main, np.ndarray) else [self.main]
+        used = {n.place for n in reachable(n for n in outputs if isinstance(n, Node))}
+        return {
+            name
+            for name, array in self.inputs.originals.items()
+            if 0 < sum(node.place in used for node in array.flat) < array.size
+        }
 
     def script(self) -> Followed:
         """Run a script's own lines, its variables free where it sets them to numbers."""

@@ -27,6 +27,7 @@ class Search:
         followed: The run.
         fault: Why none was found: the fault that came latest in a run.
         stage: How far that run came: ``setup``, ``forward`` or ``backward``.
+        entered: Setups in which the function ran, but not its derivative, or to other shapes.
     """
 
     setup: Setup | None = None
@@ -36,6 +37,7 @@ class Search:
     runs: int = 0
     faults: list[tuple[str, Fault]] = field(default_factory=list)
     singles: list[Setup] = field(default_factory=list)
+    entered: list[Setup] = field(default_factory=list)
 
 
 _STAGES = ("setup", "forward", "backward")
@@ -73,6 +75,8 @@ def search(
             found.faults.append((scenario.stage, fault))
             if found.fault is None or _STAGES.index(scenario.stage) >= _STAGES.index(found.stage):
                 found.fault, found.stage = fault, scenario.stage
+            if scenario.stage == "backward":
+                found.entered.append(setup)
             direct, others = _repairs(setup, fault, scenario)
             found.singles += scenario.singles
             waiting = [*direct, *waiting, *others]
@@ -82,6 +86,7 @@ def search(
             found.setup, found.followed = setup, followed
         if not better:
             return found
+        found.entered.append(setup)
         waiting = [*better, *waiting]
     return found
 
@@ -98,7 +103,7 @@ def _repairs(setup: Setup, fault: Fault, scenario: Scenario) -> tuple[list[Setup
         return list(_retaken(setup, fault)), []
     if isinstance(fault, Mismatch):
         new = setup.copy()
-        if scenario.stage == "backward" and _settled(setup, fault):
+        if scenario.stage == "backward" and _settled(setup, fault, scenario.partly_read()):
             scenario.singles += _single(setup, fault)
             return [], list(ranks(setup))
         windows = fault.shapes is not None and new.sizes.windows(*fault.shapes)
@@ -124,13 +129,17 @@ def _repairs(setup: Setup, fault: Fault, scenario: Scenario) -> tuple[list[Setup
     return [], []
 
 
-def _settled(setup: Setup, fault: Mismatch) -> bool:
-    """Whether both extents were settled by the function: its derivative cannot change them."""
+def _settled(setup: Setup, fault: Mismatch, partly: set[str]) -> bool:
+    """Whether both extents were settled by the function: its derivative cannot change them.
+
+    Where the function reads a part of an array alone, the array is too long.
+    """
     sizes = setup.sizes
     own = {
         sizes.root(n)
         for n in list(sizes.order)
-        if n.rpartition(".")[0] in setup.forward or n in setup.forward
+        if (n.rpartition(".")[0] in setup.forward or n in setup.forward)
+        and n.rpartition(".")[0] not in partly
     }
     names = {sizes.value(n): sizes.root(n) for n in reversed(list(sizes.order))}
     pair = [names.get(v) for v in (fault.left, fault.right)]
@@ -264,11 +273,11 @@ def _scaled(setup: Setup) -> Iterator[Setup]:
     """The same with larger images and smaller kernels."""
     wide = setup.copy()
     for name, spec in setup.specs.items():
-        axes = [f"{name}.{axis}" for axis in range(2, spec.rank)]
+        axes = [f"{name}.{axis}" for axis in range(2 if spec.rank > 2 else 0, spec.rank)]
         if spec.kind == "int":
             tall = re.search("height|width|^h$|^w$|input", naming.last(name), re.I)
             (wide.sizes.large if tall else wide.sizes.small).add(wide.sizes.root(name))
-        elif spec.kind == "array" and spec.rank >= 3:
+        elif spec.kind == "array":
             group = wide.sizes.large if not re.match(r"[wWkfK]", name) else wide.sizes.small
             for axis in axes:
                 group.add(wide.sizes.root(axis))

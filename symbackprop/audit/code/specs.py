@@ -6,6 +6,8 @@ run is tried again: the program itself says which are.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -73,13 +75,15 @@ class Sizes:
     small: set[str] = field(default_factory=set)
     large: set[str] = field(default_factory=set)
     order: list[str] = field(default_factory=list)
+    # Extents that a user set.
+    named: frozenset[str] = frozenset()
 
     def copy(self, which: int | None = None) -> Sizes:
         """Return the same with sets of its own; for other primes pins that were computed go."""
         kept = (
             self.pinned
             if which in (None, self.which)
-            else {name: value for name, value in self.pinned.items() if value == 1}
+            else {n: v for n, v in self.pinned.items() if v == 1 or n in self.named}
         )
         return Sizes(
             self.which if which is None else which,
@@ -88,6 +92,7 @@ class Sizes:
             set(self.small),
             set(self.large),
             list(self.order),
+            self.named,
         )
 
     def root(self, name: str) -> str:
@@ -254,6 +259,18 @@ class Setup:
     forward: set[str] = field(default_factory=set)
     # Elements of inputs with values of their own, by name and index: they take an arm.
     chosen: dict[tuple[str, tuple[int, ...]], float] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any], reading: tuple[str, ...]) -> Setup:
+        """Return a setup in which extents are as settings say: ``x.shape[1]``."""
+        made = cls(reading=reading)
+        for name, value in settings.items():
+            shaped = re.fullmatch(r"(.+)\.shape\[(\d+)\]", name)
+            if shaped is not None and isinstance(value, int):
+                root = made.sizes.root(f"{shaped[1]}.{shaped[2]}")
+                made.sizes.pinned[root] = value
+                made.sizes.named |= {root}
+        return made
 
     def copy(self) -> Setup:
         """Return a setup that can be changed without changing this one."""

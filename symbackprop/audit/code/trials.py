@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 
 from symbackprop.audit.code.faults import Fault
@@ -63,6 +64,29 @@ def is_degenerate(trial: Trial, name: str) -> bool:
     return any(
         originals[n].ndim > 0 and originals[n].size == 1 for n in trial.compared[name].claim.names
     )
+
+
+def squared(setup: Setup, entered: list[Setup]) -> str | None:
+    """Return the array that had to be square, or one number, though its function takes others."""
+    for other in entered:
+        for name in sorted(other.forward & setup.specs.keys() & other.specs.keys()):
+            specs = setup.specs[name], other.specs[name]
+            if specs[0].rank < 2 or any(s.kind != "array" for s in specs):
+                continue
+            if specs[0].rank != specs[1].rank or f"{name}.0" not in setup.sizes.parents:
+                continue
+            if _squares(setup, name) - _squares(other, name):
+                return name
+    return None
+
+
+def _squares(setup: Setup, name: str) -> set[tuple[int, int]]:
+    """The pairs of axes of an array that are one extent, all pairs where it is one number."""
+    shape = setup.shape(name)
+    roots = [setup.sizes.root(f"{name}.{axis}") for axis in range(len(shape))]
+    single = set(shape) == {1}
+    pairs = itertools.combinations(range(len(shape)), 2)
+    return {(i, j) for i, j in pairs if single or roots[i] == roots[j]}
 
 
 def as_many_axes(setup: Setup, other: Setup) -> bool:

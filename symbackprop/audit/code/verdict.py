@@ -46,12 +46,16 @@ class Judge:
         self.search: Search = Search()
         # Whether readings were left untried for lack of time.
         self.hasty = False
+        self.torch = ("torch",) if project.torch_only() else ()
 
     def outcomes(self) -> list[Outcome]:
         """Return a verdict for each gradient that the pair gives."""
-        torch = ("torch",) if self.project.torch_only() else ()
         self.search = search(
-            self.project, self.pair, Setup(reading=torch), self.deadline, self.better
+            self.project,
+            self.pair,
+            Setup.of(self.pair.settings, self.torch),
+            self.deadline,
+            self.better,
         )
         if self.search.followed is None or self.search.setup is None:
             return [self.not_run()]
@@ -97,6 +101,18 @@ class Judge:
         for extent in getattr(main, "shape", ()):
             new = setup.copy()
             if extent > 1 and new.sizes.unify(extent, 1):
+                yield new
+
+    def deeper(self, setup: Setup) -> Iterator[Setup]:
+        """Yield setups, extents afresh, in which one array of the function has an axis more.
+
+        A step of a sequence that is taken for a vector may run, by broadcasting.
+        """
+        for name, spec in list(setup.specs.items()):
+            plain = name in setup.forward and not name.startswith("self")
+            if plain and spec.kind == "array" and spec.rank == 2 and "[" not in name:
+                new = Setup.of(self.pair.settings, self.torch)
+                new.specs[name] = spec.become(rank=3)
                 yield new
 
     def lacking(self) -> str:
@@ -245,6 +261,8 @@ class Judge:
                 new = setup.copy()
                 new.seed += seed
                 yield new, base.convention
+        for other in self.deeper(setup):
+            yield other, None
         for other in self.search.singles[:2]:
             yield other, None
         for other in ranks(setup):

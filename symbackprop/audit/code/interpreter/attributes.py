@@ -13,7 +13,7 @@ from symbackprop.audit.code.interpreter import elementwise, indexing
 from symbackprop.audit.code.interpreter.builtins import methods_of
 from symbackprop.audit.code.interpreter.libraries import constant, member
 from symbackprop.audit.code.interpreter.machine import Machine, as_array, kind_of, nodes, plain
-from symbackprop.audit.code.interpreter.registry import FUNCTIONS, dtype_of
+from symbackprop.audit.code.interpreter.registry import DTYPE_KINDS, FUNCTIONS, dtype_of
 from symbackprop.audit.code.interpreter.scopes import MISSING, of_module
 from symbackprop.audit.code.interpreter.tensors import TENSOR_METHODS, in_place
 from symbackprop.audit.code.interpreter.values import (
@@ -146,6 +146,8 @@ def _namespace(machine: Machine, value: Namespace, name: str) -> Any:
 
 
 def _library(machine: Machine, value: Library, name: str) -> Any:
+    if name == "kind" and value.name in DTYPE_KINDS:
+        return DTYPE_KINDS[value.name]
     full = member(value.name, name)
     if full.name == "numpy.newaxis":
         return None

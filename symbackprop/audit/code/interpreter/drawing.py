@@ -11,6 +11,7 @@ from symbackprop.audit.code.interpreter import operators
 from symbackprop.audit.code.interpreter.arrays import shape_of
 from symbackprop.audit.code.interpreter.machine import Machine, as_array, count, plain
 from symbackprop.audit.code.interpreter.registry import library
+from symbackprop.audit.code.interpreter.values import Library
 
 
 def _shape_given(machine: Machine, size: Any) -> tuple[int, ...]:
@@ -27,6 +28,11 @@ def _rand(machine: Machine, *shape: Any, size: Any = None) -> Any:
 def _randn(machine: Machine, *shape: Any, size: Any = None) -> Any:
     given = shape[0] if len(shape) == 1 and isinstance(shape[0], tuple | list) else shape
     return machine.random("normal", _shape_given(machine, size if size is not None else given))
+
+
+@library("numpy.random.default_rng", "numpy.random.RandomState")
+def _generator(machine: Machine, seed: Any = None) -> Library:
+    return Library("numpy.random")
 
 
 @library("numpy.random.normal", "numpy.random.uniform")

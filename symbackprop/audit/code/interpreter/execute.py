@@ -112,6 +112,9 @@ def _if(machine: Machine, node: ast.If, scope: Scope) -> None:
     holds = operators.truth(machine, evaluate(machine, node.test, scope))
     machine.step(node, scope.module)
     machine.took(f"if {node.col_offset}", holds)
+    if holds and isinstance(node.body[0], ast.Raise):
+        for part in node.test.values if isinstance(node.test, ast.BoolOp) else [node.test]:
+            _checked(machine, part, node.body[0], scope)
     execute(machine, node.body if holds else node.orelse, scope)
 
 
@@ -265,30 +268,38 @@ def _try(machine: Machine, node: ast.Try, scope: Scope) -> None:
 def _assert(machine: Machine, node: ast.Assert, scope: Scope) -> None:
     if operators.truth(machine, evaluate(machine, node.test, scope)):
         return
-    if isinstance(node.test, ast.Compare) and len(node.test.ops) == 1:
-        left = evaluate(machine, node.test.left, scope)
-        right = evaluate(machine, node.test.comparators[0], scope)
-        _extents(machine, left, right, node)
+    _checked(machine, node.test, node, scope)
     raise Raised("AssertionError", ast.unparse(node.test)[:200], node.lineno)
 
 
-def _extents(machine: Machine, left: Any, right: Any, node: ast.Assert) -> None:
+def _checked(machine: Machine, test: ast.expr, node: ast.Assert | ast.Raise, scope: Scope) -> None:
+    """A check of sizes that failed says which of them are one."""
+    sign = ast.Eq if isinstance(node, ast.Assert) else ast.NotEq
+    if isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.ops[0], sign):
+        left = evaluate(machine, test.left, scope)
+        right = evaluate(machine, test.comparators[0], scope)
+        _extents(machine, left, right, test, node)
+
+
+def _extents(
+    machine: Machine, left: Any, right: Any, test: ast.expr, node: ast.Assert | ast.Raise
+) -> None:
     """A shape that is asserted says which extents are one."""
     if type(left) is int and type(right) is int and left != right:
-        raise _asserted(node, left, right)
+        raise _asserted(test, node, left, right)
     for one, other in ((left, right), (right, left)):
         if isinstance(one, Extents) and isinstance(other, tuple) and len(one) != len(other):
-            message = f"asserted: {ast.unparse(node.test)}"
+            message = f"asserted: {ast.unparse(test)}"
             raise machine.misused(one.array, f"rank {len(other)}", message)
     if isinstance(left, tuple) and isinstance(right, tuple) and len(left) == len(right):
         for one, other in zip(left, right, strict=True):
             if type(one) is int and type(other) is int and one != other:
-                raise _asserted(node, one, other)
+                raise _asserted(test, node, one, other)
 
 
-def _asserted(node: ast.Assert, left: int, right: int) -> Mismatch:
-    fault = Mismatch(f"asserted: {ast.unparse(node.test)}", left, right, node.lineno)
-    fault.kind = "AssertionError"
+def _asserted(test: ast.expr, node: ast.Assert | ast.Raise, left: int, right: int) -> Mismatch:
+    fault = Mismatch(f"asserted: {ast.unparse(test)}", left, right, node.lineno)
+    fault.kind = "AssertionError" if isinstance(node, ast.Assert) else "ValueError"
     return fault
 
 

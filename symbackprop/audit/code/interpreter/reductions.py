@@ -48,7 +48,7 @@ def total(
     return stored(machine, _reduced(machine, np.add, x, axis, keepdims), out)
 
 
-@library("numpy.prod")
+@library("numpy.prod", "math.prod")
 def _product(machine: Machine, x: Any, axis: Any = None, keepdims: Any = False) -> Any:
     return _reduced(machine, np.multiply, x, axis, keepdims)
 
@@ -242,6 +242,12 @@ def _matmul(machine: Machine, a: Any, b: Any, out: Any = None) -> Any:
 @library("numpy.vdot")
 def _vdot(machine: Machine, a: Any, b: Any) -> Any:
     return operators.dot(machine, as_array(machine, a).ravel(), as_array(machine, b).ravel())
+
+
+@library("numpy.vecdot")
+def _vecdot(machine: Machine, a: Any, b: Any, axis: Any = -1) -> Any:
+    product = operators.binary(machine, "mul", operator.mul, a, b, False)
+    return FUNCTIONS["numpy.sum"](machine, product, axis=axis)
 
 
 @library("numpy.inner")

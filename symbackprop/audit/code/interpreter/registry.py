@@ -39,6 +39,29 @@ def dtype_kind(machine: Machine, dtype: Any) -> str:
     return "real"
 
 
+DTYPE_KINDS = {"numpy.float64": "f", "numpy.int64": "i", "numpy.bool_": "b"}
+
+
+@library("numpy.dtype")
+def _dtype(machine: Machine, dtype: Any) -> Library:
+    return dtype_of(dtype_kind(machine, dtype))
+
+
+@library("numpy.result_type")
+def _result_type(machine: Machine, *values: Any) -> Library:
+    """The widest of the dtypes: reals before ints before bools."""
+    kinds = {
+        dtype_kind(machine, v) if isinstance(v, str | Library) else _kind_of(v) for v in values
+    }
+    return dtype_of(next(kind for kind in ("real", "int", "bool") if kind in kinds))
+
+
+def _kind_of(value: Any) -> str:
+    array = getattr(value, "array", value)
+    kind = getattr(getattr(array, "dtype", None), "kind", "O")
+    return {"b": "bool", "i": "int", "u": "int"}.get(kind, "real")
+
+
 def dtype_of(kind: str) -> Library:
     """Return the value that names a dtype."""
     return Library({"real": "numpy.float64", "int": "numpy.int64", "bool": "numpy.bool_"}[kind])
