@@ -49,7 +49,8 @@ class Ruling:
         """Return the verdict on one gradient; sizes that only the derivative asks for give none."""
         found = self.best(name)
         trial = found[0].trial
-        array = squared(trial.setup, self.search.entered) if trial is not None else None
+        wider = [*self.search.entered, *(t.setup for t in self.trials[:1])]
+        array = squared(trial.setup, wider) if trial is not None else None
         if array is None or found[0].verdict == "undecided":
             return found
         reason = f"the derivative runs only where {array} is square, the function anywhere"
