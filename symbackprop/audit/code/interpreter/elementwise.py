@@ -277,13 +277,6 @@ def clip(
     return stored(machine, x, out)
 
 
-@library("numpy.copysign")
-def _copysign(machine: Machine, a: Any, b: Any, out: Any = None) -> Any:
-    signs, sizes = mapped(machine, _sign, b), mapped(machine, SCALARS["abs"], a)
-    product = operators.binary(machine, "mul", operator.mul, sizes, signs, False)
-    return stored(machine, product, out)
-
-
 SMALL = Fraction(1, 100)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from symbackprop.audit.code.faults import Mismatch, Unknown
 from symbackprop.audit.code.interpreter import operators
 from symbackprop.audit.code.interpreter.arrays import axis_of, filled
-from symbackprop.audit.code.interpreter.elementwise import stored, truths
+from symbackprop.audit.code.interpreter.elementwise import SCALARS, mapped, stored, truths
 from symbackprop.audit.code.interpreter.indexing import converted
 from symbackprop.audit.code.interpreter.machine import Machine, as_array, count, nodes, plain
 from symbackprop.audit.code.interpreter.registry import FUNCTIONS, library
@@ -242,6 +242,13 @@ def _matmul(machine: Machine, a: Any, b: Any, out: Any = None) -> Any:
 @library("numpy.vdot")
 def _vdot(machine: Machine, a: Any, b: Any) -> Any:
     return operators.dot(machine, as_array(machine, a).ravel(), as_array(machine, b).ravel())
+
+
+@library("numpy.copysign")
+def _copysign(machine: Machine, a: Any, b: Any, out: Any = None) -> Any:
+    sizes, signs = mapped(machine, SCALARS["abs"], a), mapped(machine, SCALARS["sign"], b)
+    product = operators.binary(machine, "mul", operator.mul, sizes, signs, False)
+    return stored(machine, product, out)
 
 
 @library("numpy.vecdot")
