@@ -155,11 +155,11 @@ def loss_gradient(output, y):
     n = len(output)
     if y.ndim == 2:
         t = np.maximum(output, EXP_MINUS_100)
-        return y * (t > EXP_MINUS_100) * (-1 / n / t)
+        return y * (t > EXP_MINUS_100) * (-1 / n) / t
     t = np.maximum(output[np.arange(n), y], EXP_MINUS_100)
     # da3[n, y[n]] += −1 dl[n] ([exp(−100) < a3[n, y[n]]] / max(exp(−100), a3[n, y[n]]))
     da3 = np.full((n, 10), 0, dtype)
-    da3[np.arange(n), y] += (t > EXP_MINUS_100) * (-1 / n / t)
+    da3[np.arange(n), y] += (t > EXP_MINUS_100).astype(dtype) * (-1 / n) / t
     return da3
 
 
@@ -456,8 +456,7 @@ def update(params, grads, eta, *, workspace=None):
             if found != shape:
                 raise ValueError(f"∂E/∂{name} has shape {found}, must be {shape}")
             w = params[name]
-            scratch = np.empty((1, *w.shape), w.dtype)
-            _step(w, grads[name], eta, *scratch)
+            _step(w, grads[name], eta, np.empty_like(w))
 
 
 def _step(w, g, eta, t1):

@@ -363,8 +363,7 @@ def update(params, grads, eta, *, workspace=None):
             if found != shape:
                 raise ValueError(f"∂E/∂{name} has shape {found}, must be {shape}")
             w = params[name]
-            scratch = np.empty((1, *w.shape), w.dtype)
-            _step(w, grads[name], eta, *scratch)
+            _step(w, grads[name], eta, np.empty_like(w))
 
 
 def _step(w, g, eta, t1):

@@ -295,7 +295,9 @@ def _affine(printer: StatementPrinter, statement: Statement) -> list[str]:
 
 def _affine_gradient(printer: StatementPrinter, statement: Statement) -> list[str]:
     value = statement.value
-    source = next(o for o in value.operands if printer.value(o).source in printer.with_ones)
+    with_ones = [o for o in value.operands if printer.value(o).source in printer.with_ones]
+    # The cotangent is made later; it may lie where a row of ones was needed before.
+    source = min(with_ones, key=lambda operand: operand.number)
     cotangent = next(o for o in value.operands if o is not source)
     transposed = printer.view(f"{printer.value(cotangent).source}.T")
     block = f"d{block_name(statement.target.removeprefix('d'))}"

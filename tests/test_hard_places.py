@@ -118,6 +118,7 @@ def test_cross_entropy_is_exact(last, loss, form, dtype, units):
 LOSSES = [
     ("relu", "sigmoid", "binary_cross_entropy"),
     ("tanh", "softmax", "cross_entropy"),
+    ("tanh", "softmax", "binary_cross_entropy"),
     ("gelu", "identity", "cross_entropy_with_logits"),
     ("softplus", "identity", "binary_cross_entropy_with_logits"),
     ("mish", "sigmoid", "mean_squared_error"),

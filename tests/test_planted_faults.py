@@ -7,7 +7,9 @@ import pytest
 from faults import faults
 from handmade import PERCEPTRON
 
+from symbackprop.api import build
 from symbackprop.checking.gradients import examine
+from symbackprop.emit import generate
 from symbackprop.errors import SymbackpropError
 
 POINTS = 8
@@ -93,3 +95,26 @@ def test_every_planted_fault_is_reported(text, part):
     reported = sum(found == "reported" for _, found in verdicts)
     assert reported > 90
     assert reported > 0.9 * len(verdicts)
+
+
+WORKSPACE = {
+    "a step twice as long": ("workspace.eta[...] = eta", "workspace.eta[...] = eta * 2"),
+    "parameters of the step before": ("elif self.copied:", "elif False:"),
+    "gradients of the step before": ("return same and not self.copied", "return not self.copied"),
+    "gradients that are asked for alone": (
+        "return loss, work.gradients\n",
+        "return loss, {k: 1.01 * v for k, v in work.gradients.items()}\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", WORKSPACE.values(), ids=WORKSPACE)
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_a_fault_in_steps_with_a_workspace_is_reported(fault, optimizer):
+    text = generate(build("2-3:tanh-1", loss="squared_error"), optimizer=optimizer).text
+    right, wrong = fault
+    assert text.count(right) == 1
+    assert examine(module_of(text)).passed
+    report = examine(module_of(text.replace(right, wrong)))
+    failed = [name for name, finding in report.checks.items() if not finding.passed]
+    assert failed == ["training steps"]

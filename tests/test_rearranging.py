@@ -40,6 +40,17 @@ def test_axes_that_lie_side_by_side_become_one_without_a_copy():
     assert not wrong(text)
 
 
+def test_a_pooled_axis_of_one_place_is_none():
+    layers = (
+        LayerUse("conv2d", "layer 1", fields={"channels": 3, "kernel_size": 3}),
+        LayerUse("max_pool2d", "layer 2", fields={"kernel_size": 2}),
+        LayerUse("flatten", "layer 3"),
+        LayerUse("dense", "layer 4", fields={"units": 3}),
+    )
+    narrow = Architecture("narrow", (2, 6, 5), layers, loss=Use("mean_squared_error"))
+    assert not wrong(generate(build_network(narrow)).text)
+
+
 def test_a_part_of_an_array_is_copied_where_its_axes_become_one():
     layers = (
         LayerUse("dense", "layer 1", fields={"units": 3}),

@@ -178,7 +178,7 @@ class Subject:
                 found = "nothing" if given is None else str(given.shape)
                 raise SymbackpropError(f"initialize gives {found} for {name}, not {tuple(shape)}")
             # Weights of a deep network move less, lest their product explode.
-            deep = np.sqrt(max(shape) * len(self.shapes))
+            deep = np.sqrt(max(shape, default=1) * len(self.shapes))
             spread = 0.6 / deep if len(shape) > 1 else 0.3
             given += np.asarray(spread * rng.standard_normal(given.shape), dtype)
         return params

@@ -34,8 +34,9 @@ def variants(
 
     Returns:
         Findings by name: arguments unchanged, float32, and, for a module with a loss: both paths
-        agree, other arrays than the module's own, a workspace, results that last, and a step of
-        ``update``; for one with running statistics: both paths update them alike.
+        agree, other arrays than the module's own, a workspace, results that last, a step of
+        ``update``, steps with a workspace; for one with running statistics: both paths update
+        them alike.
     """
     before = _arguments(params, samples)
     found: dict[str, float] = {}
@@ -54,6 +55,9 @@ def variants(
         found["workspace"] = _workspace(subject, params, tries, plain, near)
         found["results last"] = _lasting(subject, params, tries)
         found["update"] = _update(subject, params, plain[0])
+        found["training steps"] = max(
+            _steps(subject, params, tries[0], plain[0], near[0], own=own) for own in (True, False)
+        )
     if subject.keeps_state:
         found["state"] = _state(subject, params, samples)
     found["arguments unchanged"] = _difference(_arguments(params, samples), before)
@@ -169,9 +173,7 @@ def _update(subject: Subject, params: Mapping[str, Array], gradient: Mapping[str
 
     With moments, every step must shrink the parameters' product with the gradient.
     """
-    own = subject.parameters(0)
-    for name, value in params.items():
-        own[name][...] = value
+    own = _own(subject, params)
     other = flat(own)
     moments = [subject.call("initial_moments") for _ in range(2) if _has_moments(subject)]
     for place, moved in enumerate((own, other)):
@@ -185,6 +187,59 @@ def _update(subject: Subject, params: Mapping[str, Array], gradient: Mapping[str
     idle = [np.array_equal(params[k] - RATE * gradient[k], params[k]) for k in params]
     descends = all(s < 0 or still for s, still in zip(slopes, idle, strict=True))
     return worst if descends else np.inf
+
+
+def _steps(
+    subject: Subject,
+    params: Mapping[str, Array],
+    each: Try,
+    first: Mapping[str, Array],
+    near: Mapping[str, float],
+    *,
+    own: bool,
+) -> float:
+    """Return what a workspace changes in steps that follow one another, as training takes them.
+
+    The last step is along gradients that the caller made.
+
+    Args:
+        subject: the module.
+        params: where the steps start.
+        each: a batch.
+        first: the value and the gradients there, that of the input included.
+        near: what rounding may do to them.
+        own: whether the parameters are the module's own arrays, or others.
+    """
+    sample, y = each
+    moved, kept = (_own(subject, params) if own else flat(params) for _ in range(2))
+    space = subject.call("Workspace", sample.size)
+    memories: list[dict[str, Any]] = [{}, {}]
+    if _has_moments(subject):
+        memories = [{"moments": subject.call("initial_moments")} for _ in memories]
+    expected = {name: value for name, value in first.items() if name in params or name == LOSS}
+    worst = 0.0
+    for factor in (1.0, 1.0, -2.0):
+        value, plain = subject.train(moved, sample.x, y)
+        found_value, found = subject.train(kept, sample.x, y, workspace=space)
+        by_plain = flat({LOSS: value, **plain})
+        by_space = flat({LOSS: found_value, **found})
+        worst = _worst(worst, _difference(by_plain, expected or by_plain, near))
+        worst = _worst(worst, _difference(by_space, by_plain, near))
+        expected = {}
+        if factor != 1:
+            plain, found = ({k: v * factor for k, v in g.items()} for g in (plain, found))
+        subject.call("update", moved, plain, RATE, **memories[0])
+        subject.call("update", kept, found, RATE, workspace=space, **memories[1])
+        worst = _worst(worst, _difference(kept, moved, units(moved)))
+    return worst
+
+
+def _own(subject: Subject, params: Mapping[str, Array]) -> dict[str, Array]:
+    """Return parameters in the module's own arrays."""
+    own = subject.parameters(0)
+    for name, value in params.items():
+        own[name][...] = value
+    return own
 
 
 def _state(subject: Subject, params: Mapping[str, Array], samples: Sequence[Sample]) -> float:

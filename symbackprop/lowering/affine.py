@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from symbackprop.equations import Role, Variable
+from symbackprop.lowering.layout import Layout
 from symbackprop.lowering.training import SectionValues
 from symbackprop.lowering.values import Value
 
@@ -34,14 +35,14 @@ def block_name(weight: str) -> str:
 
 
 def affine_blocks(
-    sections: Sequence[SectionValues], learned: Sequence[Variable], views: Collection[int]
+    sections: Sequence[SectionValues], learned: Sequence[Variable], layout: Layout
 ) -> AffineBlocks:
     """Find ``contract(W, x) + b`` with W and b neighbours in the flat buffer.
 
     Args:
         sections: of the training step, samples innermost.
         learned: the parameters in the order in which they lie.
-        views: numbers of values that show another's memory, where no row of ones can follow.
+        layout: tells the values that show another's memory, where no row of ones can follow.
     """
     found = AffineBlocks()
     taken = {variable.name for variable in learned}
@@ -55,7 +56,7 @@ def affine_blocks(
     pairs: dict[tuple[Variable, Variable], None] = {}
     for value in values:
         match = _affine(value)
-        if match is None or uses[match.product.number] > 1 or match.source.number in views:
+        if match is None or uses[match.product.number] > 1 or layout.is_view(match.source):
             continue
         if before.get(match.bias) == match.weight:
             found.totals.add(value.number)

@@ -71,11 +71,15 @@ def _sign(constant: Expression) -> int:
 
 @dataclass(frozen=True)
 class _Group:
-    """Factors over the same labels, as one value above and one below the line."""
+    """Factors over the same labels, as one value above and one below the line.
+
+    With ``masked`` a factor above is a truth value.
+    """
 
     labels: tuple[Label, ...]
     above: Labelled | None
     below: Labelled | None
+    masked: bool = False
 
 
 def combine(graph: ValueGraph, product: Product, summed: Sequence[Label] = ()) -> Labelled:
@@ -260,7 +264,8 @@ def _group(graph: ValueGraph, members: _Factors) -> _Group:
     above = _fold(graph, [value for value, below in members if not below])
     below = _fold(graph, [value for value, below in members if below])
     labels = (above or below or members[0][0]).labels
-    return _Group(labels, above, below)
+    masked = any(value.value.boolean for value, below in members if not below)
+    return _Group(labels, above, below, masked)
 
 
 def _fold(graph: ValueGraph, values: list[Labelled]) -> Labelled | None:
@@ -280,6 +285,8 @@ def _multiply_out(graph: ValueGraph, constant: Expression, parts: list[_Group]) 
 
     A group that is only a divisor divides the next larger one, unless something above the
     line is as small as it: then one small quotient is made, and the large array multiplied.
+    Where a truth value is 0 its divisor may be so small that a number overflows over it:
+    there all factors are multiplied before they are divided.
     """
     if not parts:
         return graph.leaf("literal", constant)
@@ -293,7 +300,7 @@ def _multiply_out(graph: ValueGraph, constant: Expression, parts: list[_Group]) 
         above = graph.leaf("literal", constant)
     for part in parts:
         below = _times(graph, below, part.below)
-        if above is not None and below is not None:
+        if above is not None and below is not None and not part.masked:
             above, below = graph.map("divide", above, below), None
         above = _times(graph, above, part.above)
         if above is not None and below is not None:

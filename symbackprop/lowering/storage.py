@@ -89,9 +89,7 @@ class _Planner:
         learned = [p.variable for p in network.parameters]
         narrow = self.layout.batch_last
         self.affine = (
-            affine_blocks(training.sections, learned, self.layout.merged)
-            if narrow
-            else AffineBlocks()
+            affine_blocks(training.sections, learned, self.layout) if narrow else AffineBlocks()
         )
         self.learned = {variable.bar() for variable in learned}
         self.outputs: dict[Key, list[Variable]] = {}
