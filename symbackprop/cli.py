@@ -102,7 +102,9 @@ def check(module: Path, arch: str | None, as_json: bool) -> None:
 @click.option("--reduction", type=click.Choice(["mean", "sum"]), help="Over the batch.")
 @click.option("--wrt", metavar="NAME", multiple=True, help="One parameter, as W1; may be repeated.")
 @click.option("--form", type=click.Choice(["units", "matrix", "both"]), default="both")
-@click.option("--layout", type=click.Choice(["rows", "columns", "both"]), default="both")
+@click.option(
+    "--layout", type=click.Choice(["rows", "columns", "both"]), help="Of matrices; default both."
+)
 @click.option("--notation", metavar="KEY=VALUE", multiple=True, help=_NOTATION)
 @click.option(
     "-o",
@@ -116,7 +118,7 @@ def derive(
     reduction: Literal["mean", "sum"] | None,
     wrt: tuple[str, ...],
     form: Literal["units", "matrix", "both"],
-    layout: Literal["rows", "columns", "both"],
+    layout: Literal["rows", "columns", "both"] | None,
     notation: tuple[str, ...],
     output: Path | None,
 ) -> None:
@@ -129,7 +131,9 @@ def derive(
     to_file = output is not None and str(output) != "-"
     written = writer(output.suffix if output and to_file else ".md")
     target = writing.Target(output) if output and to_file else None
-    choice = Choice(read_notation(notation), form, layout, wrt)
+    if form == "units" and layout is not None:
+        raise SymbackpropError(f"--layout {layout} is for matrices, and --form units has none")
+    choice = Choice(read_notation(notation), form, layout or "both", wrt)
     with Progress() as progress:
         document = api.document(
             arch, loss=loss, reduction=reduction, choice=choice, progress=progress

@@ -95,6 +95,7 @@ def test_sum_over_the_batch(run) -> None:
         (("--notation", "cots=E"), ["cots", "cost"]),
         (("--notation", "cost=Q"), ["cost=Q", "E"]),
         (("--form", "tensors"), ["tensors", "matrix"]),
+        (("--layout", "rows", "--form", "units"), ["--layout rows", "--form units has none"]),
         (("--layout", "rows,columns"), ["rows"]),
         (("--reduction", "median"), ["median", "mean"]),
         (("--loss", "mean_sqared_error"), ["mean_sqared_error", "mean_squared_error"]),

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -145,6 +146,25 @@ class TestTheTutorial:
         wrong = f"∂L/∂{HAT}ᵢ = 2 (yᵢ − {HAT}ᵢ)    i = 1, …, n₃"
         assert in_order([wrong], found) == wrong
         assert in_order([BACKWARD[5], FORWARD[0]], found) == FORWARD[0]
+
+    def test_what_takes_in_the_loss_leads_to_code_that_knows_it(self) -> None:
+        found = made(CLASSES, form="units")
+        blocks = [block for section in found.sections for block in section.blocks]
+        together = [
+            after.code
+            for block, after in pairwise(blocks)
+            if isinstance(block, Paragraph) and str(block.content[0]).startswith("Together with")
+        ]
+        assert [{place.function for place in code} for code in together] == [
+            {"loss_and_gradients"},
+            {"loss_and_gradients"},
+        ]
+
+    def test_columns_are_said_to_be_transposes_of_the_code(self) -> None:
+        for layout, said in (("columns", True), ("both", True), ("rows", False)):
+            blocks = made(CIRCLES, layout=layout).sections[0].blocks
+            words = [block.content[0] for block in blocks if isinstance(block, Paragraph)]
+            assert any("transposes" in str(word) for word in words) is said
 
     def test_each_form_of_the_targets_has_an_equation_of_its_own(self) -> None:
         found = made(("2-4:relu-3:softmax", "cross_entropy"), form="units")

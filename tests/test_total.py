@@ -49,6 +49,34 @@ class TestWhatIsShown:
         assert str(shown) == CONCRETE_TEXT
         assert r"\frac{df}{dx} &= 2 x \sin(x) + x^{2} \cos(x)" in shown._repr_latex_()
 
+    @pytest.mark.parametrize(
+        ("expression", "definitions", "last"),
+        [
+            ("f(x, q(x), p(x))", {}, "∂f/∂x + ∂f/∂q · dq/dx + ∂f/∂p · dp/dx    total derivative:"),
+            ("f(x) + f(x, x)", {}, "∂f₂/∂s₁ + ∂f₂/∂s₂ + df₁/dx           partials inserted"),
+            ("f(u, u)", {"u": "x**2"}, "2 x (∂f/∂s₁ + ∂f/∂s₂)                simplified"),
+            ("u*v", CONCRETE, "2 x sin(x) + x² cos(x)           definitions inserted"),
+        ],
+    )
+    def test_a_step_changes_more_than_the_order(self, expression, definitions, last):
+        text = str(symbackprop.total_derivative(expression, "x", **definitions))
+        assert f"= {last}" in text.splitlines()[-1]
+
+    def test_a_condition_stands_in_brackets_and_is_no_call(self):
+        shown = symbackprop.total_derivative("f = u*maximum(u, v)", "x", u="x**2", v="3*x")
+        bare = symbackprop.total_derivative("maximum(u, v)", "x", u="x**2", v="3*x")
+        assert "∂f/∂u = [u ≥ v]" in str(bare)
+        display = shown.document().sections[1].blocks[0]
+        assert r"u \, [u \geq v]" in "".join(latex(line.right) for line in display.lines)
+
+    def test_a_name_e_is_no_exponential(self):
+        assert "= e^x log(e) − exp(x)" in str(symbackprop.total_derivative("e**x - exp(x)", "x"))
+        assert "= e^x" in str(symbackprop.total_derivative("exp(x)", "x"))
+
+    def test_no_line_ends_in_a_space(self):
+        text = str(symbackprop.total_derivative(TUTORIAL, "x"))
+        assert not [line for line in text.splitlines() if line.endswith(" ")]
+
     def test_in_latex_d_and_partial_stand_as_in_the_tutorial(self):
         display = symbackprop.total_derivative(TUTORIAL, "x").document().sections[-1].blocks[0]
         assert latex(display.lines[0].right) == (
@@ -117,8 +145,7 @@ Total derivative
   df/dx = ∂f/∂u · du/dx + ∂f/∂v · dv/dx    total derivative: f depends on x through u and v; \
 this is the sum over every path
         = 2 v x + u cos(x)                 partials inserted
-        = 2 sin(x) x + x² cos(x)           definitions inserted
-        = 2 x sin(x) + x² cos(x)           simplified
+        = 2 x sin(x) + x² cos(x)           definitions inserted
 """
 
 

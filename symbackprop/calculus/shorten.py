@@ -32,6 +32,8 @@ def _forms(value: Symbolic) -> Iterator[Symbolic]:
         yield value.expand()
         if value.is_rational_function():
             yield sympy.cancel(value)
+    if value.is_Add and value.primitive()[0] != 1:  # with the number, all that terms share
+        yield sympy.factor_terms(value)
 
 
 def _terms(value: Symbolic) -> int:

@@ -8,7 +8,7 @@ What is not written out is a name in an expression, with signs that no user can 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 from symbackprop.calculus.partials import partial
@@ -16,7 +16,7 @@ from symbackprop.calculus.shorten import shortest
 from symbackprop.errors import SymbackpropError, allowed
 from symbackprop.notation.bounds import MAX_BITS, bits, check_range, measure
 from symbackprop.notation.composition import Composition, Definition, names_of, read_name
-from symbackprop.scalar import ONE, ZERO, Expression, Named, Slot, apply, substitute, walk
+from symbackprop.scalar import ONE, ZERO, Apply, Expression, Named, Slot, apply, substitute, walk
 
 # What is longer is not written out, and stays a name or the symbol of a derivative.
 MAX_PARTS = 300
@@ -226,8 +226,7 @@ class _Deriver:
         forms = self._forms(definition, symbols, values)
         # Of what reads x alone, the one partial is the derivative, and written down as such.
         shown = forms[2:] if alone else forms
-        before = [forms[1].right if alone else None, *(line.right for line in shown)]
-        kept = tuple(line for line, last in zip(shown, before, strict=False) if line.right != last)
+        kept = _steps(shown, forms[1].right if alone else None)
         if kept:
             self.sums.append(kept)
 
@@ -288,6 +287,33 @@ def local_partial(value: Expression, by: str) -> Expression:
     there: dict[Expression, Expression] = {Named(by): Slot(0)}
     back: dict[Expression, Expression] = {Slot(0): Named(by)}
     return substitute(partial(substitute(value, there), 0), back)
+
+
+def _steps(forms: Sequence[Line], before: Expression | None) -> tuple[Line, ...]:
+    """Return the forms that differ from the one before in more than the order of their parts.
+
+    Where the order alone differs, the later one's is kept, but for the opening sum's.
+    """
+    kept: list[Line] = []
+    last = None if before is None else _unordered(before)
+    for line in forms:
+        found = _unordered(line.right)
+        if found != last:
+            kept.append(line)
+        elif len(kept) > 1 or (kept and before is not None):
+            kept[-1] = replace(kept[-1], right=line.right)
+        last = found
+    return tuple(kept)
+
+
+def _unordered(expression: Expression) -> object:
+    """Return something that is equal for expressions that differ in the order of parts alone."""
+    if not isinstance(expression, Apply):
+        return expression
+    parts = [_unordered(argument) for argument in expression.arguments]
+    if expression.function in ("add", "multiply"):
+        parts.sort(key=repr)
+    return expression.function, tuple(parts)
 
 
 def _products(left: Mapping[str, Expression], right: Mapping[str, Expression]) -> Expression:

@@ -209,8 +209,9 @@ def _product(before: Math | None, after: Math | None) -> str:
         return " "
     wordy = any(_is_wordy(part) for part in (before, after))
     apart = isinstance(before, Fraction) and not isinstance(after, Fenced)
+    condition = isinstance(after, Fenced) and after.opening == "["  # f [u > v] is no call
     closed = isinstance(before.base if isinstance(before, Script) else before, Fenced)
-    return r" \, " if apart or wordy or closed else " "
+    return r" \, " if apart or wordy or closed or condition else " "
 
 
 def _is_wordy(math: Math | None) -> bool:

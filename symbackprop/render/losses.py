@@ -134,7 +134,10 @@ def collapse(context: Context, variable: Variable, only: Loss | None = None) -> 
         blocks.append(Paragraph((f"{words} this is simpler{several}:",)))
         lines = _lines(context, setting, loss)
         lines += _in_code(context, loss, variable)
-        blocks.append(placed_display(context, setting, lines, variable.bar()))
+        display = placed_display(context, setting, lines, variable.bar())
+        aware = {place.function for place in context.code(loss.head.cost)}
+        known = tuple(place for place in display.code if place.function in aware)
+        blocks.append(replace(display, code=known))
     return blocks
 
 

@@ -258,6 +258,7 @@ def _invisible(text: str, around: Sequence[Math]) -> Markup:
         spaced = not any(isinstance(part, Fenced) for part in around)
     else:
         spaced = any(isinstance(part, Fraction) or _is_wordy(part) for part in around)
+        spaced |= isinstance(around[-1], Fenced) and around[-1].opening == "["  # f [u > v]: no call
     space = Markup(f' rspace="{_THIN}"' if spaced else "")
     return Markup("<mo{}>{}</mo>").format(space, text)
 

@@ -9,13 +9,19 @@ from symbackprop.equations import Access, Role, Variable, extent_expression
 from symbackprop.network import Head, Layer
 from symbackprop.render import scalars
 from symbackprop.render.context import Context
-from symbackprop.render.document import Arrow, Diagram, Inlines, Node, Section, Table
+from symbackprop.render.document import Arrow, Diagram, Inlines, Node, Paragraph, Section, Table
 from symbackprop.render.groups import Group, lowered
 from symbackprop.render.setting import Setting
 from symbackprop.render.typeset import Math, Numeral, Operator, listed, row
 from symbackprop.scalar import Number
 
 _TIMES = Operator("×")
+
+
+_TURNED = (
+    "Shapes are those of the code's arrays; the matrix form with samples as columns has the "
+    "transposes of matrices under the same names."
+)
 
 
 def picture(context: Context, anchors: Collection[str]) -> Section:
@@ -27,7 +33,10 @@ def picture(context: Context, anchors: Collection[str]) -> Section:
     """
     header: tuple[Inlines, ...] = (("Symbol",), ("Is",), ("Shape",))
     table = Table(header, tuple(_symbols(context)))
-    return Section(("The network",), "network", (_diagram(context, anchors), table))
+    turned = context.choice.form != "units" and context.choice.layout != "rows"
+    matrices = any(len(array.variable.axes) == 2 for array in context.network.parameters)
+    note = (Paragraph((_TURNED,)),) if turned and matrices else ()
+    return Section(("The network",), "network", (_diagram(context, anchors), table, *note))
 
 
 def _diagram(context: Context, anchors: Collection[str]) -> Diagram:

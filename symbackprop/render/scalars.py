@@ -69,14 +69,20 @@ _NUMBERED = re.compile(r"([A-Za-z]+)_?([0-9]+)")
 _DECIMALS = 12  # digits of a number that is still read at a glance
 
 
-def scalar(node: Expression, operands: Sequence[Math]) -> Math:
-    """Return a scalar expression as a formula; ``operands`` stand for its slots."""
+def scalar(node: Expression, operands: Sequence[Math], *, written_exp: bool = False) -> Math:
+    """Return a scalar expression as a formula.
+
+    Args:
+        node: the expression.
+        operands: what stands for its slots.
+        written_exp: whether powers of Euler's number are ``exp(u)``, as where a name is ``e``.
+    """
     if isinstance(node, Slot):
         return operands[node.position]
     if isinstance(node, Named | Number):
         return named(node.name) if isinstance(node, Named) else number(node.value)
-    parts = [scalar(argument, operands) for argument in node.arguments]
-    if node.function in _WRITERS:
+    parts = [scalar(part, operands, written_exp=written_exp) for part in node.arguments]
+    if node.function in _WRITERS and not (written_exp and node.function == "exp"):
         return _WRITERS[node.function](parts)
     if node.function in _RELATIONS:
         turned = isinstance(node.arguments[0], Number) and node.function in _TURNED

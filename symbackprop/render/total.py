@@ -96,7 +96,9 @@ class _Setting:
         slots: dict[Expression, Expression] = {Named(n): Slot(k) for k, n in enumerate(names)}
         operands = [_mark(marks[n]) if n in marks else scalars.named(n) for n in names]
         named = scalars.lettered(substitute(expression, slots), self.numbers)
-        return scalars.scalar(named, operands)
+        composition = self.total.composition
+        spoken = {*composition.free, *(d.name for d in composition.definitions)}
+        return scalars.enclosed(scalars.scalar(named, operands, written_exp="e" in spoken))
 
     @cached_property
     def numbers(self) -> dict[Rational, str]:
@@ -129,14 +131,15 @@ def _definitions(totals: Sequence[Total]) -> Section:
     opened = [scalars.named(d.name) for d in definitions if d.open]
     if opened:
         verb = _verb(opened)
-        sentences.append((*_enumerated(opened), verb, " left open; derivatives stay symbols. "))
+        sentences.append((*_enumerated(opened), verb, " left open; derivatives stay symbols."))
     varying = [scalars.named(name) for total in totals for name in total.wrt]
     if len(totals) > 1:
-        sentences.append(("Each of ", *_enumerated(varying), " varies while the others are held. "))
+        sentences.append(("Each of ", *_enumerated(varying), " varies while the others are held."))
     constants = [scalars.named(n) for n in first.constants if scalars.named(n) not in varying]
     if constants:
         sentences.append((*_enumerated(constants), _verb(constants), " held constant."))
-    paragraph = [Paragraph(tuple(p for s in sentences for p in s))] if sentences else []
+    words = [piece for sentence in sentences for piece in (" ", *sentence)][1:]
+    paragraph = [Paragraph(tuple(words))] if words else []
     return Section(("Definitions",), "definitions", (Display(lines, "given"), *paragraph))
 
 
