@@ -160,6 +160,11 @@ class TestTheTutorial:
             {"loss_and_gradients"},
         ]
 
+    def test_an_array_with_the_letter_of_the_loss_is_told_from_it(self) -> None:
+        for letter, said in (("E", True), ("L", False)):
+            found = made(CLASSES, form="matrix", notation=Notation(cost=letter))
+            assert (f"{letter} is the loss." in text(found)) is said
+
     def test_columns_are_said_to_be_transposes_of_the_code(self) -> None:
         for layout, said in (("columns", True), ("both", True), ("rows", False)):
             blocks = made(CIRCLES, layout=layout).sections[0].blocks

@@ -31,6 +31,7 @@ from symbackprop.render.matrix import (
 from symbackprop.render.matrix_setting import legend, set_matrix
 from symbackprop.render.setting import Setting
 from symbackprop.render.shares import CHAIN_RULE, absorbed
+from symbackprop.render.typeset import Script, Symbol
 
 _TITLES: dict[Layout, str] = {"rows": "Samples as rows", "columns": "Samples as columns"}
 _WORDS: dict[Layout, str] = {
@@ -70,10 +71,22 @@ def _layout(context: Context, layout: Layout) -> Section:
     opening: list[Block] = [Paragraph((_WORDS[layout],))]
     opening += [Paragraph((_TURNED[layout],))] if context.swapped else []
     opening += [Paragraph(explained)] if explained else []
+    opening += _lookalike(context, writer.forms)
     opening += [Paragraph((_JACOBIANS,))] if writer.local else []
     opening += [Paragraph((_NO_FORM,))] if writer.missing else []
     anchor = context.anchor("matrix", layout)
     return Section((_TITLES[layout],), anchor, (*opening, *writer.blocks), level=2)
+
+
+def _lookalike(context: Context, forms: Iterable[MatrixForm]) -> list[Block]:
+    """Return what tells an array from the loss where both have the same letter."""
+    setting, letter = context.setting(samples=True), context.choice.notation.cost
+    bold = Symbol(letter, "bold")
+    targets = (setting.array(form.target.variable) for form in forms)
+    if not any(isinstance(math, Script) and math.base == bold for math in targets):
+        return []
+    words = (bold, " in bold, with a layer's number, is an array of that layer; ")
+    return [Paragraph((*words, Symbol(letter), " is the loss."))]
 
 
 class _Arrays:
