@@ -39,6 +39,10 @@ CONVENTIONS = {
         ("a = tanh(w*x)", "J = (a-y)**2", "g = a-d(J,a)", "C = (a-g)**2"),
         "targets made of derivatives are held constant",
     ),
+    "d(C,w) = 2*d(J,a)*d(a,w)": (
+        ("a = tanh(w*x)", "J = (a-y)**2", "g = a-d(J,a)", "C = (a-g)**2"),
+        "targets made of derivatives are held constant",
+    ),
     "d(a,z) = a*(1-a)": ((), "the output is the usual function of its input"),
     "d(a,z) = 1-a**2": ((), "the output is the usual function of its input"),
     "d(a,z) = g(z)*(1-g(z))": (

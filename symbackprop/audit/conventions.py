@@ -149,12 +149,14 @@ def _held_maximum(attempted: Attempted) -> bool:
 def _held_targets(attempted: Attempted) -> bool:
     """A target that is itself made of a derivative (a step from a value) counts as a constant."""
     model = attempted.typed.model
-    rules = tuple(
-        r for r in model.rules if isinstance(r.body, Derivative) or not _reads_derivative(r.body)
+    held = frozenset(
+        rule.target.symbol
+        for rule in model.rules
+        if _reads_derivative(rule.body) and not isinstance(rule.body, Derivative)
     )
-    if not attempted.trial.different or rules == model.rules:
+    if not attempted.trial.different or not held:
         return False
-    return _true(replace(attempted.typed, model=replace(model, rules=rules)))
+    return _true(replace(attempted.typed, model=replace(model, held=held)))
 
 
 def _reads_derivative(body: Node) -> bool:

@@ -63,7 +63,8 @@ class Model:
     """Definitions in order of preference, and the layer for which label letters stand.
 
     `loss` is the number that claims differentiate and nothing defines; the elements of `simplex`
-    sum to 1; what is said of `freed` names, for no layer in particular, does not count.
+    sum to 1; what is said of `freed` names, for no layer in particular, does not count; `held`
+    names have their values, and no derivatives.
     """
 
     rules: tuple[Rule, ...]
@@ -71,6 +72,7 @@ class Model:
     loss: Access | None = None
     simplex: Symbol | None = None
     freed: tuple[Access, ...] = ()
+    held: frozenset[Symbol] = frozenset()
 
     def labels(self, access: Access, letters: Mapping[str, int]) -> Labels:
         """Return an access's labels as numbers where their letters have values."""

@@ -198,7 +198,7 @@ class Evaluator:
 
     def quantity(self, key: Key, env: Env) -> s.Scalar:
         """Return the value of a quantity, with its derivatives by what is seeded."""
-        seeds = env.seeds
+        seeds = () if key[0] in self.model.held else env.seeds
         if seeds and self.argument is None:
             reach = self.model.reach(key[0])
             seeds = tuple(
