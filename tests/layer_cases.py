@@ -91,7 +91,7 @@ TORCH = {
     "slice": lambda p, x, f: x.movedim(f["axis"], 0)[f["start"] : f["stop"] : f["step"]].movedim(
         0, f["axis"]
     ),
-    "pad": lambda p, x, f: functional().pad(x, _edges(f["padding"], x), value=f["value"]),
+    "pad": lambda p, x, f: functional().pad(x, _edges(f["padding"], x), f["mode"], f["value"]),
     "rnn": lambda p, x, f: _recurrent(f"rnn_{f['nonlinearity']}", p, x, f),
     "gru": lambda p, x, f: _recurrent("gru", p, x, f),
     "lstm": lambda p, x, f: _recurrent("lstm", p, x, f),

@@ -87,6 +87,14 @@ REFUSED = [
     ("slice", (2, 6), {"start": 4, "stop": 2}, "leave nothing of the 6 places of axis 2"),
     ("slice", (2, "T"), {}, "slice needs extents that are numbers, found (T,)"),
     ("pad", (2, 6), {"padding": (1, 2, 3)}, "padding has 3 numbers; allowed: 1, or 2"),
+    (
+        "pad",
+        (2, 6),
+        {"padding": 6, "mode": "reflect"},
+        'has 6 places; mode "reflect" allows at most 5',
+    ),
+    ("pad", (2, 6), {"padding": (0, 7), "mode": "circular"}, "along axis 2, which has 6 places"),
+    ("pad", (2, 6), {"padding": 1, "mode": "circular", "value": 1.0}, "value is set, which mode"),
     ("concatenate", (2, 6), {}, "reads 2 values or more, from names 1"),
 ]
 

@@ -200,37 +200,6 @@ def _sliced(reading: Reading) -> Body:
     )
 
 
-def _padded(reading: Reading) -> Body:
-    """Write ``y[i] = x[i - before]``, and a number where that lies outside."""
-    shape, extents, letters = one_value(reading)
-    first = min(len(shape) - 1, 1)  # channels are not padded
-    margins = _margins(reading.fields["padding"], len(shape) - first)
-    read, output, inside = list(letters), list(extents), []
-    for axis, (before, after) in enumerate(margins, start=first):
-        read[axis] = plus(letters[axis] if before or not after else f"0 + {letters[axis]}", -before)
-        output[axis] = plus(extents[axis], before + after)
-        inside += [f"{letters[axis]} >= {before}"] if before else []
-        inside += [f"{letters[axis]} < {plus(extents[axis], before)}"] if after else []
-    value = f"x[{', '.join(read)}]"
-    if inside and reading.fields["value"] == 0:
-        value = f"padded({value})"
-    elif inside:
-        for condition in reversed(inside):
-            value = f"where({condition}, {value}, value)"
-    return Body({"x": extents}, (f"y[{', '.join(letters)}] = {value}",), output=tuple(output))
-
-
-def _margins(given: int | tuple[int, ...], axes: int) -> list[tuple[int, int]]:
-    if isinstance(given, int):
-        return [(given, given)] * axes
-    if len(given) != 2 * axes:
-        raise SymbackpropError(
-            f"padding has {len(given)} numbers; allowed: 1, or {2 * axes}: before and after for "
-            f"{'the axis' if axes == 1 else f'each of {axes} axes'}"
-        )
-    return list(zip(given[::2], given[1::2], strict=True))
-
-
 ENTRIES = (
     written_layer(
         _transposed,
@@ -288,22 +257,5 @@ ENTRIES = (
         },
         also_known_as=("narrow", "crop"),
         fields_known_as={"dim": "axis", "end": "stop"},
-    ),
-    written_layer(
-        _padded,
-        Reading(((2, 4, 5),), {"padding": (1, 1, 0, 2)}),
-        name="pad",
-        doc="A number around a sample, on every axis but that of its channels.",
-        source="PyTorch 2.x, torch.nn.ConstantPad2d",
-        fields={
-            "padding": Field(
-                required=True,
-                least=0,
-                several=True,
-                examples=(1, 0, (1, 2), (0, 2, 1, 0), (0, 1, 1, 0, 2, 0), 3),
-            )
-        },
-        constants={"value": 0.0},
-        also_known_as=("zero_pad", "constant_pad"),
     ),
 )
