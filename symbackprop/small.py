@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import replace
+from math import lcm
 from typing import Any
 
 from symbackprop.architecture import Architecture, LayerUse
 
 SMALL = (5, 3, 4)  # unequal widths, so that a transposed axis cannot hide
-WIDTHS = ("units", "hidden")  # fields that say how wide a layer is
+WIDTHS = ("units", "hidden", "embedding_dim")  # fields that say how wide a layer is
+PARTS = ("heads", "num_groups")  # fields that say into how many parts a width is cut
 
 
 def small_instance(architecture: Architecture) -> Architecture:
@@ -24,7 +26,8 @@ def small_instance(architecture: Architecture) -> Architecture:
     kinds: dict[Hashable, LayerUse] = {}
     for layer in architecture.layers[:-1]:
         kinds.setdefault(_kind(layer), layer)
-    layers = [narrowed(layer, SMALL[k % 3]) for k, layer in enumerate(kinds.values())]
+    step = _parts(architecture)
+    layers = [narrowed(layer, step * SMALL[k % 3]) for k, layer in enumerate(kinds.values())]
     extents = (min(e, SMALL[0]) if isinstance(e, int) else e for e in architecture.input)
     return replace(architecture, input=tuple(extents), layers=(*layers, architecture.layers[-1]))
 
@@ -39,7 +42,8 @@ def _narrow_graph(architecture: Architecture) -> Architecture:
     sizes = {width_of(layer) for layer in architecture.layers}
     sizes |= {extent for use in architecture.all_inputs for extent in use.shape}
     known = sorted(size for size in sizes if isinstance(size, int))
-    small: dict[Any, Any] = {size: min(size, 2 + k) for k, size in enumerate(known)}
+    step = _parts(architecture)
+    small: dict[Any, Any] = {size: min(size, step * (2 + k)) for k, size in enumerate(known)}
     last = width_of(architecture.layers[-1])
     small[last] = last
 
@@ -55,6 +59,12 @@ def _narrow_graph(architecture: Architecture) -> Architecture:
             for layer in architecture.layers
         ),
     )
+
+
+def _parts(architecture: Architecture) -> int:
+    """Return what every width has to be a multiple of, so that it can be cut into parts."""
+    found = [layer.fields.get(name, 1) for layer in architecture.layers for name in PARTS]
+    return lcm(*(number for number in found if isinstance(number, int)))
 
 
 def _kind(layer: LayerUse) -> Hashable:

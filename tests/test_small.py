@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import prod
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,11 @@ import pytest
 from symbackprop import api
 from symbackprop.architecture import Architecture, InputUse, LayerUse
 from symbackprop.build import build_network
+from symbackprop.network import Network
 from symbackprop.notation import load
 from symbackprop.small import small_instance
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 
 
 def widths(text: str) -> list[tuple[str, int]]:
@@ -54,6 +58,21 @@ def test_a_large_network_passes(tmp_path: Path) -> None:
     )
     assert report.passed
     assert stages[-1] == "checking a small instance of every kind of layer"
+
+
+@pytest.mark.parametrize("name", ["char_transformer", "decoder", "encoder"])
+def test_widths_that_heads_divide_stay_so(name: str) -> None:
+    architecture = load(str(EXAMPLES / f"{name}.toml"))
+    small = build_network(small_instance(architecture))
+    whole = build_network(architecture)
+    assert [p.variable.name for p in small.parameters] == [
+        p.variable.name for p in whole.parameters
+    ]
+    assert weights(small) < weights(whole) / 3
+
+
+def weights(network: Network) -> int:
+    return sum(prod(axis.extent for axis in p.variable.axes) for p in network.parameters)
 
 
 def test_a_graph_keeps_its_layers_and_what_fits() -> None:

@@ -27,7 +27,7 @@ EVERY_ENTRY = 1000
 ENTRIES, DIRECTIONS = 8, 3
 # Numbers read in all runs of one comparison beyond which tensors move along directions alone, and
 # beyond which all parameters move together. What a layer gives is read and written several times.
-WORK, OVERHEAD, PASSES = 1_000_000_000, 5_000, 10
+WORK, OVERHEAD, PASSES = 250_000_000, 5_000, 10
 TOGETHER = "all parameters together"
 HEAD = "loss_gradient"
 
