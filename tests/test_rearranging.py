@@ -94,7 +94,7 @@ REFUSED = [
         'has 6 places; mode "reflect" allows at most 5',
     ),
     ("pad", (2, 6), {"padding": (0, 7), "mode": "circular"}, "along axis 2, which has 6 places"),
-    ("pad", (2, 6), {"padding": 1, "mode": "circular", "value": 1.0}, "value is set, which mode"),
+    ("pad", (2, 6), {"padding": 0, "mode": "circular", "value": 1.0}, "value is set, which mode"),
     ("concatenate", (2, 6), {}, "reads 2 values or more, from names 1"),
 ]
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import chain
 import numpy as np
 import pytest
 from layer_cases import TOLERANCE, looks_up, module_of
@@ -129,6 +130,16 @@ def drawn(variable, params, rng):
     shape = (2, *(axis.extent for axis in variable.axes[1:]))
     rows = min((len(table) for table in params.values()), default=0)
     return rng.integers(0, rows, shape) if variable.integer else rng.standard_normal(shape)
+
+
+def test_layers_generated_apart_are_chained(capsys):
+    chain.main()
+    shown = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()]
+    assert shown == [
+        ["∂E/∂W1", "(4, 1, 3, 3)"],
+        ["∂E/∂b1", "(4,)"],
+        ["∂E/∂x", "(32, 1, 8, 8)"],
+    ]
 
 
 def test_results_are_not_the_callers_arrays():

@@ -13,12 +13,14 @@ Margins = Mapping[int, tuple[int, int]]  # by axis, how many places come before 
 
 # By axis, the indices of what comes before a sample and after it.
 _BEFORE, _AFTER = "abjklmo", "pqrsuvz"
-# What these indices, k, read along an axis, and by how much its extent has to exceed them.
+# What these indices, k, read along an axis.
 _PLACES = {
-    "reflect": ("{before} - {k}", "{extent} - 2 - {k}", 1),
-    "replicate": ("0", "{extent} - 1", None),
-    "circular": ("{extent} - {before} + {k}", "0 + {k}", 0),
+    "reflect": ("{before} - {k}", "{extent} - 2 - {k}"),
+    "replicate": ("0", "{extent} - 1"),
+    "circular": ("{extent} - {before} + {k}", "0 + {k}"),
 }
+# By how much an extent has to exceed a margin; for "replicate", one place is enough.
+_EXCESS = {"reflect": 1, "circular": 0}
 
 
 def _padded(reading: Reading) -> Body:
@@ -28,11 +30,13 @@ def _padded(reading: Reading) -> Body:
     found = enumerate(_margins(reading.fields["padding"], len(shape) - first), start=first)
     margins = {axis: pair for axis, pair in found if any(pair)}
     output = tuple(plus(extents[axis], sum(margins.get(axis, ()))) for axis in range(len(shape)))
-    if reading.fields["mode"] == "constant" or not margins:
+    mode = reading.fields["mode"]
+    if mode != "constant":
+        _check(reading, mode, margins)
+    if mode == "constant" or not margins:
         equation = _constant(reading, extents, letters, margins)
         return Body({"x": extents}, (equation,), output=output)
-    _check(reading, margins)
-    equations, ranges = _of_places(reading.fields["mode"], extents, letters, margins)
+    equations, ranges = _of_places(mode, extents, letters, margins)
     ranges |= {letters[axis]: output[axis] for axis in margins}
     return Body({"x": extents}, equations, output=output, ranges=ranges)
 
@@ -76,7 +80,7 @@ def _of_places(
             ("after", _AFTER[axis], after, f"{own} - {extent} - {before}"),
         )
         parts = [f"padded({at(source, axis, plus(own if before else f'0 + {own}', -before))})"]
-        for (side, k, count, place), there in zip(sides, _PLACES[mode], strict=False):
+        for (side, k, count, place), there in zip(sides, _PLACES[mode], strict=True):
             if count:
                 read = there.format(before=before, extent=extent, k=k)
                 equations.append(f"{at(f'{side}{axis}', axis, k)} = {at(source, axis, read)}")
@@ -87,9 +91,9 @@ def _of_places(
     return tuple(equations), ranges
 
 
-def _check(reading: Reading, margins: Margins) -> None:
+def _check(reading: Reading, mode: str, margins: Margins) -> None:
     """Refuse margins that there are not places for, and a number that nothing reads."""
-    mode, more = reading.fields["mode"], _PLACES[reading.fields["mode"]][2]
+    more = _EXCESS.get(mode)
     for axis, pair in margins.items():
         extent = reading.shapes[0][axis]
         if more is not None and isinstance(extent, int) and max(pair) + more > extent:
