@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from latex_reader import UnreadableError
-from layer_cases import cases, network_of
+from layer_cases import Case, cases, network_of
 from true_lines import Truth, differences
 
 from symbackprop.calculus import derive_network
@@ -31,6 +31,11 @@ def wrong_lines(case) -> list[str]:
 @each_layer
 def test_every_line_is_true(name: str) -> None:
     assert wrong_lines(smallest(name)) == []
+
+
+def test_projections_without_a_bias_keep_their_names() -> None:
+    case = Case("multi_head_attention", (("bias", False), ("heads", 1)), (5, 4))
+    assert wrong_lines(case) == []
 
 
 def rules(name: str, **fields: object) -> set[str]:

@@ -34,12 +34,7 @@ from symbackprop.instantiate.fold import as_number, fold
 from symbackprop.instantiate.instance import Instance, apart, check_updated, needed, renewal
 from symbackprop.instantiate.reads import Frame, Operands, Subscripts, granted, matches
 from symbackprop.instantiate.recurrent import handed_on, is_read_again
-from symbackprop.instantiate.scope import (
-    Names,
-    Scope,
-    constant_numbers,
-    extent_text,
-)
+from symbackprop.instantiate.scope import Names, Scope, constant_numbers, extent_text
 from symbackprop.notation.bounds import MAX_BITS, bits
 from symbackprop.scalar import ONE, ZERO, Apply, Expression, Named, Number, slots, walk
 
@@ -173,7 +168,12 @@ class _Binder:
         source = equation.operands[0]
         if not isinstance(source, Access) or not _is_whole(source, equation.target.indices):
             return False
-        self.table.variables[name] = source.variable
+        if source in self.hoisted.values() and source == self.equations[-1].target:
+            # A sum without its bias is what the equation is about, not a part of it.
+            self.equations[-1] = replace(self.equations[-1], target=equation.target)
+            self.hoisted = {k: access for k, access in self.hoisted.items() if access != source}
+        else:
+            self.table.variables[name] = source.variable
         return True
 
     def convert(self, formula: Formula, frame: Frame) -> Expression:
