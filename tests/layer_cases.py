@@ -161,9 +161,12 @@ def _recurrent(name, p, x, f):
     starts = [state.reshape(1, -1, f["hidden"]) for state in starts or [zero, zero]]
     biases = [p.get("bx", p.get("b")), p.get("bh", p.get("b", zero) * 0)] if f["bias"] else []
     weights = [p["Wx"].T, p["Wh"].T, *biases]
-    start = tuple(starts) if name == "lstm" else starts[0]
-    run = getattr(torch, name)
-    every, *_ = run(x, start, weights, f["bias"], 1, 0.0, True, False, True)
+    pieces, run = [], getattr(torch, name)
+    for piece in x.split(f["truncate"] or x.shape[1], 1):
+        start = tuple(starts) if name == "lstm" else starts[0]
+        found, *states = run(piece, start, weights, f["bias"], 1, 0.0, True, False, True)
+        pieces, starts = [*pieces, found], [state.detach() for state in states]
+    every = torch.cat(pieces, 1)
     every = every if f["return_sequences"] else every[:, -1]
     return every.reshape(*before, *every.shape[1:])
 

@@ -28,6 +28,7 @@ DOCUMENTS = {
     "start of rnn": with_starts("rnn", 3, True),
     "start of gru": with_starts("gru", 3, True),
     "start of lstm, last step": with_starts("lstm", 2, False),
+    "truncated": with_starts("lstm", 3, True, 2),
     "stacked": in_a_row([3, 2], 'type = "gru"\nhidden = 2', 'type = "rnn"\nhidden = 2'),
 }
 

@@ -10,6 +10,7 @@ from symbackprop.build import build_network
 from symbackprop.emit import generate
 from symbackprop.errors import SymbackpropError
 from symbackprop.notation.toml import read_toml
+from symbackprop.numeric import check_module
 from symbackprop.reference import accumulate, decimal_arithmetic, evaluate, forward_equations
 
 TOLERANCE = 1e-10
@@ -45,15 +46,16 @@ def emitted(description):
     return generate(network_of(description)).text
 
 
-def with_starts(kind, steps, every):
+def with_starts(kind, steps, every, truncate=None):
     """Return a description of one layer that is given its start states."""
+    cut = f"truncate = {truncate}\n" if truncate else ""
     names = STATES[kind]
     inputs = "".join(f'[[input]]\nname = "{n}"\nshape = [{HIDDEN}]\n' for n in names)
     read = ", ".join(f'"{name}"' for name in ("sequence", *names))
     return (
         f'{HEAD}[[input]]\nname = "sequence"\nshape = [{steps}, 3]\n{inputs}'
         f'[[layer]]\ntype = "{kind}"\nhidden = {HIDDEN}\nfrom = [{read}]\n'
-        f"return_sequences = {str(every).lower()}\n"
+        f"return_sequences = {str(every).lower()}\n{cut}"
     )
 
 
@@ -138,11 +140,11 @@ def disagreements(text, description, batch=3):
 
 
 @pytest.mark.parametrize("every", [True, False])
-@pytest.mark.parametrize("steps", [1, 4])
+@pytest.mark.parametrize(("steps", "truncate"), [(1, None), (4, None), (5, 2), (3, 1)])
 @pytest.mark.parametrize("kind", STATES)
-def test_start_states_have_gradients(kind, steps, every):
+def test_start_states_have_gradients(kind, steps, truncate, every):
     torch = torch_or_skip()
-    description = with_starts(kind, steps, every)
+    description = with_starts(kind, steps, every, truncate)
     text, network = emitted(description), network_of(description)
     assert not disagreements(text, description)
     module = module_of(text)
@@ -151,6 +153,7 @@ def test_start_states_have_gradients(kind, steps, every):
         leaves = {k: torch.tensor(v, requires_grad=True) for k, v in (params | x).items()}
         own = {name.removesuffix("1"): leaf for name, leaf in leaves.items() if name[-1] == "1"}
         fields = {"hidden": HIDDEN, "bias": True, "return_sequences": every, "nonlinearity": "tanh"}
+        fields["truncate"] = truncate
         read = tuple(leaves[name] for name in ("sequence", *STATES[kind]))
         output = TORCH[kind](own, read, fields)
         (output * torch.tensor(cotangent)).sum().backward()
@@ -217,6 +220,54 @@ def test_wrong_loops_are_seen(fault):
     right, wrong = (t.replace("h1_before", "a1_before") for t in (right, wrong))
     assert right in text
     assert disagreements(text.replace(right, wrong), description)
+
+
+TRUNCATED = 'type = "lstm"\nhidden = 2\ntruncate = 2'
+STOP = """
+[[define]]
+kind = "layer"
+name = "stop"
+input = ["time", "features"]
+parameters = { R = ["features"] }
+equations = [
+  "g[t, i] = held(x[t, i] + padded(h[t - 1, i]))",
+  "h[t, i] = tanh(x[t, i] + R[i] * g[t, i] + padded(h[t - 1, i]) / 4)",
+]
+"""
+HELD = {
+    "stacked": in_a_row([3, 2], *[TRUNCATED.replace("lstm", "rnn")] * 4),
+    "with penalty and draws": in_a_row(
+        [3, 2], TRUNCATED.replace("lstm", "gru"), 'type = "dropout"\np = 0.5'
+    ).replace("[[layer]]", "l2 = 0.1\n[[layer]]", 1),
+    "from a start": with_starts("rnn", 5, False, 2),
+    "at every step": in_a_row([4, 2], 'type = "stop"', definitions=STOP),
+}
+
+
+@pytest.mark.parametrize("name", HELD)
+def test_a_state_is_held_in_the_check(name, tmp_path):
+    path = tmp_path / "module.py"
+    path.write_text(emitted(HELD[name]))
+    assert check_module(path, architecture=network_of(HELD[name])).passed
+    assert max(module_of(path.read_text()).gradient_check().values()) < 1e-6
+
+
+CUT = {
+    "gradients go through": ("astype(dtype), 2) != 0)", "astype(dtype), 2) >= 0)"),
+    "differences go through": ("if held is not None:", "if False:"),
+}
+
+
+@pytest.mark.parametrize("fault", CUT)
+def test_a_state_that_is_not_held_is_seen(fault, tmp_path):
+    path = tmp_path / "module.py"
+    text = emitted(HELD["from a start"])
+    right, wrong = CUT[fault]
+    assert right in text
+    path.write_text(text.replace(right, wrong))
+    found = check_module(path).tensors
+    assert not found["Wh1"].passed
+    assert max(module_of(path.read_text()).gradient_check().values()) > 1e-3
 
 
 REFUSED = {

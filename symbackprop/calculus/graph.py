@@ -67,6 +67,13 @@ def needed(equations: Sequence[Equation], outputs: Collection[Variable]) -> tupl
     return tuple(equation for equation in equations if equation.target.variable in wanted)
 
 
+def held_on_cycles(equations: Sequence[Equation]) -> list[Variable]:
+    """Return what is held constant of values that feed themselves."""
+    edges = [(a.variable, e.target.variable) for e in equations for a in reads(e)]
+    cyclic = {variable for edge in recurrences(edges) for variable in edge}
+    return [e.target.variable for e in equations if e.held and e.target.variable in cyclic]
+
+
 def reads(equation: Equation) -> list[Access]:
     """Return every access of the equation: operands, look-ups and what its exclusions read."""
     places = [place for _, place in equation.excluding]

@@ -35,13 +35,21 @@ def _states(reading: Reading, names: Sequence[str]) -> dict[str, tuple[str, ...]
 
 def _before(reading: Reading, names: Sequence[str]) -> tuple[dict[str, str], tuple[str, ...]]:
     """Return by state how its last value is read, up to the index, and equations for that."""
-    if len(reading.shapes) == 1:
+    started, truncated = len(reading.shapes) > 1, reading.fields["truncate"] is not None
+    if not started and not truncated:
         return {name: f"padded({name}[t - 1, {{}}])" for name in names}, ()
-    reads = {name: f"{name}before[t, {{}}]" for name in names}
-    equations = tuple(
-        f"{name}before[t, k] = where(t > 0, {name}[t - 1, k], {name}zero[k])" for name in names
-    )
-    return reads, equations
+    equations: list[str] = []
+    for name in names:
+        value = f"{name}before[t, k]" if started else f"padded({name}[t - 1, k])"
+        if started:
+            equations.append(f"{name}before[t, k] = where(t > 0, {name}[t - 1, k], {name}zero[k])")
+        if truncated:
+            cut = f"where(t % truncate == 0, {name}held[t, k], {value})"
+            cut = f"where(t > 0, {cut}, {value})" if started else cut
+            equations.append(f"{name}held[t, k] = held({value})")
+            equations.append(f"{name}passed[t, k] = {cut}")
+    read = "passed" if truncated else "before"
+    return {name: f"{name}{read}[t, {{}}]" for name in names}, tuple(equations)
 
 
 def _body(
@@ -118,7 +126,7 @@ def _lstm(reading: Reading) -> Body:
 
 
 _EXAMPLE = Reading(((16, 64),), {"hidden": 32})
-_FIELDS = {"hidden": Field(required=True, least=1)}
+_FIELDS = {"hidden": Field(required=True, least=1), "truncate": Field(least=1)}
 _OPTIONS = {"bias": True, "return_sequences": True}
 
 ENTRIES = (

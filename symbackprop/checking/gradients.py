@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import partial
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -244,10 +245,11 @@ def _compare_plain(
 ) -> dict[str, Outcome]:
     params, x = _split(arrays)
     _, cache = subject.forward(params, x, subject.held(training))
+    constant = {"held": cache}
     gradient = _flat(subject.call("backward", params, cache, sample.cotangent))
 
     def outputs(moved: Arrays) -> Array:
-        return subject.forward(*_split(moved), subject.held(training))[0]
+        return subject.forward(*_split(moved), subject.held(training) | constant)[0]
 
     moves = _moves(arrays, gradient, sample)
     return compare(outputs, sample.cotangent, arrays, gradient, moves)
@@ -259,11 +261,18 @@ def _compare_step(
     _, trained = subject.train(*_split(arrays), y, training=training, input_gradient=True)
     gradient = {name: np.array(value) for name, value in _flat(trained).items()}
     workspace = subject.call("Workspace", sample.size)
+    held = subject.held(training)
+    constant = {"held": subject.forward(*_split(arrays), held)[1]} if subject.holds else {}
 
     def outputs(moved: Arrays) -> Array:
-        return np.asarray(
-            subject.train(*_split(moved), y, training=training, workspace=workspace)[0]
-        )
+        value = subject.train(*_split(moved), y, training=training, workspace=workspace)[0]
+        if constant:
+            value += loss(moved, subject.held(training) | constant)
+            value -= loss(moved, subject.held(training))
+        return np.asarray(value)
+
+    def loss(moved: Arrays, keywords: dict[str, Any]) -> float:
+        return float(subject.call("loss", subject.forward(*_split(moved), keywords)[0], y))
 
     moves = _moves(arrays, gradient, sample)
     return compare(outputs, np.ones(()), arrays, gradient, moves)

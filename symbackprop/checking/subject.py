@@ -132,6 +132,11 @@ class Subject:
         return hasattr(self.module, "initial_state")
 
     @property
+    def holds(self) -> bool:
+        """Whether a value is held constant that changes with what gradients are taken by."""
+        return "held" in self.keywords("forward")
+
+    @property
     def modes(self) -> tuple[bool, ...]:
         """The values of ``training`` that make a difference."""
         return (True, False) if self.keeps_state or self.draws else (True,)

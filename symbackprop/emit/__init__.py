@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from symbackprop import __version__, calculus, frames
+from symbackprop.calculus.graph import held_on_cycles
 from symbackprop.catalog import CATALOG
 from symbackprop.definition import Optimizer
 from symbackprop.emit.body import Body, shape_text
@@ -196,6 +197,7 @@ class _Writer:
             "learns": bool(network.parameters),
             **input_context(network),
             "varies": network.varies,
+            "holds": bool(held_on_cycles([e for layer in network.layers for e in layer.equations])),
             "state": state_table(network),
             "draws": bool(network.draws),
             "fewest": fewest_samples(network),

@@ -111,7 +111,7 @@ _ATTRIBUTED = frozenset({"slice", "tile", "broadcast", "columns"})
 _ALLOWED = (
     frozenset(ARITY)
     | {"subtract", "square", "number", "contract", "total", "largest", "smallest", "product"}
-    | {"argmax", "argmin"}
+    | {"argmax", "argmin", "alias"}
     | _ATTRIBUTED
 )
 

@@ -58,6 +58,7 @@ class Lowering:
         whole: what ``full`` returned.
         orders: by value number, the axes of the first variable that the value is.
         apart: variables that have values of their own, even where they equal another.
+        held: variables that may be given, and are then not what their equation says.
         carried: what is read for a variable a step off, where a recurrence hands it on.
         before_loops: what the variables of recurrences were before they were made loops.
     """
@@ -71,6 +72,7 @@ class Lowering:
     whole: list[tuple[Variable, Labelled]] = field(default_factory=list)
     orders: dict[int, tuple[Label, ...]] = field(default_factory=dict)
     apart: set[Variable] = field(default_factory=set)
+    held: frozenset[Variable] = frozenset()
     carried: dict[Shift, Labelled] = field(default_factory=dict)
     before_loops: list[tuple[Variable, Labelled]] = field(default_factory=list)
     _taken: set[int] = field(default_factory=set)
@@ -86,7 +88,10 @@ class Lowering:
         value = self._right_side(merged)
         positions: dict[Label, Label] = {index: k for k, index in enumerate(equation.free)}
         self.definitions[variable] = equation
-        return self._keep(variable, self._apart(variable, value.relabel(positions)))
+        value = self._apart(variable, value.relabel(positions))
+        if variable in self.held:
+            value = self.graph.node("alias", [value], attribute=variable)
+        return self._keep(variable, value)
 
     def _keep(self, variable: Variable, value: Labelled) -> Labelled:
         """Enter the variable's value; axes of another variable in another order are a copy."""

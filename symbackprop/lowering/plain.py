@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from symbackprop.calculus.graph import held_on_cycles
 from symbackprop.equations import Adjoint, Derivation, Equation, Variable, accesses_of
 from symbackprop.lowering.accesses import guarded_lookups
 from symbackprop.lowering.checker import check_values
@@ -83,7 +84,9 @@ def plain_program(network: Network, derivation: Derivation, named: bool = False)
             another, so that another mode of the network has the same names.
     """
     kept = [v for layer in network.layers for v in (layer.preactivation, layer.output) if v]
-    lowering, sources = Lowering(handed_on=frozenset(kept)), Sources()
+    constant = held_on_cycles(derivation.equations)
+    lowering = Lowering(handed_on=frozenset(kept), held=frozenset(constant))
+    sources = Sources()
     if named:
         lowering.apart.update(kept, (variable.bar() for variable in kept))
     held = (*network.draws, *(s.variable for s in network.state))
@@ -106,6 +109,8 @@ def plain_program(network: Network, derivation: Derivation, named: bool = False)
     fetched = {lowering.values[variable].value.number for variable in held}
     known = {v.number for v in results}
     saved = saved_values(forward, known, gradients.values(), fetched)
+    known = known.union(value.number for value in saved)
+    saved += [v for v in (lowering.values[c].value for c in constant) if v.number not in known]
     forward = reachable([*forward, *saved])
     first, forward_names = made.assign(forward, [*results, *saved], made.given)
     available = {v.number for v in (*results, *saved)}

@@ -67,7 +67,9 @@ def equation_display(context: Context, setting: Setting, equation: Equation) -> 
 def _why_held(context: Context, variable: Variable) -> Inlines:
     found = [own.invariances for own in context.textbook.losses]
     proved = any(variable in own for own in (context.textbook.invariances, *found))
-    if context.choice.form == "matrix" or not proved:
+    if not proved:
+        return ("held constant: what it adds to derivatives is left out",)
+    if context.choice.form == "matrix":
         return ("held constant: its derivative adds nothing",)
     anchor = context.anchor("backward", variable.name)
     return ("held constant: ", Link("its derivative is 0", anchor))
