@@ -76,4 +76,4 @@ def test_a_reason_is_found_only_where_there_is_one(
     derivation = derive(path)
     assert bool(derivation.textbook.invariances) == free
     said = text(outline(derivation))
-    assert ("held constant: its derivative adds nothing" in said) == (not free)
+    assert ("held constant: what it adds to derivatives is left out" in said) == (not free)
