@@ -13,7 +13,7 @@ from symbackprop.emit.modes import Mode, branched, common, merged, with_state
 from symbackprop.emit.plain_loops import Kept, in_loops, plain_loops, write_segments
 from symbackprop.emit.runs import Names, Piece, Segment, tokens, variable_names
 from symbackprop.emit.steps import loop_pieces
-from symbackprop.equations import Equation, Variable
+from symbackprop.equations import Variable
 from symbackprop.lookup_printer import is_repeated, place
 from symbackprop.lowering.plain import FREE
 from symbackprop.lowering.program import Assignment, HeadFunction, HeadProgram, PlainProgram, unused
@@ -295,24 +295,12 @@ def _pieces(printer: NumpyPrinter, assignment: Assignment, comments: Comments) -
     if assignment.steps:
 
         def write(inner: Assignment, name: str) -> list[str]:
-            lines = _statements(printer, replace(inner, name=name), stem)
-            return [*lines, *_given(name)] if _is_held(inner) else lines
+            return _statements(printer, replace(inner, name=name), stem)
 
         return loop_pieces(printer, assignment.steps, comments, write)
     computes = assignment.variable.name if assignment.variable else ""
     lines = _statements(printer, assignment, stem)
     return (Piece(tuple(lines), computes, comments.of(assignment.variable)),)
-
-
-def _is_held(assignment: Assignment) -> bool:
-    """Whether a step of a recurrence holds this constant."""
-    source, variable = assignment.source, assignment.variable
-    return isinstance(source, Equation) and source.held and source.target.variable == variable
-
-
-def _given(name: str) -> list[str]:
-    array, _, place = name.partition("[")
-    return ["if held is not None:", f'    {name} = held["{array}"][{place}']
 
 
 def _assignments(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from symbackprop.emit.comments import Comments
 from symbackprop.emit.runs import Piece
+from symbackprop.equations import Equation
 from symbackprop.lowering.loops import Carry, step_of
 from symbackprop.lowering.program import Assignment, Steps
 from symbackprop.lowering.values import Value
@@ -44,9 +45,20 @@ def loop_pieces(
     for assignment in steps.assignments:
         name = printer.names.get(assignment.value.number, assignment.name)
         own = assignment.variable.name if assignment.variable else ""
-        text = tuple(write(assignment, name))
+        text = (*write(assignment, name), *(_given(name) if _is_held(assignment) else ()))
         pieces.append(Piece(text, own, comments.of(assignment.variable), depth=1))
     return tuple(pieces)
+
+
+def _is_held(assignment: Assignment) -> bool:
+    """Whether a step of a recurrence holds this constant."""
+    source, variable = assignment.source, assignment.variable
+    return isinstance(source, Equation) and source.held and source.target.variable == variable
+
+
+def _given(name: str) -> list[str]:
+    array, _, place = name.partition("[")
+    return ["if held is not None:", f'    {name} = held["{array}"][{place}']
 
 
 def _handed_on(
