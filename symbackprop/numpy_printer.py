@@ -51,6 +51,7 @@ class NumpyPrinter:
         constants: module-level constants by name, filled while printing.
         helpers: files of ``HELPERS`` whose functions were printed.
         variables: by value number, the name of the variable that it is, for when it needs one.
+        width: of a text, as far as breaking statements goes.
     """
 
     layout: Layout
@@ -58,6 +59,7 @@ class NumpyPrinter:
     constants: dict[str, str] = field(default_factory=dict)
     helpers: set[str] = field(default_factory=set)
     variables: Mapping[int, str] = field(default_factory=dict)
+    width: Callable[[str], int] = len
 
     def value(self, value: Value) -> Text:
         """Return the value's text: its name, or the expression that computes it."""

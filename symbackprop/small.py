@@ -9,6 +9,7 @@ from typing import Any
 
 from symbackprop.architecture import Architecture, LayerUse
 
+TURNS = 2  # of a block: one reads what flows in, the other what a turn hands on
 SMALL = (5, 3, 4)  # unequal widths, so that a transposed axis cannot hide
 WIDTHS = ("units", "hidden", "embedding_dim")  # fields that say how wide a layer is
 PARTS = ("heads", "num_groups")  # fields that say into how many parts a width is cut
@@ -19,8 +20,9 @@ def small_instance(architecture: Architecture) -> Architecture:
 
     The last layer keeps its units, which the loss may depend on (class weights, pairs of means
     and variances); so does a layer whose activation has one parameter per unit. A graph keeps
-    all its layers, so that what is joined still fits.
+    all its layers, so that what is joined still fits, and a block its first turns.
     """
+    architecture = _shortened(architecture)
     if _is_graph(architecture):
         return _narrow_graph(architecture)
     kinds: dict[Hashable, LayerUse] = {}
@@ -30,6 +32,21 @@ def small_instance(architecture: Architecture) -> Architecture:
     layers = [narrowed(layer, step * SMALL[k % 3]) for k, layer in enumerate(kinds.values())]
     extents = (min(e, SMALL[0]) if isinstance(e, int) else e for e in architecture.input)
     return replace(architecture, input=tuple(extents), layers=(*layers, architecture.layers[-1]))
+
+
+def _shortened(architecture: Architecture) -> Architecture:
+    """Return the network with the first turns of every block alone, which have every wire."""
+
+    def renamed(name: str) -> str:
+        block, *inner = name.split(".")
+        return ".".join([block, str(min(int(inner[0]), TURNS)), inner[1]]) if inner else name
+
+    layers = tuple(
+        replace(layer, sources=tuple(map(renamed, layer.sources)), share=renamed(layer.share))
+        for layer in architecture.layers
+        if renamed(layer.name) == layer.name
+    )
+    return replace(architecture, layers=layers)
 
 
 def _is_graph(architecture: Architecture) -> bool:

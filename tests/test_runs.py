@@ -13,7 +13,7 @@ import pytest
 from symbackprop.api import build, load
 from symbackprop.checking.gradients import examine
 from symbackprop.emit import generate
-from symbackprop.lowering.runs import equal_layers
+from symbackprop.lowering.runs import equal_units
 
 NEVER = 10**9
 RUFF = Path(sys.executable).with_name("ruff")
@@ -135,7 +135,7 @@ def test_length_does_not_grow_with_the_number_of_layers(source):
     assert few.count("\n") == many.count("\n")
 
 
-def test_three_equal_layers_are_written_one_by_one():
+def test_three_equal_units_are_written_one_by_one():
     network = build("4-4x3:relu-1", loss="mean_squared_error")
     assert generate(network).text == generate(network, shortest_run=NEVER).text
 
@@ -145,7 +145,7 @@ def test_named_layers_stand_alone(tmp_path):
     file = tmp_path / "named.toml"
     layers = "".join(layer.format(name) for name in ("p", "q", "r", "s", "t"))
     file.write_text(f"spec = 1\n[network]\ninput = [4]\nloss = 'mean_squared_error'\n{layers}")
-    assert equal_layers(build(load(file))).runs == ()
+    assert equal_units(build(load(file))).runs == ()
 
 
 def test_a_loop_computes_the_variables_of_all_its_layers():

@@ -13,6 +13,7 @@ from symbackprop.architecture import Architecture, InputUse, LayerUse
 from symbackprop.build import build_network
 from symbackprop.network import Network
 from symbackprop.notation import load
+from symbackprop.notation.toml import read_toml
 from symbackprop.small import small_instance
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
@@ -90,3 +91,30 @@ def test_a_graph_keeps_its_layers_and_what_fits() -> None:
     assert units == [3, 5, 3, None, 10]
     assert [use.shape for use in small.inputs] == [(4,), (3,)]
     assert build_network(small).output.axes[1].extent == 10
+
+
+def test_a_block_keeps_its_first_turns() -> None:
+    text = """spec = 1
+        [network]
+        input = [30]
+        loss = "mean_squared_error"
+        [[block]]
+        name = "res"
+        repeat = 40
+        layer = [
+            { type = "dense", units = 30, activation = "tanh", name = "own" },
+            { type = "add", from = ["block", "own"] },
+        ]
+        [[layer]]
+        type = "dense"
+        name = "aside"
+        units = 30
+        [[layer]]
+        type = "add"
+        from = ["aside", "res.40.own"]
+        """
+    small = small_instance(read_toml(text, "blocks.toml"))
+    names = [layer.name for layer in small.layers]
+    assert names == ["res.1.own", "res.1.2", "res.2.own", "res.2.2", "aside", ""]
+    assert small.layers[-1].sources == ("aside", "res.2.own")
+    assert build_network(small).output.axes[1].extent < 30

@@ -46,7 +46,7 @@ from symbackprop.errors import SymbackpropError
 from symbackprop.lowering.checker import check_program
 from symbackprop.lowering.masks import join_masks
 from symbackprop.lowering.plain import head_program, penalty_program, plain_program
-from symbackprop.lowering.runs import SHORTEST_RUN, equal_layers
+from symbackprop.lowering.runs import SHORTEST_RUN, equal_units
 from symbackprop.lowering.storage import plan_storage
 from symbackprop.lowering.training import training_values
 from symbackprop.network import Head, Network
@@ -110,7 +110,7 @@ class _Writer:
 
     def __init__(self, network: Network, optimizer: Optimizer, shortest_run: int) -> None:
         self.network = network
-        self.equal = equal_layers(network, shortest_run)
+        self.equal = equal_units(network, shortest_run)
         self.shared = Shared({}, set(), set())
         layers = calculus.derive_layers(network)
         apart = [(h, calculus.derive_head(network, h, fused=False)) for h in network.heads]
@@ -148,9 +148,10 @@ class _Writer:
         self.bodies["_step"] = self.optimizer.body
 
     def _of_runs(self) -> list[Variable]:
-        """Return what equal layers hand on: each turn of a loop computes the same."""
+        """Return what equal units hand on: each turn of a loop computes the same."""
         layers = self.network.layers
-        return [layers[k - 1].output for run in self.equal.runs for k in run]
+        runs = [run.numbers for run in self.equal.runs if not run.block]
+        return [*self.equal.handed, *(layers[k - 1].output for numbers in runs for k in numbers)]
 
     def _mode(
         self,
@@ -159,7 +160,9 @@ class _Writer:
         heads: Sequence[tuple[Head, Derivation]],
     ) -> Mode:
         comments = Comments(network, layers, heads)
-        return Mode(network, plain_program(network, layers, self.network.varies), comments)
+        return Mode(
+            network, plain_program(network, layers, self.equal, named=self.network.varies), comments
+        )
 
     def _step(
         self,
@@ -169,7 +172,7 @@ class _Writer:
         comments: Comments,
     ) -> StepSource:
         training = training_values(self.network, layers, fused, penalties)
-        program = join_masks(plan_storage(self.network, training, self.equal.runs))
+        program = join_masks(plan_storage(self.network, training, self.equal))
         check_program(program, training.last)
         return StepWriter(
             self.network, program, training, comments, self.shared, equal=self.equal
@@ -188,17 +191,17 @@ class _Writer:
         network, bodies = self.network, self.bodies
         context: dict[str, object] = {
             "title": escaped(f"{network.name}: {network.text}"),
-            "preamble": preamble(network, __version__),
+            "preamble": preamble(network, __version__, self.equal),
             "constants": constant_lines(self.shared.constants),
             "arrays": array_lines(network.constants),
             "functions": sorted(self.shared.functions),
             "tables": tables(network, self.equal),
-            "fans": fans(network),
+            "fans": fans(network, self.equal),
             "learns": bool(network.parameters),
             **input_context(network),
             "varies": network.varies,
             "holds": bool(held_on_cycles([e for layer in network.layers for e in layer.equations])),
-            "state": state_table(network),
+            "state": state_table(network, self.equal),
             "draws": bool(network.draws),
             "fewest": fewest_samples(network),
             "training_words": training_words(network),

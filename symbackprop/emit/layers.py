@@ -5,24 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby
 
 from symbackprop.emit.body import Body
 from symbackprop.emit.comments import Comments
 from symbackprop.emit.modes import Mode, branched, common, merged, with_state
-from symbackprop.emit.plain_loops import Kept, in_loops, plain_loops, write_segments
+from symbackprop.emit.plain_loops import Kept, Loop, in_loops, plain_loops, write_segments
 from symbackprop.emit.runs import Names, Piece, Segment, tokens, variable_names
+from symbackprop.emit.statements import short, statements
 from symbackprop.emit.steps import loop_pieces
 from symbackprop.equations import Variable
-from symbackprop.lookup_printer import is_repeated, place
-from symbackprop.lowering.plain import FREE
-from symbackprop.lowering.program import Assignment, HeadFunction, HeadProgram, PlainProgram, unused
-from symbackprop.lowering.runs import EqualLayers
+from symbackprop.lowering.program import Assignment, HeadFunction, HeadProgram, PlainProgram
+from symbackprop.lowering.runs import NO_RUNS, EqualUnits, Unit
 from symbackprop.lowering.values import Value
 from symbackprop.network import Network
 from symbackprop.numpy_printer import NumpyPrinter
-from symbackprop.sample_products import added_by_sample
-from symbackprop.window_printer import added_windows
 
 
 @dataclass
@@ -34,16 +32,18 @@ class Shared:
     functions: set[str]
 
 
-def forward_body(modes: Sequence[Mode], shared: Shared, equal: EqualLayers) -> Body:
+def forward_body(modes: Sequence[Mode], shared: Shared, equal: EqualUnits) -> Body:
     """Return forward: every layer, then the output and the cache."""
     network = modes[0].network
     printers = [_printer(m.network, m.program, m.program.forward_names, shared) for m in modes]
     caches = [cached_names(mode.network, mode.program) for mode in modes]
     pairs = zip(modes, printers, caches, strict=True)
-    segments = merged([_forward_segments(mode, printer, kept) for mode, printer, kept in pairs])
-    cache = common(caches)
-    names = _names(network, printers)
-    loops = plain_loops(segments, names, equal, Kept("cache", cache, _parameters(network)))
+    segments = merged(
+        [_forward_segments(mode, printer, kept, equal) for mode, printer, kept in pairs]
+    )
+    cache, own = common(caches), _own(caches)
+    kept = Kept("cache", cache, _parameters(network), own=own)
+    loops = plain_loops(segments, _names(network, printers, equal), equal, kept)
     body = Body()
     given = {v.name: cache.pop(v.name) for v in network.inputs}
     if len(modes) > 1:
@@ -51,8 +51,7 @@ def forward_body(modes: Sequence[Mode], shared: Shared, equal: EqualLayers) -> B
     if loops:
         body.add([f"cache = {{{_pairs(given)}}}"])
     result = cache[network.output.name]
-    rest = {key: name for key, name in cache.items() if not in_loops(loops, key)}
-    own = _own(caches)
+    rest, *own = (_outside(loops, equal, entries) for entries in (cache, *own))
     wanted = [result, *rest.values(), *(name for entries in own for name in entries.values())]
     write_segments(body, segments, loops, wanted)
     body.add([f"cache |= {{{_pairs(rest)}}}" if loops else f"cache = {{{_pairs(given | rest)}}}"])
@@ -61,16 +60,21 @@ def forward_body(modes: Sequence[Mode], shared: Shared, equal: EqualLayers) -> B
     return body
 
 
-def _forward_segments(mode: Mode, printer: NumpyPrinter, cache: Mapping[str, str]) -> list[Segment]:
+def _forward_segments(
+    mode: Mode, printer: NumpyPrinter, cache: Mapping[str, str], equal: EqualUnits
+) -> list[Segment]:
     """Return what every layer contributes to forward, draws and running statistics included."""
-    segments = _segments(printer, mode.program.forward, mode.comments)
-    positions = {layer.owner: layer.position for layer in mode.network.layers}
-    updates: dict[int, list[Piece]] = {}
+    segments = _segments(printer, mode.program.forward, mode.comments, equal)
+    units = {layer.owner: equal.unit(layer.position) for layer in mode.network.layers}
+    updates: dict[Unit, list[Piece]] = {}
     for variable, value in mode.program.updated.items():
-        position, remark = positions[variable.owner], mode.comments.of_update(variable)
-        lines = short(printer, value, f'state["{variable.name}"][...] = ', f"t{position}")
-        updates.setdefault(position, []).append(Piece(tuple(lines), "", remark))
-    return with_state(mode.network, segments, updates, cache.values())
+        unit, remark = units[variable.owner], mode.comments.of_update(variable)
+        printer.width = partial(equal.width, unit=unit)
+        lines = short(
+            printer, value, f'state["{variable.name}"][...] = ', Variable("t", variable.owner).name
+        )
+        updates.setdefault(unit, []).append(Piece(tuple(lines), "", remark))
+    return with_state(mode.network, segments, updates, cache.values(), equal)
 
 
 def _own(modes: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
@@ -79,13 +83,20 @@ def _own(modes: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
     return [{k: v for k, v in entries.items() if k not in shared} for entries in modes]
 
 
+def _outside(
+    loops: Mapping[Unit, Loop], equal: EqualUnits, entries: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the entries that no loop keeps."""
+    return {key: name for key, name in entries.items() if not in_loops(loops, equal, key)}
+
+
 def _kept(where: str, entries: Mapping[str, str]) -> list[str]:
     return [f"{where} |= {{{_pairs(entries)}}}"] if entries else []
 
 
-def _names(network: Network, printers: Sequence[NumpyPrinter]) -> Names:
+def _names(network: Network, printers: Sequence[NumpyPrinter], equal: EqualUnits) -> Names:
     used = (name for printer in printers for name in printer.names.values())
-    return Names({*variable_names(network), *used})
+    return Names({*variable_names(network), *used}, equal)
 
 
 def cached_names(network: Network, program: PlainProgram) -> dict[str, str]:
@@ -96,32 +107,44 @@ def cached_names(network: Network, program: PlainProgram) -> dict[str, str]:
     return {**given, **kept, **{name: name for name in saved}}
 
 
-def backward_body(modes: Sequence[Mode], shared: Shared, equal: EqualLayers) -> Body:
+def backward_body(modes: Sequence[Mode], shared: Shared, equal: EqualUnits) -> Body:
     """Return backward: from ∂E/∂output to all gradients."""
     network = modes[0].network
     printers = [_printer(m.network, m.program, m.program.backward_names, shared) for m in modes]
     pairs = zip(modes, printers, strict=True)
-    every = [_segments(printer, mode.program.backward, mode.comments) for mode, printer in pairs]
+    every = [
+        _segments(printer, mode.program.backward, mode.comments, equal) for mode, printer in pairs
+    ]
     segments = merged(every)
     found = [_gradients(mode) for mode in modes]
     grads = common(found)
     caches = [cached_names(mode.network, mode.program).values() for mode in modes]
     cached = common([dict.fromkeys(names, "") for names in caches])
-    names = _names(network, printers)
-    kept = Kept("grads", grads, _parameters(network), frozenset(cached))
-    loops = plain_loops(segments, names, equal, kept)
+    kept = Kept(
+        "grads",
+        grads,
+        _parameters(network),
+        frozenset(cached),
+        _own(found),
+        [frozenset(names) - cached.keys() for names in caches],
+    )
+    loops = plain_loops(segments, _names(network, printers, equal), equal, kept)
     inner = Body()
-    rest = {key: name for key, name in grads.items() if not in_loops(loops, key)}
-    own = _own(found)
+    rest, *own = (_outside(loops, equal, entries) for entries in (grads, *_own(found)))
     wanted = [*rest.values(), *(name for entries in own for name in entries.values())]
     write_segments(inner, segments, loops, wanted)
-    read = tokens(line for s in segments if not in_loops(loops, s.layer) for line in s.lines)
+    alone = [segment for segment in segments if segment.unit not in loops]
+    read = tokens(line for segment in alone for line in segment.lines)
     body = Body()
-    if "training" in read:
+    if len(modes) > 1:
         body.add(['training = cache["training"]'])
     body.add(f'{name} = cache["{name}"]' for name in cached if name in read)
     apart = [
-        [name for name in dict.fromkeys(names) if name not in cached and name in _read(segments)]
+        [
+            name
+            for name in dict.fromkeys(names)
+            if name not in cached and name in _read(s for s in segments if s.unit not in loops)
+        ]
         for names, segments in zip(caches, every, strict=True)
     ]
     body.add(branched([[f'{name} = cache["{name}"]' for name in names] for names in apart]))
@@ -213,7 +236,7 @@ def penalty_body(programs: Sequence[HeadProgram], shared: Shared) -> Body:
                 program.layout, names, shared.constants, shared.helpers, program.variables
             )
             for assignment in function.assignments:
-                body.add(_statements(printer, assignment, "t"))
+                body.add(statements(printer, assignment, "t"))
             body.add(short(printer, function.result, start))
     return body
 
@@ -246,29 +269,36 @@ def _printer(
 
 
 def _segments(
-    printer: NumpyPrinter, assignments: Sequence[Assignment], comments: Comments
+    printer: NumpyPrinter,
+    assignments: Sequence[Assignment],
+    comments: Comments,
+    equal: EqualUnits = NO_RUNS,
 ) -> list[Segment]:
-    """Return what every layer contributes, in order."""
+    """Return what every unit contributes, in order."""
+    units = [equal.unit(each.owner, each.source) for each in assignments]
+    together = _together(assignments, printer.names, units)
     found = []
-    together = _together(assignments, printer.names)
-    for owner, group in groupby(together, key=lambda assignment: assignment.owner):
-        pieces = [p for assignment in group for p in _pieces(printer, assignment, comments)]
-        found.append(Segment(owner, tuple(pieces)))
+    for unit, group in groupby(together, key=lambda k: units[k]):
+        printer.width = partial(equal.width, unit=unit)
+        own = [assignments[k] for k in group]
+        pieces = [p for each in own for p in _pieces(printer, each, comments, equal, unit)]
+        found.append(Segment(unit, tuple(pieces)))
     return found
 
 
-def _together(assignments: Sequence[Assignment], names: Mapping[int, str]) -> list[Assignment]:
-    """Move what a layer computes early to its last block, unless it is read before that."""
+def _together(
+    assignments: Sequence[Assignment], names: Mapping[int, str], owners: Sequence[Unit]
+) -> list[int]:
+    """Move what a unit computes early to its last block, unless it is read before that."""
     places = {number: k for k, a in enumerate(assignments) for number in _made_by(a)}
-    owners = [assignment.owner for assignment in assignments]
     start = {owner: k for k, owner in enumerate(owners) if k == 0 or owners[k - 1] != owner}
-    keys = [(start[owner] if owner else k, k) for k, owner in enumerate(owners)]
+    keys = [(start[owner] if owner.number else k, k) for k, owner in enumerate(owners)]
     for reader in reversed(range(len(assignments))):
         for number in _read_by(assignments[reader].value, names):
             k = places.get(number, reader)
             if keys[reader][0] < keys[k][0]:
                 keys[k] = (k, k)
-    return [assignments[k] for _, k in sorted(keys)]
+    return [k for _, k in sorted(keys)]
 
 
 def _made_by(assignment: Assignment) -> list[int]:
@@ -290,16 +320,25 @@ def _read_by(value: Value, names: Mapping[int, str]) -> set[int]:
     return found
 
 
-def _pieces(printer: NumpyPrinter, assignment: Assignment, comments: Comments) -> tuple[Piece, ...]:
+def _pieces(
+    printer: NumpyPrinter,
+    assignment: Assignment,
+    comments: Comments,
+    equal: EqualUnits,
+    unit: Unit,
+) -> tuple[Piece, ...]:
     stem = f"t{assignment.owner}" if assignment.owner else "t"
+    if unit.block:
+        own = Variable("", equal.owners[assignment.owner])
+        stem = Variable("t", equal.owner(assignment.source, own)).name
     if assignment.steps:
 
         def write(inner: Assignment, name: str) -> list[str]:
-            return _statements(printer, replace(inner, name=name), stem)
+            return statements(printer, replace(inner, name=name), stem)
 
         return loop_pieces(printer, assignment.steps, comments, write)
     computes = assignment.variable.name if assignment.variable else ""
-    lines = _statements(printer, assignment, stem)
+    lines = statements(printer, assignment, stem)
     return (Piece(tuple(lines), computes, comments.of(assignment.variable)),)
 
 
@@ -308,86 +347,3 @@ def _assignments(
 ) -> None:
     for segment in _segments(printer, assignments, comments):
         body.pieces(segment.pieces)
-
-
-def _statements(printer: NumpyPrinter, assignment: Assignment, stem: str) -> list[str]:
-    value, name = assignment.value, assignment.name
-    printer.names[value.number] = name
-    if value.operation == "unwindow":
-        return _sum_of_windows(printer, value, name, stem)
-    if value.operation not in ("put", "add_at"):
-        return short(printer, value, f"{name} = ", stem)
-    base, _, new = value.operands
-    if base.number in printer.names:
-        lines = [f"{name} = {printer.operand(value, 0).source}.copy()"]
-    else:
-        lines = short(printer, base, f"{name} = ", stem)
-    subscript, order = place(printer, value)
-    if value.operation == "add_at" and is_repeated(value):
-        start, end = f"np.add.at({name}, {_indexed(subscript)}, ", ")"
-    else:
-        start, end = f"{name}[{subscript}] {'=' if value.operation == 'put' else '+='} ", ""
-    named = new.number in printer.names
-    text = printer.operand(value, 2, order).source
-    if named or end or text != printer.value(new).source:
-        if not named:
-            part = unused(stem, set(printer.names.values()))
-            lines += short(printer, new, f"{part} = ", stem)
-            printer.names[new.number] = part
-            text = printer.operand(value, 2, order).source
-        return [*lines, f"{start}{text}{end}"]
-    return [*lines, *short(printer, new, start, stem)]
-
-
-def _indexed(subscript: str) -> str:
-    return f"np.s_[{subscript}]" if "," in subscript else subscript
-
-
-def _sum_of_windows(printer: NumpyPrinter, value: Value, name: str, stem: str) -> list[str]:
-    shape = printer.shape(value)
-    (part,) = value.operands
-    added = "" if part.number in printer.names else added_by_sample(printer, value, name)
-    if added:
-        return [f"{name} = np.zeros({shape}, dtype)", added]
-    view, order, count = added_windows(printer, value, name)
-    printer.helpers.add("add_to_windows")
-    lines = [] if part.number in printer.names else short(printer, part, f"{stem}_parts = ", stem)
-    printer.names.setdefault(part.number, f"{stem}_parts")
-    values = printer.operand(value, 0, order).source
-    lines += [f"{name} = np.zeros({shape}, dtype)", f"add_to_windows({view}, {values}, {count})"]
-    return lines
-
-
-def short(
-    printer: NumpyPrinter, value: Value, start: str, stem: str = "t", room: int = 80
-) -> list[str]:
-    """Return the statement ``start value``; where it is too long, parts that fit come first.
-
-    A part is named after the variable that it is, if any, else by the stem.
-    """
-    lines: list[str] = []
-    while len(text := f"{start}{printer.computed(value).source}") > room:
-        part = _longest(printer, value)
-        if part is None:
-            break
-        while len(printer.computed(part).source) + len(stem) + 5 > room:
-            inner = _longest(printer, part)
-            if inner is None:
-                break
-            part = inner
-        name = unused(printer.variables.get(part.number, stem), set(printer.names.values()))
-        lines.append(f"{name} = {printer.computed(part).source}")
-        printer.names[part.number] = name
-    return [*lines, text]
-
-
-def _longest(printer: NumpyPrinter, value: Value) -> Value | None:
-    """Return the longest of the operands that are printed in place and worth a name."""
-    parts: list[Value] = []
-    stack = list(value.operands)
-    while stack:
-        operand = stack.pop()
-        if operand.number not in printer.names:
-            stack.extend(operand.operands if operand.operation in FREE else ())
-            parts.extend([] if operand.operation in FREE else [operand])
-    return max(parts, key=lambda o: (len(printer.computed(o).source), -o.number), default=None)

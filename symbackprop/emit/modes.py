@@ -18,6 +18,7 @@ from symbackprop.emit.header import shape
 from symbackprop.emit.runs import Piece, Segment, tokens
 from symbackprop.equations import Variable
 from symbackprop.lowering.program import PlainProgram
+from symbackprop.lowering.runs import EqualUnits, Unit
 from symbackprop.network import BATCH, Layer, Network
 from symbackprop.scalar import ONE, Apply, Expression, Number, slots, substitute, walk
 
@@ -35,17 +36,27 @@ def merged(modes: Sequence[Sequence[Segment]]) -> list[Segment]:
     """Return the segments of one function for all modes: training, then evaluation."""
     if len(modes) == 1:
         return list(modes[0])
-    first, second = ([(s.layer, b) for s in segments for b in _blocks(s)] for segments in modes)
-    found: list[tuple[int, Piece]] = []
+    training, evaluation = modes
+    if [s.unit for s in training] == [s.unit for s in evaluation]:
+        pairs = zip(training, evaluation, strict=True)
+        return [segment for pair in pairs for segment in _aligned(*([s] for s in pair))]
+    return _aligned(training, evaluation)
+
+
+def _aligned(training: Sequence[Segment], evaluation: Sequence[Segment]) -> list[Segment]:
+    first, second = (
+        [(s.unit, b) for s in mode for b in _blocks(s)] for mode in (training, evaluation)
+    )
+    found: list[tuple[Unit, Piece]] = []
     for tag, i, j, k, m in SequenceMatcher(None, first, second, autojunk=False).get_opcodes():
         if tag == "equal":
-            found += [(layer, piece) for layer, block in first[i:j] for piece in block]
+            found += [(unit, piece) for unit, block in first[i:j] for piece in block]
         else:
-            layer = (first[i:j] or second[k:m])[0][0]
+            unit = (first[i:j] or second[k:m])[0][0]
             sides = ([p for _, block in b for p in block] for b in (first[i:j], second[k:m]))
-            found += [(layer, piece) for piece in _branches(*sides)]
+            found += [(unit, piece) for piece in _branches(*sides)]
     groups = groupby(found, key=lambda entry: entry[0])
-    return [Segment(layer, tuple(piece for _, piece in group)) for layer, group in groups]
+    return [Segment(unit, tuple(piece for _, piece in group)) for unit, group in groups]
 
 
 def _blocks(segment: Segment) -> list[tuple[Piece, ...]]:
@@ -76,7 +87,7 @@ def common(modes: Sequence[Mapping[str, str]]) -> dict[str, str]:
 
 def branched(modes: Sequence[Iterable[str]]) -> list[str]:
     """Return statements for training and for evaluation, in branches."""
-    if len(modes) == 1:
+    if len(modes) < 2:
         return []
     pieces = _branches(*([Piece((line,)) for line in lines] for lines in modes))
     return ["    " * piece.depth + line for piece in pieces for line in piece.lines]
@@ -101,31 +112,32 @@ def _draw(variable: Variable, dtype: str) -> str:
 def with_state(
     network: Network,
     segments: Sequence[Segment],
-    updates: Mapping[int, Sequence[Piece]],
+    updates: Mapping[Unit, Sequence[Piece]],
     kept: Iterable[str],
+    equal: EqualUnits,
 ) -> list[Segment]:
-    """Return the segments with each layer's draws and statistics before, its updates after them.
+    """Return the segments with each unit's draws and statistics before, its updates after them.
 
     Args:
         network: in one mode.
         segments: of forward.
-        updates: by layer, the statements that renew its statistics.
+        updates: by unit, the statements that renew its statistics.
         kept: further names that are read.
+        equal: the units.
     """
-    layers = {layer.position: layer for layer in network.layers}
-    last = {segment.layer: place for place, segment in enumerate(segments)}
-    found: list[Segment] = []
+    layers: dict[Unit, list[Layer]] = {}
+    for layer in network.layers:
+        layers.setdefault(equal.unit(layer.position), []).append(layer)
+    last = {segment.unit: place for place, segment in enumerate(segments)}
+    kept, begun, found = set(kept), set[Unit](), list[Segment]()
     for place, segment in enumerate(segments):
-        layer = layers.get(segment.layer)
-        pieces = segment.pieces
-        if layer is not None:
-            ends = updates.get(layer.position, ()) if last[segment.layer] == place else ()
-            pieces = (*pieces, *ends)
-            if segment.layer not in {s.layer for s in found}:
-                read = tokens(line for piece in pieces for line in piece.lines)
-                lines = fetching(layer, {*read, *kept})
-                pieces = (*(Piece((line,)) for line in lines), *pieces)
-        found.append(replace(segment, pieces=pieces))
+        ends = updates.get(segment.unit, ()) if last[segment.unit] == place else ()
+        pieces = (*segment.pieces, *ends)
+        own = layers.get(segment.unit, []) if segment.unit not in begun else []
+        begun.add(segment.unit)
+        read = {*tokens(line for piece in pieces for line in piece.lines), *kept}
+        lines = [line for layer in own for line in fetching(layer, read)]
+        found.append(replace(segment, pieces=(*(Piece((line,)) for line in lines), *pieces)))
     return found
 
 

@@ -88,7 +88,7 @@ def _in_turn(places: Sequence[Place], layers: range) -> str | None:
     """Return an expression of arrays that layers use turn by turn."""
     starts = sorted({place.start for place in places})
     turns, size, lowest = len(starts), places[0].size, starts[0]
-    if starts != list(range(lowest, lowest + turns * size, size)) or not places[0].batched:
+    if starts != list(range(lowest, lowest + turns * size, size)):
         return None
     shift = ((places[0].start - lowest) // size - layers[0]) % turns
     for layer, place in zip(layers, places, strict=True):

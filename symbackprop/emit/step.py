@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import NamedTuple
@@ -14,8 +14,8 @@ from symbackprop.emit.body import Body
 from symbackprop.emit.comments import Comments
 from symbackprop.emit.families import Families
 from symbackprop.emit.layers import Shared, input_entries
-from symbackprop.emit.lines import WIDTH
 from symbackprop.emit.modes import fetching
+from symbackprop.emit.plain_loops import loop_remark
 from symbackprop.emit.runs import (
     Names,
     Piece,
@@ -28,9 +28,10 @@ from symbackprop.emit.runs import (
     variable_names,
 )
 from symbackprop.emit.step_loops import printed_loop
+from symbackprop.emit.unpacking import chunks, unpacked
 from symbackprop.equations import Variable
 from symbackprop.lowering.program import ArrayProgram, LoopStatement, Section, unused
-from symbackprop.lowering.runs import EqualLayers
+from symbackprop.lowering.runs import EqualUnits, Run, Unit, infix
 from symbackprop.lowering.training import TrainingValues
 from symbackprop.network import Network
 from symbackprop.numpy_printer import NumpyPrinter
@@ -40,9 +41,9 @@ _RESERVED = frozenset({"k", "n", "x", "y", "loss", "work", "params", "np", "math
 
 
 class _Written(NamedTuple):
-    """Lines of a layer, what they compute, and in how many loops they stand."""
+    """Lines of a unit, what they compute, and in how many loops they stand."""
 
-    layer: int
+    unit: Unit
     lines: list[str]
     variable: Variable | None
     depth: int = 0
@@ -66,14 +67,14 @@ class StepSource:
 
 @dataclass(frozen=True)
 class Turns:
-    """A run of equal layers in a step.
+    """A run of equal units in a step.
 
     Attributes:
-        layers: from first to last.
-        elements: of the arrays that its loops read, the expression for layer k.
+        run: the units, from first to last.
+        elements: of the arrays that its loops read, the expression for unit k.
     """
 
-    layers: range
+    run: Run
     elements: Mapping[Relative, str]
 
 
@@ -88,30 +89,27 @@ class StepWriter:
         comments: Comments,
         shared: Shared,
         *,
-        equal: EqualLayers,
+        equal: EqualUnits,
     ) -> None:
         self.network, self.program, self.equal = network, program, equal
         self.variables, self.inputs = training.variables, training.inputs
         self.input_cotangents = training.input_cotangents
         self.comments, self.shared = comments, shared
-        statistics = (s.variable for s in network.state)
-        fetched = (*network.inputs, *network.draws, *statistics)
-        self.given = frozenset({"y", *(variable.name for variable in fetched)})
+        fetched = (*network.draws, *(s.variable for s in network.state))
+        self.fetched = frozenset(variable.name for variable in fetched)
+        self.given = frozenset({"y", *(v.name for v in network.inputs), *self.fetched})
         self.source = StepSource()
         self.binding = step_binding(network, program)
         self.sections = {section.name: section for section in program.sections}
         self.segments = {name: self._printed(self.sections[name]) for name in self._order()}
         names = (variable_names(network), program.names.values(), self.binding.arrays[""])
-        self.names = Names(name for group in names for name in group)
+        self.names = Names((name for group in names for name in group), equal)
         self.taken = {*_RESERVED, *self.binding.of("")}
         self.loops = self._loops()
 
     def write(self) -> StepSource:
         """Return the step's source."""
         body = self.source.body
-        read = tokens(line for found in self.segments.values() for s in found for line in s.lines)
-        for layer in self.network.layers:
-            body.add(fetching(layer, read, "work.dtype"))
         heads = [head for head in self.network.heads if head.form in self.sections]
         seen: set[str] = set()
         self._section(body, "forward", seen)
@@ -157,19 +155,24 @@ class StepWriter:
     def _is_head(self, section: str) -> bool:
         return any(head.form == section for head in self.network.heads)
 
-    def _loops(self) -> dict[int, Turns]:
-        """Return for every layer of a run what its loops read."""
+    def _loops(self) -> dict[Unit, Turns]:
+        """Return for every unit of a run what its loops read."""
         once = [name for name in self._order() if name != "input" and not self._is_head(name)]
         common = [self.segments[name] for name in once]
-        found: dict[int, Turns] = {}
-        for layers in repeated(self.equal, common, self.names):
-            own = [s for segments in common for s in segments if s.layer == layers[0]]
+        found: dict[Unit, Turns] = {}
+        for run in repeated(self.equal, common, self.names):
+            first = run.units[0]
+            own = [s for segments in common for s in segments if s.unit == first]
             lines = [line for segment in own for line in segment.lines]
-            read = self.names.read(lines, layers[0])
-            arrays = [name for name in read if self.binding.has(name.at(layers[0]), "")]
-            families = Families(self.binding, self.names, layers, arrays)
-            if families.regular and all(n in arrays or not n.offset for n in read):
-                found |= dict.fromkeys(layers, Turns(layers, families.bind()))
+            read = {
+                name: self.names.at(name, first.number) for name in self.names.read(lines, first)
+            }
+            arrays = [name for name, text in read.items() if self.binding.has(text, "")]
+            families = Families(self.binding, self.names, run, arrays)
+            late = (line for s in own if s not in self.segments["forward"] for line in s.lines)
+            local = all(n in arrays or not n.offset for n in read)
+            if families.regular and local and not self.fetched & tokens(late).keys():
+                found |= dict.fromkeys(run.units, Turns(run, families.bind()))
         return found
 
     def _input_gradient(self, variable: Variable) -> str:
@@ -219,39 +222,54 @@ class StepWriter:
             if statement.target in costs:
                 lines.append(f"loss += {statement.target}")
             variable = self.variables.get(statement.value.number)
-            variable = renewed.get(variable, variable)
-            written.append(_Written(statement.owner, lines, variable))
-        if printer.aliases:
-            aliases = [f"{name} = {view}" for name, view in printer.aliases.items()]
-            written.insert(0, _Written(written[0].layer, aliases, None))
+            unit = self.equal.unit(statement.owner, statement.source)
+            written.append(_Written(unit, lines, renewed.get(variable, variable)))
+        aliases = {name: f"{name} = {view}" for name, view in printer.aliases.items()}
+        of_draws = {n: line for n, line in aliases.items() if self.fetched & tokens([line]).keys()}
+        if others := [line for name, line in aliases.items() if name not in of_draws]:
+            written.insert(0, _Written(written[0].unit, others, None))
         if section.name == "forward":
-            written = self._with_updates(section, written)
+            written = self._with_state(section, written, list(of_draws.values()))
             if self.program.copied:
-                written.insert(0, _Written(1, self._turned(), None))
+                written.insert(0, _Written(written[0].unit, self._turned(), None))
         if head:
             cost = next(h.cost.name for h in self.network.heads if h.form == head)
-            old = section.outputs[cost]
+            old, none = section.outputs[cost], self.equal.unit(0)
             written = [
-                w._replace(layer=0, lines=[_renamed(t, old, "loss") for t in w.lines])
+                w._replace(unit=none, lines=[_renamed(t, old, "loss") for t in w.lines])
                 for w in written
             ]
-        groups = groupby(written, key=lambda entry: entry.layer)
+        groups = groupby(written, key=lambda entry: entry.unit)
         comments = self.comments.section(section.name)
-        return [Segment(owner, _pieces(entries, comments)) for owner, entries in groups]
+        return [Segment(unit, _pieces(entries, comments)) for unit, entries in groups]
 
-    def _with_updates(self, section: Section, written: list[_Written]) -> list[_Written]:
-        """Return the statements; after those of a layer, what writes its running statistics."""
-        ends: dict[int, list[str]] = {}
+    def _with_state(
+        self, section: Section, written: list[_Written], views: list[str]
+    ) -> list[_Written]:
+        """Return the statements, each unit's between its draws and its new statistics.
+
+        ``views`` are statements that turn draws.
+        """
+        starts: dict[Unit, list[str]] = {}
+        ends: dict[Unit, list[str]] = {}
+        read = tokens([line for entry in written for line in entry.lines] + views)
         for layer in self.network.layers:
+            unit = self.equal.unit(layer.position)
+            starts.setdefault(unit, []).extend(fetching(layer, read, "work.dtype"))
+            own = {variable.name for variable in layer.draws}
+            starts[unit] += [line for line in views if own & tokens([line]).keys()]
             new = {s.variable.name: s.updated.name for s in layer.state if s.updated}
             lines = [f'state["{k}"][...] = {section.outputs[name]}' for k, name in new.items()]
-            ends[layer.position] = lines
-        last = {entry.layer: place for place, entry in enumerate(written)}
+            ends.setdefault(unit, []).extend(lines)
+        last = {entry.unit: place for place, entry in enumerate(written)}
         found: list[_Written] = []
         for place, entry in enumerate(written):
+            unit = entry.unit
+            if starts.get(unit):
+                found.append(_Written(unit, starts.pop(unit), None))
             found.append(entry)
-            if last[entry.layer] == place and ends.get(entry.layer):
-                found.append(_Written(entry.layer, ends.pop(entry.layer), None))
+            if last[unit] == place and ends.get(unit):
+                found.append(_Written(unit, ends.pop(unit), None))
         return found
 
     def _steps(
@@ -261,21 +279,20 @@ class StepWriter:
         loop = printed_loop(printer, statement, lambda v: self.variables.get(v.number))
         owner = statement.owner
         label = unused(f"{section}{owner}_steps", self.binding.turns)
-        lines = list(_chunks(list(loop.bound), label, 2))
+        lines = list(chunks(list(loop.bound), label, 2))
         self.binding.turns[label] = (loop.order, [[loop.bound[n] for n in line] for line in lines])
-        header, unpacked = _unpacked(lines, label)
-        written = [_Written(owner, [*loop.starts, header], None)]
-        written += (
-            [_Written(owner, unpacked, None, 1), _Written(owner, [], None)] if unpacked else []
-        )
-        return written + [_Written(owner, *step, 1) for step in loop.steps]
+        header, parts = unpacked(lines, label, 1)
+        unit = self.equal.unit(owner)
+        written = [_Written(unit, [*loop.starts, header], None)]
+        written += [_Written(unit, parts, None, 1), _Written(unit, [], None)] if parts else []
+        return written + [_Written(unit, *step, 1) for step in loop.steps]
 
     def _section(self, body: Body, name: str, seen: set[str]) -> None:
         """Write a section: layer by layer, equal layers as loops."""
         head = name if self._is_head(name) else ""
         before: Turns | None = None
         for segment in self.segments[name]:
-            turns = self.loops.get(segment.layer)
+            turns = self.loops.get(segment.unit)
             if turns is None:
                 self._segment(body, name, segment, head, seen)
             elif turns is not before:
@@ -286,7 +303,7 @@ class StepWriter:
         self, body: Body, section: str, segment: Segment, head: str, seen: set[str]
     ) -> None:
         """Write statements of one layer after what fetches their arrays."""
-        label = f"{section}{segment.layer}" if segment.layer else section
+        label = f"{section}{_label(segment.unit)}"
         while label in self.binding.groups:
             label += "b"
         names = [name for name in tokens(segment.lines) if self.binding.has(name, head)]
@@ -297,43 +314,39 @@ class StepWriter:
         self, body: Body, section: str, segment: Segment, turns: Turns, seen: set[str]
     ) -> None:
         """Write a loop over equal layers, the first of which has the segment."""
-        layers = turns.layers if segment.layer == turns.layers[0] else turns.layers[::-1]
-        own = self.names.read(segment.lines, segment.layer)
+        run, unit = turns.run, segment.unit
+        numbers = run.numbers if unit == run.units[0] else run.numbers[::-1]
+        own = self.names.read(segment.lines, unit)
         local = local_names(own, self.taken)
-        names = [n for n in tokens(segment.lines) if self.names.relative(n, segment.layer) is None]
+        names = [n for n in tokens(segment.lines) if self.names.relative(n, unit) is None]
         shared = [name for name in names if self.binding.has(name, "")]
-        self._group(body, f"{section}{segment.layer}", shared, seen)
-        label = f"{section}_{layers[0]}_to_{layers[-1]}"
+        self._group(body, f"{section}{_label(unit)}", shared, seen)
+        label = f"{section}{infix(run.block) or '_'}{numbers[0]}_to_{numbers[-1]}"
         arrays = {local[name]: turns.elements[name] for name in own if name in turns.elements}
-        lines = list(_chunks(list(arrays), label, body.depth + 1))
-        self.binding.turns[label] = (layers, [[arrays[name] for name in line] for line in lines])
-        low, high = sorted((layers[0], layers[-1]))
+        lines = list(chunks(list(arrays), label, body.depth + 1))
+        self.binding.turns[label] = (numbers, [[arrays[name] for name in line] for line in lines])
         turn = Body(depth=body.depth + 1)
-        header, unpacked = _unpacked(lines, label)
-        body.add([header], remark=f"layers {low} to {high}")
-        turn.add(unpacked)
-        turn.pieces(looped(segment, self.names, local, layers[-1]))
+        first = numbers[0] if any("state[" in line for line in segment.lines) else None
+        header, parts = unpacked(lines, label, body.depth, first)  # the state's key has the number
+        body.add([header], remark=loop_remark(run))
+        turn.add(parts)
+        turn.pieces(looped(segment, self.names, local, numbers[-1]))
         body.append(turn)
 
     def _group(self, body: Body, label: str, names: list[str], seen: set[str]) -> None:
         """Fetch arrays that the statements below read for the first time."""
         fresh = [name for name in names if name not in seen]
         seen.update(fresh)
-        for k, chunk in enumerate(_chunks(fresh, label, body.depth)):
+        for k, chunk in enumerate(chunks(fresh, label, body.depth)):
             attribute = label if k == 0 else f"{label}_{k}"
             self.binding.groups[attribute] = chunk
             targets = f"({chunk[0]},)" if len(chunk) == 1 else ", ".join(chunk)
             body.add([f"{targets} = work.{attribute}"])
 
 
-def _unpacked(lines: Sequence[Sequence[str]], label: str) -> tuple[str, list[str]]:
-    """Return the header of a loop over bound tuples, and what takes long ones apart."""
-    targets = [", ".join(line) if len(line) > 1 else f"({line[0]},)" for line in lines]
-    if len(lines) == 1:
-        return f"for {targets[0]} in work.{label}:", []
-    parts = [f"part_{k + 1}" for k in range(len(lines))]
-    header = f"for {', '.join(parts)} in work.{label}:"
-    return header, [f"{line} = {part}" for line, part in zip(targets, parts, strict=True)]
+def _label(unit: Unit) -> str:
+    """Return what an attribute of the workspace has for a unit; nothing for none."""
+    return f"{infix(unit.block)}{unit.number}" if unit.number else ""
 
 
 def _pieces(written: Iterable[_Written], comments: Comments) -> tuple[Piece, ...]:
@@ -357,17 +370,3 @@ def _pieces(written: Iterable[_Written], comments: Comments) -> tuple[Piece, ...
 
 def _renamed(line: str, old: str, new: str) -> str:
     return re.sub(rf"\b{old}\b", new, line) if old else line
-
-
-def _chunks(names: list[str], label: str, depth: int) -> Iterable[list[str]]:
-    """Split so that every line that fetches them fits, and the one that binds them."""
-    fetching = 4 * depth + len(f" = work.{label}_9")
-    room = WIDTH - max(fetching, len(f"        self.{label}_9 = (,)"))
-    chunk: list[str] = []
-    for name in names:
-        if chunk and len(", ".join([*chunk, name])) > room:
-            yield chunk
-            chunk = []
-        chunk.append(name)
-    if chunk:
-        yield chunk

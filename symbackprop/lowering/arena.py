@@ -1,7 +1,7 @@
 """Where the arrays of a step lie: one allocation of each kind, shared by lifetime.
 
-Arrays of a run of equal layers are placed as one: one after the other where all of them are
-alive together, else turn by turn in as few places as their lives allow. A loop over the layers
+Arrays of a run of equal units are placed as one: one after the other where all of them are
+alive together, else turn by turn in as few places as their lives allow. A loop over the units
 then finds each by arithmetic.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 
 from symbackprop.lowering.program import Buffer, Kind
-from symbackprop.lowering.runs import numbered
+from symbackprop.lowering.runs import EqualUnits
 
 
 @dataclass(frozen=True)
@@ -33,16 +33,16 @@ class _Taken:
     ones: bool
 
 
-def lay_out(tenants: Sequence[Tenant], runs: Sequence[range]) -> tuple[Buffer, ...]:
+def lay_out(tenants: Sequence[Tenant], equal: EqualUnits) -> tuple[Buffer, ...]:
     """Give every array the lowest place that is free for its whole life.
 
     Args:
         tenants: arrays without an offset yet.
-        runs: positions of equal layers, whose arrays of the same name belong together.
+        equal: runs of units whose arrays of the same name belong together.
     """
     placed: dict[tuple[Kind, bool], list[_Taken]] = {}
     buffers = []
-    for group in _groups(tenants, runs):
+    for group in _groups(tenants, equal):
         first = group[0].buffer
         slots = _slots(group)
         size = first.per_sample
@@ -55,23 +55,20 @@ def lay_out(tenants: Sequence[Tenant], runs: Sequence[range]) -> tuple[Buffer, .
     return tuple(buffers)
 
 
-def _groups(tenants: Sequence[Tenant], runs: Sequence[range]) -> list[list[Tenant]]:
-    """Return arrays that are placed together; a run's in the order of its layers."""
+def _groups(tenants: Sequence[Tenant], equal: EqualUnits) -> list[list[Tenant]]:
+    """Return arrays that are placed together; a run's in the order of its units."""
     groups: dict[Hashable, list[Tenant]] = {}
+    numbers: dict[str, int] = {}
     for tenant in sorted(tenants, key=lambda t: (not t.buffer.ones, t.start)):
         buffer = tenant.buffer
-        parts = numbered(buffer.name)
-        run = next((r for r in runs if parts and parts.layer in r), None)
+        parts = equal.numbered(buffer.name)
+        run = equal.run(parts.unit) if parts else None
+        numbers[buffer.name] = parts.unit.number if parts else 0
         key: Hashable = buffer.name, buffer.section
         if parts and run and not buffer.section:
             key = (parts.symbol, parts.suffix, run, buffer.shape, buffer.kind, buffer.ones)
         groups.setdefault(key, []).append(tenant)
-    return [sorted(group, key=_layer) for group in groups.values()]
-
-
-def _layer(tenant: Tenant) -> int:
-    parts = numbered(tenant.buffer.name)
-    return parts.layer if parts else 0
+    return [sorted(g, key=lambda t: numbers[t.buffer.name]) for g in groups.values()]
 
 
 def _slots(group: Sequence[Tenant]) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from symbackprop.equations import Variable
 from symbackprop.lowering.homes import STEP, Home, Key
+from symbackprop.lowering.makers import Makers
 from symbackprop.lowering.program import COMMON, unused
 
 _WORD = re.compile(r"_[a-z]{2}")  # names of the calculus that say what they are: _others_s
@@ -24,6 +25,7 @@ class Naming:
         fixed: names that are given out already.
         outputs: by key, the variables that a section leaves there.
         owners: by key, the layer that it is computed for.
+        makers: tells which turn of a block makes a variable.
     """
 
     homes: Mapping[Key, Home]
@@ -32,6 +34,7 @@ class Naming:
     fixed: frozenset[str]
     outputs: Mapping[Key, Sequence[Variable]]
     owners: Mapping[Key, str]
+    makers: Makers
 
     def names(self) -> dict[Key, str]:
         """Return the name of everything; the arrays take note of theirs."""
@@ -64,6 +67,7 @@ class Naming:
         derived = [v for v in home.variables if _WORD.match(v.symbol)]
         stem = {"bool": "mask", "index": "at", "float": home.stem}[home.kind]
         variable = [Variable(stem, self.owners[key]), *derived, *named][-1]
-        stem = replace(variable, symbol=variable.letters).name
+        variable = replace(variable, symbol=variable.letters)
+        stem = self.makers.stream(home.variables, variable) or variable.name
         home.name = home.gradient.name if home.gradient else unused(stem, taken)
         return home.name

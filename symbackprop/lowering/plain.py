@@ -22,6 +22,7 @@ from symbackprop.lowering.program import (
     unused,
 )
 from symbackprop.lowering.recurrences import in_units, is_recurrence, lower_recurrence, made
+from symbackprop.lowering.runs import NO_RUNS, EqualUnits
 from symbackprop.lowering.values import COSTLY, Value, reachable
 from symbackprop.lowering.views import VIEWS
 from symbackprop.network import Head, Network
@@ -74,12 +75,19 @@ def lower_layers(lowering: Lowering, derivation: Derivation, sources: Sources) -
             lower(unit[0])
 
 
-def plain_program(network: Network, derivation: Derivation, named: bool = False) -> PlainProgram:
+def plain_program(
+    network: Network,
+    derivation: Derivation,
+    equal: EqualUnits = NO_RUNS,
+    *,
+    named: bool = False,
+) -> PlainProgram:
     """Lower the derivation of all layers, given the cotangent of the output.
 
     Args:
         network: whose layers these are.
         derivation: of them.
+        equal: runs of units, whose names are to be alike.
         named: whether each z and a, and its adjoint, is a value of its own even where it equals
             another, so that another mode of the network has the same names.
     """
@@ -100,7 +108,7 @@ def plain_program(network: Network, derivation: Derivation, named: bool = False)
         given = value.value.operation == "input"  # a result is never the caller's own array
         lowering.values[variable] = lowering.graph.node("number", [value]) if given else value
     check_values(lowering.graph.nodes)
-    made = _Assignments(network, lowering, sources)
+    made = _Assignments(network, lowering, sources, equal)
     made.given[cotangent.value.number] = "d_output"
     results = [lowering.values[v].value for v in kept]
     gradients = {v: lowering.values[v].value for v in wanted}
@@ -174,7 +182,14 @@ def _cost_program(
 class _Assignments:
     """Chooses which values get a name of their own, and the names."""
 
-    def __init__(self, network: Network, lowering: Lowering, sources: Sources) -> None:
+    def __init__(
+        self,
+        network: Network,
+        lowering: Lowering,
+        sources: Sources,
+        equal: EqualUnits = NO_RUNS,
+    ) -> None:
+        self.equal = equal
         self.positions = {layer.owner: layer.position for layer in network.layers}
         self.sources = sources
         self.given: dict[int, str] = {}
@@ -258,15 +273,15 @@ class _Assignments:
         source, variable = self.sources.of.get(value.number, (None, None))
         owner = own or variable
         if value.number not in names:
-            names[value.number] = own.name if own else _temporary(value, variable, taken)
+            names[value.number] = own.name if own else self._temporary(value, variable, taken)
         taken.add(names[value.number])
         position = self.positions.get(owner.owner, 0) if owner else 0
         return Assignment(value, names[value.number], own, source, position)
 
-
-def _temporary(value: Value, variable: Variable | None, taken: Container[str]) -> str:
-    stem = Variable(STEMS.get(value.operation, "t"), variable.owner if variable else "").name
-    return unused(stem, taken)
+    def _temporary(self, value: Value, variable: Variable | None, taken: Container[str]) -> str:
+        source, _ = self.sources.of.get(value.number, (None, None))
+        owner = self.equal.owner(source, variable) if variable else ""
+        return unused(Variable(STEMS.get(value.operation, "t"), owner).name, taken)
 
 
 def _held(value: Value) -> Value:

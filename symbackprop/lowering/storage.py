@@ -11,7 +11,7 @@ Sections are planned as if they ran one after the other; of the heads only one d
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping
 from dataclasses import replace
 from itertools import count, groupby
 
@@ -31,6 +31,7 @@ from symbackprop.lowering.homes import (
 from symbackprop.lowering.lookups import places
 from symbackprop.lowering.loop_storage import LoopHomes, loop_statement
 from symbackprop.lowering.loops import Loop, collected
+from symbackprop.lowering.makers import Makers
 from symbackprop.lowering.naming import Naming
 from symbackprop.lowering.program import (
     COMMON,
@@ -43,6 +44,7 @@ from symbackprop.lowering.program import (
     Statement,
     visible_from,
 )
+from symbackprop.lowering.runs import NO_RUNS, EqualUnits
 from symbackprop.lowering.tile_storage import Tiles
 from symbackprop.lowering.training import SectionValues, TrainingValues, inputs_of
 from symbackprop.lowering.values import Value
@@ -53,21 +55,22 @@ _LOOK_UPS = frozenset({"take", "put", "add_at"})
 
 
 def plan_storage(
-    network: Network, training: TrainingValues, runs: Sequence[range] = ()
+    network: Network, training: TrainingValues, equal: EqualUnits = NO_RUNS
 ) -> ArrayProgram:
     """Return the training step with a place for every value.
 
     Args:
         network: what is trained.
         training: the values of a step.
-        runs: positions of equal layers; their arrays lie at regular distances.
+        equal: runs of units; their arrays lie at regular distances.
     """
-    return _Planner(network, training, runs).program()
+    return _Planner(network, training, equal).program()
 
 
 class _Planner:
-    def __init__(self, network: Network, training: TrainingValues, runs: Sequence[range]) -> None:
-        self.network, self.runs = network, runs
+    def __init__(self, network: Network, training: TrainingValues, equal: EqualUnits) -> None:
+        self.network, self.equal = network, equal
+        self.makers = Makers(network, equal)
         self.training = training
         self.layout, self.through = training.layout, training.layout.through_views
         self.positions = {layer.owner: layer.position for layer in network.layers}
@@ -207,15 +210,8 @@ class _Planner:
             moved = self.layout.batch_last or value.number in self.layout.outer
             real = value.operation == "input" and value.variable in self.network.real_inputs
             if moved and real:
-                end = max(
-                    self.last_use.get((s.name, value.number), 0) for s in self.training.sections
-                )
-                home = Home(
-                    shape_of(self.layout, value),
-                    "float",
-                    -1,
-                    max(end, self.last_use.get(("forward", value.number), 0)),
-                )
+                end = max(self.last_use.get((name, value.number), 0) for name in self.own)
+                home = Home(shape_of(self.layout, value), "float", -1, end)
                 home.name = replace(value.variable, symbol="xT").name
                 self.copied[home.name] = self.layout.order(value)
                 self.homes["forward", value.number] = home
@@ -330,6 +326,9 @@ class _Planner:
                 continue
             if home.base is not None:
                 continue
+            made = self.training.variables.get(value.number)
+            if made is not None and self.makers.leaves(home.variables, made):
+                continue
             dies = self.last_use.get(key) == position and operand.operation != "input"
             same = operand.rank == value.rank and sorted(value.subscripts[k]) == list(identity)
             order = (
@@ -356,7 +355,7 @@ class _Planner:
             owner = self._owner(home, list(sections))
             buffer = Buffer(home.name, home.shape, home.kind, 0, home.ones, owner)
             tenants.append(Tenant(buffer, home.start, home.end))
-        return lay_out(tenants, self.runs)
+        return lay_out(tenants, self.equal)
 
     def _owner(self, home: Home, sections: list[str]) -> str:
         """Return the head whose own the array is, or nothing."""
@@ -370,9 +369,10 @@ class _Planner:
         owners = {}
         for key in (*self.homes, *scalars):
             source = self.training.sources.of.get(self.origins.get(key[1], key[1]))
-            owners[key] = source[1].owner if source else ""
-        heads, outputs = self.heads, self.outputs
-        return Naming(self.homes, scalars, heads, frozenset(fixed), outputs, owners).names()
+            owners[key] = self.equal.owner(*source) if source else ""
+        return Naming(
+            self.homes, scalars, self.heads, frozenset(fixed), self.outputs, owners, self.makers
+        ).names()
 
     def _section(self, section: SectionValues, names: Mapping[Key, str]) -> Section:
         statements: list[Statement | LoopStatement] = []

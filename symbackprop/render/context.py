@@ -16,7 +16,7 @@ from symbackprop.calculus.ways import Ways
 from symbackprop.emit import Emitted
 from symbackprop.equations import Access, Adjoint, Equation, Factor, Index, Role, Term, Variable
 from symbackprop.errors import SymbackpropError, allowed
-from symbackprop.lowering.runs import numbered
+from symbackprop.lowering.runs import EqualUnits, equal_units
 from symbackprop.network import Head, Layer
 from symbackprop.render import scalars
 from symbackprop.render.counting import counts_from_zero
@@ -69,7 +69,7 @@ class Context:
                 f"the size {choice.notation.cost} is also the letter of the loss: choose another "
                 "with --notation cost=E"
             )
-        self._lines = _code_lines(emitted)
+        self._lines = _code_lines(emitted, equal_units(self.network))
         self._anchors: dict[tuple[str, str], str] = {}
         layers = self.network.layers
         self._outputs = {layer.preactivation: layer.output for layer in layers}
@@ -302,23 +302,24 @@ def _is_matrix(variable: Variable) -> bool:
     return len(axes) == 2 and all(axis.role is not Role.BATCH for axis in axes)
 
 
-def _code_lines(emitted: Emitted | None) -> Mapping[str, tuple[CodeLines, ...]]:
+def _code_lines(emitted: Emitted | None, equal: EqualUnits) -> Mapping[str, tuple[CodeLines, ...]]:
     found: dict[str, tuple[CodeLines, ...]] = {}
     for place in emitted.source_map if emitted else ():
         lines = CodeLines(place.function, place.first, place.last)
-        for name in _computed(place.variable):
+        for name in _computed(place.variable, equal):
             found[name] = (*found.get(name, ()), lines)
     return found
 
 
-def _computed(names: str) -> list[str]:
+def _computed(names: str, equal: EqualUnits) -> list[str]:
     """Return the variables that a place computes: one, or "z2 to z9" in a loop over layers."""
     first, joint, last = names.partition(" to ")
-    start, end = numbered(first), numbered(last)
+    start, end = equal.numbered(first), equal.numbered(last)
     if not joint or start is None or end is None:
         return [names]
-    layers = range(min(start.layer, end.layer), max(start.layer, end.layer) + 1)
-    return [start._replace(layer=layer).name for layer in layers]
+    low, high = sorted((start.unit.number, end.unit.number))
+    units = (start.unit._replace(number=number) for number in range(low, high + 1))
+    return [start._replace(unit=unit).name for unit in units]
 
 
 def seeded(adjoint: Adjoint, cost: Variable) -> Adjoint:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from symbackprop.equations import Variable
-from symbackprop.lowering.runs import equal_layers
+from symbackprop.lowering.runs import equal_units
 from symbackprop.network import Layer, Network
 from symbackprop.render.document import Inlines
 from symbackprop.render.scalars import function_name
@@ -79,9 +79,10 @@ class Group:
 def layer_groups(network: Network) -> tuple[Group, ...]:
     """Return the layers in order; the last one always stands alone."""
     inner = {
-        position: positions
-        for positions in equal_layers(network, _SHORTEST).runs
-        for position in positions
+        position: run.numbers
+        for run in equal_units(network, _SHORTEST).runs
+        if not run.block
+        for position in run.numbers
     }
     groups: list[Group] = []
     position = 1
