@@ -232,3 +232,12 @@ def described(name, turns):
 def test_the_encoder_of_the_examples_is_as_long_with_more_turns(turns):
     few, many = (generate(described("encoder", k)).text.count("\n") for k in (6, turns))
     assert many - few < few / 20
+
+
+def test_what_several_turns_read_is_no_turns():
+    """A mask of the network's input is made once, before loops that have all turns."""
+    lines = generate(described("encoder", 4)).text.splitlines()
+    loops = [line.strip() for line in lines if "# turns of encoder" in line]
+    assert loops == [f"# turns of encoder, {first} to 4" for first in (1, 1, 2, 2)]
+    made = [line.strip() for line in lines if "x_kept == 0" in line or "equal(x_kept" in line]
+    assert len(made) == 3

@@ -171,7 +171,7 @@ class _Writer:
         penalties: Sequence[tuple[Variable, Derivation]],
         comments: Comments,
     ) -> StepSource:
-        training = training_values(self.network, layers, fused, penalties)
+        training = training_values(self.network, layers, fused, penalties, self.equal)
         program = join_masks(plan_storage(self.network, training, self.equal))
         check_program(program, training.last)
         return StepWriter(

@@ -12,7 +12,7 @@ from symbackprop.emit.body import Body
 from symbackprop.emit.comments import Comments
 from symbackprop.emit.modes import Mode, branched, common, merged, with_state
 from symbackprop.emit.plain_loops import Kept, Loop, in_loops, plain_loops, write_segments
-from symbackprop.emit.runs import Names, Piece, Segment, tokens, variable_names
+from symbackprop.emit.runs import Names, Piece, Segment, tokens, variable_names, whole_turns
 from symbackprop.emit.statements import short, statements
 from symbackprop.emit.steps import loop_pieces
 from symbackprop.equations import Variable
@@ -276,6 +276,8 @@ def _segments(
 ) -> list[Segment]:
     """Return what every unit contributes, in order."""
     units = [equal.unit(each.owner, each.source) for each in assignments]
+    order = whole_turns(units)
+    assignments, units = [assignments[k] for k in order], [units[k] for k in order]
     together = _together(assignments, printer.names, units)
     found = []
     for unit, group in groupby(together, key=lambda k: units[k]):

@@ -19,6 +19,7 @@ from symbackprop.lowering.runs import EqualUnits, Run, Unit, consecutive, fewest
 from symbackprop.network import Network
 
 _NAME = re.compile(r'params\["(\w+)"\]|"(\w+)"(?=: )|(?<=state\[)"(\w+)"|(?<![\w."])([A-Za-z_]\w*)')
+_NONE = Unit("", 0)
 _WORDS = {-1: "_below", 0: "", 1: "_above"}
 
 
@@ -207,6 +208,23 @@ def repeated(
 def _falls(run: Run, places: Mapping[Unit, int]) -> bool:
     """Whether a function computes the last unit of the run first."""
     return places.get(run.units[0], 0) > places.get(run.units[-1], 0)
+
+
+def whole_turns(units: Sequence[Unit]) -> list[int]:
+    """Return the places of statements in order: no unit's come before the turn that they are in.
+
+    Args:
+        units: of the statements.
+    """
+    ends: dict[Unit, list[int]] = {}
+    for place, unit in enumerate(units):
+        ends.setdefault(unit, []).append(place)
+    order = list(range(len(units)))
+    for unit, places in ends.items():
+        inside = range(places[0], places[-1] + 1)
+        if unit.block and all(units[place] in (unit, _NONE) for place in inside):
+            order[inside.start : inside.stop] = sorted(inside, key=lambda p: units[p] == unit)
+    return order
 
 
 def local_names(wanted: Iterable[Relative], taken: Collection[str]) -> dict[Relative, str]:

@@ -26,6 +26,7 @@ from symbackprop.emit.runs import (
     repeated,
     tokens,
     variable_names,
+    whole_turns,
 )
 from symbackprop.emit.step_loops import printed_loop
 from symbackprop.emit.unpacking import chunks, unpacked
@@ -239,6 +240,7 @@ class StepWriter:
                 w._replace(unit=none, lines=[_renamed(t, old, "loss") for t in w.lines])
                 for w in written
             ]
+        written = [written[k] for k in whole_turns([entry.unit for entry in written])]
         groups = groupby(written, key=lambda entry: entry.unit)
         comments = self.comments.section(section.name)
         return [Segment(unit, _pieces(entries, comments)) for unit, entries in groups]

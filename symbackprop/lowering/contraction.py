@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 
 from symbackprop.lowering.values import Value
 
 # Axes in memory order, and whether neighbours may become one.
 Memory = tuple[tuple[int, ...], bool]
+Memories = tuple[Memory, Memory, Memory]
 Group = tuple[int, ...]
 
 
@@ -72,16 +74,34 @@ def matrix_product(value: Value, memory: Callable[[int | None], Memory]) -> Matr
         value: the contraction.
         memory: of operand k, and for None of the result, the dimensions.
     """
-    kept = frozenset(range(value.rank))
-    first, second = (frozenset(subscript) for subscript in value.subscripts)
+    first, second = value.subscripts
+    counts = (value.rank, len(value.dimensions))
+    return _best(*counts, (first, second), (memory(0), memory(1), memory(None)))
+
+
+@lru_cache(maxsize=1024)
+def _best(
+    rank: int, count: int, subscripts: tuple[Group, Group], memories: Memories
+) -> MatrixProduct | None:
+    """Return the best plan; layers of a kind ask for the same again and again.
+
+    Args:
+        rank: of the result.
+        count: of its dimensions and those summed over.
+        subscripts: of the operands.
+        memories: of the operands, and of the result.
+    """
+    kept = frozenset(range(rank))
+    first, second = (frozenset(subscript) for subscript in subscripts)
     shared, own = first & second & kept, (first & kept, second & kept)
+    summed = frozenset(range(rank, count))
     if first - kept != second - kept:
         return None
     plans = (
         plan
         for stack in _stacks(shared, kept - shared)
         for left in (0, 1)
-        if (plan := _product(value, memory, left, stack, own[left] - stack)) is not None
+        if (plan := _product(memories, left, stack, own[left] - stack, summed)) is not None
     )
     return min(plans, key=_cost, default=None)
 
@@ -99,21 +119,20 @@ def _cost(plan: MatrixProduct) -> tuple[bool, int, bool]:
 
 
 def _product(
-    value: Value,
-    memory: Callable[[int | None], Memory],
+    memories: Memories,
     left: int,
     stack: frozenset[int],
     rows: frozenset[int],
+    summed: frozenset[int],
 ) -> MatrixProduct | None:
     """Return the product with these axes stacked, None where the others do not group."""
-    order = memory(None)[0]
-    summed = frozenset(range(value.rank, len(value.dimensions)))
+    order = memories[-1][0]
     columns = frozenset(order) - stack - rows
-    sides = ((left, (rows, summed)), (1 - left, (summed, columns)), (None, (rows, columns)))
+    sides = ((left, (rows, summed)), (1 - left, (summed, columns)), (-1, (rows, columns)))
     stacked = tuple(dimension for dimension in order if dimension in stack)
     if _before(order, columns, rows):
         return None
-    views = [_view(memory(side), stacked, matrix) for side, matrix in sides]
+    views = [_view(memories[side], stacked, matrix) for side, matrix in sides]
     first, second, target = views
     if first is None or second is None or target is None:
         return None

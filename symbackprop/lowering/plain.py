@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from symbackprop.calculus.graph import held_on_cycles
 from symbackprop.equations import Adjoint, Derivation, Equation, Variable, accesses_of
@@ -23,35 +23,13 @@ from symbackprop.lowering.program import (
 )
 from symbackprop.lowering.recurrences import in_units, is_recurrence, lower_recurrence, made
 from symbackprop.lowering.runs import NO_RUNS, EqualUnits
+from symbackprop.lowering.sources import Sources, between_turns
 from symbackprop.lowering.values import COSTLY, Value, reachable
 from symbackprop.lowering.views import VIEWS
 from symbackprop.network import Head, Network
 
 FREE = frozenset({"input", "literal", "range", "before"}) | VIEWS
 IN_PLACE = frozenset({"put", "add_at", "unwindow"})  # statements, not expressions
-
-
-@dataclass
-class Sources:
-    """Which equation or adjoint each value was first made for."""
-
-    of: dict[int, tuple[Equation | Adjoint, Variable]] = field(default_factory=dict)
-
-    def note(
-        self, lowering: Lowering, made_from: int, source: Equation | Adjoint, variable: Variable
-    ) -> None:
-        """Attribute all nodes made since ``made_from`` to the source."""
-        for node in lowering.graph.nodes[made_from:]:
-            self.of[node.number] = (source, variable)
-
-    def note_loop(self, loop: Loop, made: Mapping[int, Value]) -> None:
-        """Attribute what a loop computes in a step, and over all steps, as what it stands for."""
-        some = next(self.of[w.number] for w, _ in loop.wholes.values() if w.number in self.of)
-        for number, (whole, _) in loop.wholes.items():
-            source = self.of.get(whole.number, some)
-            self.of[number] = self.of[loop.results[number].number] = source
-        for number, value in made.items():
-            self.of.setdefault(value.number, self.of.get(number, some))
 
 
 def lower_layers(lowering: Lowering, derivation: Derivation, sources: Sources) -> None:
@@ -108,6 +86,8 @@ def plain_program(
         given = value.value.operation == "input"  # a result is never the caller's own array
         lowering.values[variable] = lowering.graph.node("number", [value]) if given else value
     check_values(lowering.graph.nodes)
+    own = {labelled.value.number for v, labelled in lowering.values.items() if not v.made}
+    sources = between_turns(sources, lowering.graph.nodes, own, network, equal)
     made = _Assignments(network, lowering, sources, equal)
     made.given[cotangent.value.number] = "d_output"
     results = [lowering.values[v].value for v in kept]

@@ -33,7 +33,9 @@ from symbackprop.lowering.layout import (
 )
 from symbackprop.lowering.loops import collected
 from symbackprop.lowering.lower import Lowering
-from symbackprop.lowering.plain import FREE, IN_PLACE, Sources, lower_layers
+from symbackprop.lowering.plain import FREE, IN_PLACE, lower_layers
+from symbackprop.lowering.runs import NO_RUNS, EqualUnits
+from symbackprop.lowering.sources import Sources, between_turns
 from symbackprop.lowering.spans import covers, span_of
 from symbackprop.lowering.values import Labelled, Value, ValueGraph, reachable
 from symbackprop.lowering.views import VIEWS
@@ -86,6 +88,7 @@ def training_values(
     body: Derivation,
     heads: Sequence[tuple[Head, Derivation]],
     penalties: Sequence[tuple[Variable, Derivation]],
+    equal: EqualUnits = NO_RUNS,
 ) -> TrainingValues:
     """Lower a training step.
 
@@ -94,6 +97,7 @@ def training_values(
         body: all layers, given the cotangent of the output.
         heads: for each form of the target, the last activation and the loss, fused.
         penalties: for each penalised parameter, the derivation of what it adds to the cost.
+        equal: runs of units, which are to make the same.
     """
     moving = has_windows(network)
     outputs_of_layers = frozenset(layer.output for layer in network.layers)
@@ -148,6 +152,8 @@ def training_values(
     for _, found in outputs:
         for variable, value in found.items():
             variables.setdefault(value.number, variable)
+    named = {number for number, variable in variables.items() if not variable.made}
+    sources = between_turns(sources, lowering.graph.nodes, named, network, equal)
     last = [cotangent.value for cotangent in of_inputs.values()]
     sections = _sections(lowering.graph.nodes[:shared], updated, outputs, last, layout)
     inputs = {v.number: v.variable.name for v in lowering.graph.nodes if v.operation == "input"}
