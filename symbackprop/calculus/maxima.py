@@ -1,4 +1,7 @@
-"""What is known of a number less the largest of its row: it is never positive, and once 0."""
+"""What is known of a number less the largest of its row: it is never positive, and once 0.
+
+Less the largest of its row and of 0, it is never positive either.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,12 @@ from collections.abc import Mapping
 
 from symbackprop.calculus.indices import substitute_index
 from symbackprop.equations import Access, Equation, Index, IndexExpression, Operand, Variable
-from symbackprop.scalar import Expression, Slot, apply
+from symbackprop.scalar import ZERO, Expression, Slot, apply
 
 Places = tuple[IndexExpression, ...]
+
+ITSELF = Slot(0)
+FLOORED = apply("maximum", ZERO, ITSELF)  # a number, or 0 where that is larger
 
 
 def place_in_row(
@@ -26,11 +32,20 @@ def place_in_row(
     return found
 
 
-def is_of_row(value: Access, largest: Access, definition: Equation | None) -> bool:
-    """Whether ``definition`` makes ``largest`` the largest of a row that ``value`` reads from."""
+def is_of_row(
+    value: Access, largest: Access, definition: Equation | None, function: Expression = ITSELF
+) -> bool:
+    """Whether ``definition`` makes ``largest`` the largest of a row that ``value`` reads from.
+
+    Args:
+        value: a read of a number.
+        largest: a read of what may be the largest of its row.
+        definition: of the latter.
+        function: what is taken of each number of the row.
+    """
     if definition is None or definition.reduction != "largest" or definition.excluding:
         return False
-    if definition.function != Slot(0) or len(definition.reduced) != 1:
+    if definition.function != function or len(definition.reduced) != 1:
         return False
     (pattern,) = definition.operands
     places = dict(zip(definition.free, largest.indices, strict=True))
@@ -48,6 +63,7 @@ def nonpositive_differences(
         for other, largest in enumerate(operands):
             if not isinstance(value, Access) or not isinstance(largest, Access):
                 continue
-            if is_of_row(value, largest, definitions.get(largest.variable)):
+            definition = definitions.get(largest.variable)
+            if any(is_of_row(value, largest, definition, f) for f in (ITSELF, FLOORED)):
                 found.add(apply("add", Slot(k), apply("negative", Slot(other))))
     return frozenset(found)

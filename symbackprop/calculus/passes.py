@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from symbackprop.calculus.combine import combine
 from symbackprop.calculus.derive import derive
 from symbackprop.calculus.exclude import exclude
+from symbackprop.calculus.exponentials import shift_exponentials
 from symbackprop.calculus.graph import reads
 from symbackprop.calculus.maxima import nonpositive_differences
 from symbackprop.calculus.phases import unroll_windows
@@ -47,15 +48,18 @@ class NetworkDerivation:
 
 def derive_network(network: Network) -> NetworkDerivation:
     """Derive everything of a network but its penalties."""
-    layers = derive_layers(network)
     heads = tuple(derive_head(network, head, fused=True) for head in network.heads)
-    return NetworkDerivation(network, layers, heads, textbook(network, layers))
+    written = _differentiated(_of_layers(network), network.output, network.varied, ())
+    return NetworkDerivation(network, derive_layers(network), heads, textbook(network, written))
 
 
 def derive_layers(network: Network) -> Derivation:
     """Derive the plain path: from a given cotangent of the output to input and parameters."""
-    equations = [e for layer in network.layers for e in layer.all_equations]
-    return _derived(equations, network.output, network.varied, ())
+    return _derived(_of_layers(network), network.output, network.varied, ())
+
+
+def _of_layers(network: Network) -> list[Equation]:
+    return [e for layer in network.layers for e in layer.all_equations]
 
 
 def derive_step(network: Network, fixed: Collection[Variable] = ()) -> Derivation:
@@ -65,7 +69,7 @@ def derive_step(network: Network, fixed: Collection[Variable] = ()) -> Derivatio
         network: whose output's cotangent is given.
         fixed: variables that are computed as they are written.
     """
-    equations = [e for layer in network.layers for e in layer.all_equations]
+    equations = _of_layers(network)
     read = (a.variable for head in network.heads for e in head.equations for a in reads(e))
     last = (a.variable for e in network.layers[-1].activation for a in reads(e))
     kept = {network.output, network.boundary, *fixed, *read, *last}
@@ -103,6 +107,18 @@ def derive_penalty(equations: Sequence[Equation], variable: Variable) -> Derivat
 
 
 def _derived(
+    equations: Sequence[Equation],
+    output: Variable,
+    wrt: Collection[Variable],
+    probabilities: Collection[Variable],
+) -> Derivation:
+    """Derive equations whose totals of exponentials are shifted first."""
+    shifted, steps = shift_exponentials(equations, (output,))
+    derivation = _differentiated(shifted, output, wrt, probabilities)
+    return replace(derivation, steps=(*steps, *derivation.steps))
+
+
+def _differentiated(
     equations: Sequence[Equation],
     output: Variable,
     wrt: Collection[Variable],

@@ -32,6 +32,7 @@ _FUNCTIONS = {
     "copysign": "copysign(u, v) is |u| with the sign of v",
 }
 _REASONS = {
+    "shift": "exponentials are shifted by the largest exponent, which cancels",
     "compose": "the loss looks through the activation",
     "floor": "a logarithm is bounded from below",
     "exclude": "a total less one of its summands is the total over the others",
