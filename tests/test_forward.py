@@ -136,3 +136,40 @@ def test_no_right_loss_fails_at_loud_points(loss, tmp_path):
         for seed in range(2):
             checks, _ = compare_forward(network, saved(module, tmp_path, seed), "module")
             assert all(finding.passed for finding in checks.values()), (last, seed, checks)
+
+
+CANCELLING = """
+spec = 1
+[network]
+input = [3]
+loss = "squared_error"
+[[layer]]
+type = "dense"
+units = 4
+activation = "own"
+[[define]]
+kind = "activation"
+name = "own"
+equations = ["a = {}"]
+"""
+
+
+@pytest.mark.parametrize(
+    "equation", ["log(1 - 1/(1 + exp(-z)))", "log((1 + tanh(z))/2)", "log(1 - tanh(z)**2)"]
+)
+def test_equations_that_cancel_in_float64_are_compared_in_many_digits(equation, tmp_path):
+    path = tmp_path / "own.toml"
+    path.write_text(CANCELLING.format(equation))
+    network = build(path)
+    module = types.ModuleType("generated_module")
+    exec(compile(generate(network).text, "module.py", "exec"), module.__dict__)
+    place = saved(module, tmp_path)
+    checks, _ = compare_forward(network, place, "module")
+    assert all(finding.passed for finding in checks.values())
+    with np.load(place) as samples:
+        arrays = dict(samples)
+    key = next(name for name in arrays if name.endswith(" output"))
+    arrays[key].flat[np.abs(arrays[key]).argmax()] *= 1 + 1e-8
+    np.savez(place, **arrays)
+    checks, _ = compare_forward(network, place, "module")
+    assert not checks["forward"].passed

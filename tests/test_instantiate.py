@@ -489,6 +489,8 @@ SLOPE = Activation("slope", ("a = alpha * z",), parameters={"alpha": Parameter((
         ("a[i] = x[i] + x[i // 0]", "divided only by a size or a whole number from 1"),
         ("a[i] = x[i] + x[i % half]", "divided only by a size or a whole number from 1"),
         ("a[i] = x[i] / (1 - 1)", "division by 0"),
+        ("a[i] = where(x[i], 1, 0)", "where of a number; a condition is needed"),
+        ("a[i] = where(not x[i], 1, 0)", "not of a number; a condition is needed"),
         ("a[i] = x[i] * unset", "constant unset is not set"),
         (
             "a[i] = (9**64 * 9**64 * 9**64 * 9**64 * 9**64 * 9**64) * x[i]",

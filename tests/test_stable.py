@@ -143,6 +143,14 @@ def test_differences_keep_absolute_accuracy(text):
         check(each, [Z, (0.25, -3.0, 30.0)], units=16.0, absolute=1.0)
 
 
+@pytest.mark.parametrize("text", ["sin(z) / z", "1 / z", "z * y / z**3"])
+def test_a_divisor_is_guarded_where_its_size_chooses(text):
+    whole = expression(f"where(abs(z) < 0.125, y, {text})")
+    for each in (whole, *derivatives(whole)):
+        domains = [(0.0, 0.0625, 0.25, -3.0), (0.25, -3.0, 30.0)]
+        check(each, [domains[k] for k in range(max(slots(each)) + 1)], units=16.0, absolute=1.0)
+
+
 # --- what stays, what is shared, what it costs ---
 
 

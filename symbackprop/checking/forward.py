@@ -14,12 +14,21 @@ from symbackprop.checking.subject import draws, moved
 from symbackprop.equations import Variable
 from symbackprop.errors import SymbackpropError
 from symbackprop.network import Head, Network
-from symbackprop.reference import evaluate, forward_equations, work
+from symbackprop.reference import (
+    FLOAT64,
+    Arithmetic,
+    decimal_arithmetic,
+    evaluate,
+    forward_equations,
+    work,
+)
 from symbackprop.scalar import Named
 
 # Elements of all equations together: about ten seconds of plain loops at the first point, and
 # two and a half at all others.
 LIMIT, FURTHER = 2_000_000, 500_000
+# Elements of all equations at a point where 50 digits decide: a few seconds.
+OF_DIGITS = 50_000
 TOLERANCE = 1e-9
 # Numbers beyond this may overflow in one order of operations and not in another.
 LARGEST = 1e100
@@ -93,12 +102,24 @@ def _unreached(dead: set[str]) -> tuple[str, ...]:
 def _compared(modes: Sequence[Network], arrays: Arrays) -> dict[str, float]:
     """Return the errors at one point, of those that are moderate numbers.
 
-    The first of the modes is training.
+    In float64 the equations may cancel, as 1 - 1/(1 + exp(-z)) does, where the module does not:
+    where the two are apart, the equations in many digits decide.
     """
+    errors = _errors(modes, arrays, FLOAT64)
+    if all(error <= TOLERANCE for error in errors.values()):
+        return errors
+    equations = [equation for mode in modes for equation in forward_equations(mode)]
+    if work(equations, _sizes(modes[0], arrays)) > OF_DIGITS:
+        return errors
+    return _errors(modes, arrays, decimal_arithmetic())
+
+
+def _errors(modes: Sequence[Network], arrays: Arrays, arithmetic: Arithmetic) -> dict[str, float]:
+    """Return how far the module is from the equations; the first of the modes is training."""
     network = modes[0]
     sizes = _sizes(network, arrays)
     values = _values(network, arrays)
-    run, *others = (evaluate(forward_equations(mode), values, sizes) for mode in modes)
+    run, *others = (evaluate(forward_equations(mode), values, sizes, arithmetic) for mode in modes)
     output = network.output.name
     pairs = [("forward", arrays["output"], run[output])]
     pairs += [("forward in evaluation", _of(arrays, EVALUATED), other[output]) for other in others]
@@ -108,7 +129,7 @@ def _compared(modes: Sequence[Network], arrays: Arrays) -> dict[str, float]:
     for key, head in _heads(network, arrays):
         # The loss of the module's own output: of p near 1, 1 - p magnifies rounding.
         given = {**run, output: arrays["output"], head.target.name: arrays[f"target {key}"]}
-        costs = evaluate(head.equations, given, sizes)
+        costs = evaluate(head.equations, given, sizes, arithmetic)
         pairs.append(("loss", arrays[f"loss {key}"], costs[head.cost.name]))
     errors: dict[str, float] = {}
     for name, found, expected in pairs:

@@ -18,12 +18,18 @@ def fold(function: str, arguments: Sequence[Expression]) -> Expression:
     """Return the application, decided where its arguments decide it.
 
     Raises:
-        SymbackpropError: a division by a literal 0, or a number beyond the range of float64.
+        SymbackpropError: a division by a literal 0, a number where a condition is needed, or a
+            number beyond the range of float64.
     """
     if function in ("divide", "floor_divide", "remainder") and arguments[1] == ZERO:
         raise SymbackpropError("division by 0")
     # Conditions stay what they are.
     kept = {"where": 1, "logical_not": 1, "logical_and": 2, "logical_or": 2}.get(function, 0)
+    if not all(map(_is_condition, arguments[:kept])):
+        words = function.removeprefix("logical_")
+        raise SymbackpropError(
+            f"{words} of a number; a condition is needed, such as a comparison with 0"
+        )
     arguments = [*arguments[:kept], *(as_number(argument) for argument in arguments[kept:])]
     result = scalar.apply(function, *arguments)
     for node in (result, *getattr(result, "arguments", ())):
@@ -36,6 +42,13 @@ def as_number(expression: Expression) -> Expression:
     """Return 1 or 0 for what holds or not: NumPy does not calculate with truth values."""
     holds = isinstance(expression, Apply) and expression.function in TRUTH
     return scalar.apply("where", expression, ONE, ZERO) if holds else expression
+
+
+def _is_condition(expression: Expression) -> bool:
+    """Whether it holds or not; a number is one that a constant of the definition decides."""
+    if isinstance(expression, Apply):
+        return expression.function in TRUTH
+    return isinstance(expression, Number)
 
 
 def _is_in_range(value: Fraction) -> bool:

@@ -18,9 +18,9 @@ def guarded(arguments: list[Expression], nonpositive: frozenset[Expression]) -> 
     """Keep both branches harmless where the other one holds."""
     condition, yes, no = arguments
     subject = _subject(condition)
-    if subject is not None:
-        yes = _defined(yes, subject, apply("where", condition, subject, ONE))
-        no = _defined(no, subject, apply("where", condition, ONE, subject))
+    for vanishing in _vanishing(subject):
+        yes = _defined(yes, vanishing, apply("where", condition, vanishing, ONE))
+        no = _defined(no, vanishing, apply("where", condition, ONE, vanishing))
     for subject, bound, below in _bounds(condition):
         yes = _clamped(yes, subject, bound, below, nonpositive)
         no = _clamped(no, subject, bound, not below, nonpositive)
@@ -35,6 +35,14 @@ def _subject(condition: Expression) -> Expression | None:
     if not slots(right):
         return left
     return right if not slots(left) else None
+
+
+def _vanishing(subject: Expression | None) -> list[Expression]:
+    """Return what may be 0 where the other branch holds: |u| tells of u, too."""
+    if subject is None:
+        return []
+    inner = subject.arguments if isinstance(subject, Apply) and subject.function == "abs" else ()
+    return [subject, *inner]
 
 
 def _defined(tree: Expression, subject: Expression, guard: Expression) -> Expression:
