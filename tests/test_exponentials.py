@@ -61,7 +61,7 @@ SAME = {
     ),
     "logarithm": (["a[i] = z[i] - log(total(j, exp(z[j])))"], "z[i]", "a[i] = (z[i] - m) - log(s)"),
     "average": (
-        ["q = total(j, z[j] * exp(z[j])) / total(j, exp(z[j]))", "a[i] = z[i] - q"],
+        ["q = total(j, z[j] * exp(z[j])) / total(k, exp(z[k]))", "a[i] = z[i] - q"],
         "z[i]",
         "a[i] = z[i] - total(j, z[j] * e[j]) / s",
     ),
@@ -72,6 +72,7 @@ NOT = [
     "a[i] = exp(z[i]) / sin(total(j, exp(z[j])))",
     "a[i] = exp(z[i]) / total(j, z[j] + exp(z[j]))",
     "a[i] = exp(-z[i]) / total(j, exp(z[j]))",
+    "a[i] = exp(z[3 - i]) / total(j, exp(z[3 - j]))",
     "a[i] = z[i] + total(j, exp(z[j]))",
 ]
 
@@ -116,6 +117,37 @@ def test_the_form_that_states_the_shift(name: str, tmp_path: Path) -> None:
                 assert np.isfinite(ours).all()
                 top = max(largest, np.abs(theirs).max())  # what is summed may cancel
                 np.testing.assert_allclose(ours, theirs, 0, 32 * np.finfo(dtype).eps * top)
+
+
+ATTENTION = """
+spec = 1
+[network]
+input = [5, 3]
+loss = "squared_error"
+[[define]]
+kind = "layer"
+name = "own"
+inputs = { x = ["steps", "features"] }
+output = ["steps", "features"]
+parameters = { Q = ["features", "features"] }
+equations = [
+  "q[t, i] = total(k, Q[k, i] * x[t, k])",
+  "s[t, u] = total(i, q[t, i] * x[u, i])",
+  "o[t, i] = total(u, exp(s[t, u]) * x[u, i]) / total(v, exp(s[t, v]))",
+]
+[[layer]]
+type = "own"
+"""
+
+
+def test_totals_over_the_same_row_share_its_shift(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text(ATTENTION)
+    module = _module(tmp_path / "a.toml")
+    for dtype in (np.float64, np.float32):
+        x = np.random.default_rng(0).standard_normal((2, 5, 3)) * 100
+        loss, gradients = module.loss_and_gradients(module.initialize(0, dtype=dtype), x, 0 * x)
+        assert np.isfinite(loss)
+        assert all(np.isfinite(gradient).all() for gradient in gradients.values())
 
 
 @pytest.mark.parametrize(

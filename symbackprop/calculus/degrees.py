@@ -13,7 +13,15 @@ from fractions import Fraction
 from symbackprop.calculus.indices import substitute_index
 from symbackprop.calculus.maxima import FLOORED
 from symbackprop.calculus.rewrite import Scope
-from symbackprop.equations import Access, Equation, Index, IndexExpression, Operand, Variable
+from symbackprop.equations import (
+    Access,
+    Equation,
+    Index,
+    IndexExpression,
+    Operand,
+    Variable,
+    indices_of,
+)
 from symbackprop.scalar import Apply, Expression, Number, Slot, apply
 
 Places = tuple[IndexExpression, ...]
@@ -43,13 +51,14 @@ class Row:
 
     @property
     def free(self) -> tuple[Index, ...]:
-        """The indices of one row."""
-        return self.total.free
+        """The indices of one row: of the total's, those that its exponents depend on."""
+        read = {index for operand in self.operands for index in indices_of(operand)}
+        return tuple(index for index in self.total.free if index in read)
 
     @property
     def places(self) -> tuple[Index, ...]:
         """The indices of a row, and those that it runs over."""
-        return (*self.total.free, *self.total.reduced)
+        return (*self.free, *self.total.reduced)
 
     def made(self, word: str, axes: tuple[Index, ...]) -> Variable:
         """Return a variable beside the total."""
@@ -96,10 +105,22 @@ Degree = dict[Key, Fraction]
 
 @dataclass(frozen=True)
 class Sum:
-    """A total, and the one that is exp(-m) times it."""
+    """A total over a row of exponentials.
+
+    Attributes:
+        row: which exponentials.
+        places: which of the rows, by the total's own free indices.
+        shifted: the total that is exp(-m) times it.
+    """
 
     row: Row
+    places: Places
     shifted: Equation
+
+    def key(self, access: Access) -> Key:
+        """Return which row is summed where the total is read."""
+        values = dict(zip(self.shifted.free, access.indices, strict=True))
+        return self.row, tuple(substitute_index(place, values) for place in self.places)
 
 
 @dataclass
@@ -126,7 +147,10 @@ class Degrees:
         """
         if isinstance(node, Slot) and node in self.sums:
             key, entry = self.sums[node]
-            return {key: Fraction(1)}, self._slot(Access(entry.shifted.target.variable, key[1]))
+            read = self.scope.operands[node.position]
+            assert isinstance(read, Access)
+            shifted = self._slot(replace(read, variable=entry.shifted.target.variable))
+            return {key: Fraction(1)}, shifted
         if not isinstance(node, Apply):
             return {}, node
         if node.function == "exp":
@@ -142,12 +166,12 @@ class Degrees:
         for key in self.keys:
             row, places = key
             binding = dict(zip(row.free, places, strict=True))
-            if self._matches(row, row.exponent, node.arguments[0], binding):
+            if self.matches(row, row.exponent, node.arguments[0], binding):
                 read = tuple(binding[index] for index in row.places)
                 return {key: Fraction(1)}, self._slot(Access(row.exponentials, read))
         return self._constant(node)
 
-    def _matches(
+    def matches(
         self,
         row: Row,
         pattern: Expression,
@@ -164,7 +188,7 @@ class Degrees:
         if pattern.function != node.function or len(pattern.arguments) != len(node.arguments):
             return False
         pairs = zip(pattern.arguments, node.arguments, strict=True)
-        return all(self._matches(row, a, b, binding) for a, b in pairs)
+        return all(self.matches(row, a, b, binding) for a, b in pairs)
 
     def _constant(self, node: Apply) -> tuple[Degree, Expression]:
         parts = [self.of(argument) for argument in node.arguments]

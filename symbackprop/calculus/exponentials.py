@@ -14,12 +14,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from symbackprop.calculus.degrees import Degrees, Key, NoDegreeError, Row, Sum
+from symbackprop.calculus.degrees import Degrees, Key, NoDegreeError, Places, Row, Sum
 from symbackprop.calculus.graph import needed, reads
 from symbackprop.calculus.indices import compress
 from symbackprop.calculus.maxima import nonpositive_differences
 from symbackprop.calculus.rewrite import Scope
-from symbackprop.equations import Access, Equation, Index, Operand, Step, Variable, indices_of
+from symbackprop.equations import (
+    Access,
+    Equation,
+    Index,
+    IndexExpression,
+    Operand,
+    Step,
+    Variable,
+    indices_of,
+)
 from symbackprop.scalar import Apply, Expression, Slot, slots, substitute, walk
 
 _REASON = "exp(u) = exp(m) exp(u - m), and exp(m) cancels, m being the largest u"
@@ -122,7 +131,7 @@ class _Shifts:
             operand = scope.operands[k]
             if isinstance(operand, Access) and operand.variable in self._sums:
                 entry = self._sums[operand.variable]
-                found[Slot(k)] = (entry.row, operand.indices), entry
+                found[Slot(k)] = entry.key(operand), entry
         return found
 
     def _shifted(
@@ -165,11 +174,16 @@ class _Shifts:
         if exponent in nonpositive_differences(tuple(scope.operands), self._definitions):
             return
         own = Row(equation, *compress(exponent, tuple(scope.operands)))
-        if any(isinstance(o, Access) and o.fill is not None for o in own.operands):
+        read = [o for o in own.operands if isinstance(o, Access)]
+        bare = {place for access in read for place in access.indices if isinstance(place, Index)}
+        if not bare.issuperset(own.places) or any(access.fill is not None for access in read):
             return
         others = dict.fromkeys(entry.row for entry in self._sums.values())
-        for row in (*(r for r in others if r.places == own.places), own):
-            key: Key = (row, equation.free)
+        for row in (*others, own):
+            places = _places(row, equation, exponent, scope)
+            if places is None:
+                continue
+            key: Key = (row, places)
             degrees = Degrees(scope, {key}, {})
             try:
                 degree, result = degrees.of(function)
@@ -181,8 +195,22 @@ class _Shifts:
                     equation.target, variable=equation.target.variable.beside("shifted")
                 )
                 after = replace(equation, target=target, function=function, operands=operands)
-                self._sums[equation.target.variable] = Sum(row, after)
+                self._sums[equation.target.variable] = Sum(row, places, after)
                 return
+
+
+def _places(row: Row, total: Equation, exponent: Expression, scope: Scope) -> Places | None:
+    """Return which of the rows it is whose exponentials a total sums over, if it is one."""
+    binding: dict[Index, IndexExpression] = {}
+    if not Degrees(scope, set(), {}).matches(row, row.exponent, exponent, binding):
+        return None
+    summed = [binding[index] for index in row.total.reduced]
+    extents = [index.extent for index in row.total.reduced]
+    if extents != [place.extent for place in summed if isinstance(place, Index)]:
+        return None
+    found = tuple(binding[index] for index in row.free)
+    whole = set(summed) == {*total.reduced} and len(summed) == len(total.reduced)
+    return found if whole and set(found) <= {*total.free} else None
 
 
 def _exponentials(function: Expression) -> list[Apply]:
