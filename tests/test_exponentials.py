@@ -72,7 +72,7 @@ NOT = [
     "a[i] = exp(z[i]) / sin(total(j, exp(z[j])))",
     "a[i] = exp(z[i]) / total(j, z[j] + exp(z[j]))",
     "a[i] = exp(-z[i]) / total(j, exp(z[j]))",
-    "a[i] = exp(z[3 - i]) / total(j, exp(z[3 - j]))",
+    "a[i] = z[i] * exp(z[3 - i]) / total(j, z[j] * exp(z[3 - j]))",
     "a[i] = z[i] + total(j, exp(z[j]))",
 ]
 
