@@ -106,9 +106,9 @@ def test_standard_input(run, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_definitions_are_given(run) -> None:
-    file = write("notes.md", RIGHT)
+    file = write("notes.md", r"$$\frac{\partial L}{\partial p_i} = 3 p_i^2$$")
     assert run(file)[0] == 3
-    assert run(file, "--given", LOSS.strip("$"))[0] == 0
+    assert run(file, "--given", r"L = \sum_i p_i^3")[0] == 0
 
 
 NETWORK = """
