@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         total_derivative,
         total_differential,
     )
-    from symbackprop.audit.calling import audit
+    from symbackprop.auditing.calling import audit
     from symbackprop.errors import SymbackpropError
 
 __version__ = "0.1.0"
@@ -36,7 +36,7 @@ __all__ = [
 
 _HOMES = {
     "SymbackpropError": "errors",
-    "audit": "audit.calling",
+    "audit": "auditing.calling",
     "check": "api",
     "derive": "api",
     "generate": "api",

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Literal, NoReturn
 import click
 
 from symbackprop import __version__
-from symbackprop.audit.outcome import FAILING
-from symbackprop.audit.report import FORMATS
+from symbackprop.auditing.outcome import FAILING
+from symbackprop.auditing.report import FORMATS
 from symbackprop.errors import SymbackpropError
 
 if TYPE_CHECKING:
@@ -246,9 +246,9 @@ def audit(
     PATH is a .md, .tex, .ipynb, .claims.toml or .py file, a folder, or - for standard input.
     """
     from symbackprop import writing
-    from symbackprop.audit.baseline import baseline_text, read_baseline
-    from symbackprop.audit.calling import audit_files
-    from symbackprop.audit.settings import find_settings
+    from symbackprop.auditing.baseline import baseline_text, read_baseline
+    from symbackprop.auditing.calling import audit_files
+    from symbackprop.auditing.settings import find_settings
     from symbackprop.progress import Progress
 
     defaults = find_settings(Path.cwd())

@@ -15,7 +15,7 @@ import pytest
 from symbackprop.errors import SymbackpropError
 
 if TYPE_CHECKING:
-    from symbackprop.audit.documents import Sheet
+    from symbackprop.auditing.formulas.documents import Sheet
 
 SUFFIX = ".claims.toml"
 
@@ -34,7 +34,7 @@ class ClaimsFile(pytest.File):
     def collect(self) -> Iterator[pytest.Item]:
         """Yield an item for each claim."""
         # Every run of pytest loads this plugin; only one with claims waits for the audit.
-        from symbackprop.audit.sheets import read_document
+        from symbackprop.auditing.sheets import read_document
 
         try:
             sheets = read_document(str(self.path), self.path.read_text(encoding="utf-8"))
@@ -54,9 +54,9 @@ class ClaimItem(pytest.Item):
 
     def runtest(self) -> None:
         """Audit the claim."""
-        from symbackprop.audit.auditing import audit_sheet
-        from symbackprop.audit.outcome import gather
-        from symbackprop.audit.report.display import Audit
+        from symbackprop.auditing.formulas.entry import audit_sheet
+        from symbackprop.auditing.outcome import gather
+        from symbackprop.auditing.report.display import Audit
 
         outcome = gather(audit_sheet(self.sheet))
         if outcome.exit_code():

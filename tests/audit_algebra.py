@@ -12,9 +12,9 @@ import re
 from collections.abc import Callable
 from fractions import Fraction
 
-from symbackprop.audit import formula_tree as t
-from symbackprop.audit.binding import Claim, Definition, Paper, Reading
-from symbackprop.audit.documents import Source
+from symbackprop.auditing.formulas import tree as t
+from symbackprop.auditing.formulas.binding import Claim, Definition, Paper, Reading
+from symbackprop.auditing.formulas.documents import Source
 
 _NAME = re.compile(
     r"(?P<name>[A-Za-z]+?)(?P<hat>hat)?(?:__(?P<label>[a-z]?)(?P<shift>[mp]?\d+)?)?$"

@@ -10,9 +10,9 @@ from pathlib import Path
 from audit_algebra import claim, paper
 from mistakes import MISTAKES
 
-from symbackprop.audit import formula_tree as t
-from symbackprop.audit.assignments import marked
-from symbackprop.audit.binding import Claim, Paper, Reading
+from symbackprop.auditing.formulas import tree as t
+from symbackprop.auditing.formulas.assignments import marked
+from symbackprop.auditing.formulas.binding import Claim, Paper, Reading
 
 DATA = Path(__file__).parent / "data" / "right_claims.txt"
 

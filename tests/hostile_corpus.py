@@ -284,9 +284,9 @@ FORBIDDEN += ("os.remove", "os.rename", "shutil.", "ctypes.", "pickle.", "code._
 
 def main() -> None:
     """Audit every case and print what went wrong with which, as JSON."""
-    from symbackprop.audit import code
-    from symbackprop.audit.calling import audit, audit_files
-    from symbackprop.audit.report import FORMATS
+    from symbackprop.auditing import code
+    from symbackprop.auditing.calling import audit, audit_files
+    from symbackprop.auditing.report import FORMATS
 
     # Whatever is imported late.
     audit(CLAIM + r"\log w + x", given=r"L = w \log w")
@@ -344,7 +344,7 @@ def _cases() -> Iterator[Case]:
 
 def planted() -> Iterator[Case]:
     """Yield one innocent case; what audits it is replaced by each thing that must be noticed."""
-    from symbackprop.audit import files
+    from symbackprop.auditing import files
 
     def slow() -> None:
         while True:

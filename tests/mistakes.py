@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 
-from symbackprop.audit import formula_tree as t
+from symbackprop.auditing.formulas import tree as t
 
 COUNTS = frozenset("nmNKl")
 TWO = t.Number(Fraction(2), "2")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from symbackprop.audit import formula_tree as tree
-from symbackprop.audit.formula_tree import Label, Node
+from symbackprop.auditing.formulas import tree
+from symbackprop.auditing.formulas.tree import Label, Node
 
 _PLACES = {"above": "^", "round": "^()", "square": "^[]", "below": "_"}
 _WORDS = {

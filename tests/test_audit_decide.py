@@ -9,10 +9,10 @@ from fractions import Fraction
 import pytest
 from audit_algebra import claim, formula, paper
 
-from symbackprop.audit import formula_tree as t
-from symbackprop.audit.auditing import audit_formula
-from symbackprop.audit.binding import Claim, Paper, Reading
-from symbackprop.audit.decide import judge
+from symbackprop.auditing.formulas import tree as t
+from symbackprop.auditing.formulas.binding import Claim, Paper, Reading
+from symbackprop.auditing.formulas.decide import judge
+from symbackprop.auditing.formulas.entry import audit_formula
 
 SIGMOID = "a = 1/(1+e**(-z))"
 SOFTMAX = "p[i] = exp(z[i])/total(k, exp(z[k]))"

@@ -9,8 +9,8 @@ from audit_algebra import claim, paper
 from audit_corpus import Right, Wrong, right_claims, wrong_claims
 from mistakes import MISTAKES
 
-from symbackprop.audit.decide import judge
-from symbackprop.audit.finding import DIAGNOSES, Finding
+from symbackprop.auditing.finding import DIAGNOSES, Finding
+from symbackprop.auditing.formulas.decide import judge
 
 RIGHT = right_claims()
 WRONG = tuple(wrong_claims())

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from sketch import sketch
 
-from symbackprop.audit.auditing import audit_text
-from symbackprop.audit.binding import Paper, candidates
-from symbackprop.audit.documents import read_formula
-from symbackprop.audit.formula_tree import Access, Label
-from symbackprop.audit.reading.bind import bind
-from symbackprop.audit.reading.printing import read_as
-from symbackprop.audit.sheets import MAX_CHARACTERS, read_document
+from symbackprop.auditing.formulas.binding import Paper, candidates
+from symbackprop.auditing.formulas.documents import read_formula
+from symbackprop.auditing.formulas.entry import audit_text
+from symbackprop.auditing.formulas.reading.bind import bind
+from symbackprop.auditing.formulas.reading.printing import read_as
+from symbackprop.auditing.formulas.tree import Access, Label
+from symbackprop.auditing.sheets import MAX_CHARACTERS, read_document
 from symbackprop.errors import SymbackpropError
 
 TUTORIAL = Path(__file__).parent / "data" / "tutorial.md"

@@ -9,7 +9,7 @@ import mpmath
 import pytest
 import sympy
 
-from symbackprop.audit import numbers as s
+from symbackprop.auditing.formulas import numbers as s
 
 X = s.fresh("x")
 Y = s.fresh("y")

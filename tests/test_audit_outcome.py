@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from symbackprop.audit.baseline import baseline_text, read_baseline
-from symbackprop.audit.finding import Finding
-from symbackprop.audit.outcome import Failure, gather
-from symbackprop.audit.settings import Settings, find_settings
+from symbackprop.auditing.baseline import baseline_text, read_baseline
+from symbackprop.auditing.finding import Finding
+from symbackprop.auditing.outcome import Failure, gather
+from symbackprop.auditing.settings import Settings, find_settings
 from symbackprop.errors import SymbackpropError
 
 CLAIM = Finding("notes.md", 4, 1, r"f' = 2 x", "", "proved")

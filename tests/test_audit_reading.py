@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from sketch import sketch
 
-from symbackprop.audit import formula_tree as tree
-from symbackprop.audit.formula_tree import Node
-from symbackprop.audit.reading.facts import Facts, gather
-from symbackprop.audit.reading.items import read_items
-from symbackprop.audit.reading.printing import latex, read_as
-from symbackprop.audit.reading.resolve import Reader
-from symbackprop.audit.reading.scan import ALTERNATIVES
-from symbackprop.audit.reading.tokens import NotReadError, macros_of
+from symbackprop.auditing.formulas import tree
+from symbackprop.auditing.formulas.reading.facts import Facts, gather
+from symbackprop.auditing.formulas.reading.items import read_items
+from symbackprop.auditing.formulas.reading.printing import latex, read_as
+from symbackprop.auditing.formulas.reading.resolve import Reader
+from symbackprop.auditing.formulas.reading.scan import ALTERNATIVES
+from symbackprop.auditing.formulas.reading.tokens import NotReadError, macros_of
+from symbackprop.auditing.formulas.tree import Node
 
 DATA = Path(__file__).parent / "data" / "formulas.txt"
 

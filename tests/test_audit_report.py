@@ -10,10 +10,10 @@ from dataclasses import replace
 import click
 import pytest
 
-from symbackprop.audit.finding import DIAGNOSES, Diagnosis, Finding
-from symbackprop.audit.outcome import Failure, Outcome, gather
-from symbackprop.audit.report import FORMATS, sarif
-from symbackprop.audit.report.display import Audit
+from symbackprop.auditing.finding import DIAGNOSES, Diagnosis, Finding
+from symbackprop.auditing.outcome import Failure, Outcome, gather
+from symbackprop.auditing.report import FORMATS, sarif
+from symbackprop.auditing.report.display import Audit
 
 SIGN = Finding(
     path="notes.md",

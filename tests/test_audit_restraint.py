@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from symbackprop.audit.auditing import audit_text
+from symbackprop.auditing.formulas.entry import audit_text
 
 # Documents whose every claim is right, and must be proved.
 PROVED = {

@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from symbackprop.audit.decide import judge
-from symbackprop.audit.reading.bind import bind
-from symbackprop.audit.sheets import read_document
+from symbackprop.auditing.formulas.decide import judge
+from symbackprop.auditing.formulas.reading.bind import bind
+from symbackprop.auditing.sheets import read_document
 from symbackprop.catalog import CATALOG
 from symbackprop.cli import main
 

@@ -6,8 +6,8 @@ import textwrap
 
 import pytest
 
-from symbackprop.audit.code.auditing import audit_code
-from symbackprop.audit.finding import Finding
+from symbackprop.auditing.code.entry import audit_code
+from symbackprop.auditing.finding import Finding
 
 
 def audited(text: str) -> Finding:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from symbackprop.audit.code.auditing import Naming, audit_code
-from symbackprop.audit.finding import Finding
+from symbackprop.auditing.code.entry import Naming, audit_code
+from symbackprop.auditing.finding import Finding
 from symbackprop.errors import SymbackpropError
 
 

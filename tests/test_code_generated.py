@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from symbackprop.audit.code.auditing import Naming, audit_code
+from symbackprop.auditing.code.entry import Naming, audit_code
 
 GENERATED = Path(__file__).parents[1] / "generated"
 # Each module's inputs and outputs, and smaller extents for those that are too large to follow.

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from symbackprop.audit.code.auditing import audit_code
-from symbackprop.audit.files import audit_files
+from symbackprop.auditing.code.entry import audit_code
+from symbackprop.auditing.files import audit_files
 
 SECONDS = 12  # of the processor, for any of them
 

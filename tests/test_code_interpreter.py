@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from symbackprop.audit.code.dag import Node
-from symbackprop.audit.code.faults import Fault, Raised, Unknown
-from symbackprop.audit.code.interpreter.machine import Machine
-from symbackprop.audit.code.interpreter.running import new_machine
-from symbackprop.audit.code.interpreter.scopes import of_module
-from symbackprop.audit.code.interpreter.values import Tensor
-from symbackprop.audit.code.source import read_module
+from symbackprop.auditing.code.dag import Node
+from symbackprop.auditing.code.faults import Fault, Raised, Unknown
+from symbackprop.auditing.code.interpreter.machine import Machine
+from symbackprop.auditing.code.interpreter.running import new_machine
+from symbackprop.auditing.code.interpreter.scopes import of_module
+from symbackprop.auditing.code.interpreter.values import Tensor
+from symbackprop.auditing.code.source import read_module
 
 HEAD = "import numpy as np\nimport math\n"
 

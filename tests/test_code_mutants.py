@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from symbackprop.audit.code.discovery import discover
-from symbackprop.audit.code.project import Project
-from symbackprop.audit.code.source import read_module
-from symbackprop.audit.code.verdict import Judge
+from symbackprop.auditing.code.discovery import discover
+from symbackprop.auditing.code.project import Project
+from symbackprop.auditing.code.source import read_module
+from symbackprop.auditing.code.verdict import Judge
 from tests.code_idioms import FUNCTIONS, source
 
 SECONDS = 0.5  # a mutant, on average

@@ -48,7 +48,7 @@ frames
 emit
 derivation_printer
 render
-audit
+auditing
 checking reference numeric
 show
 writing

@@ -1,0 +1,263 @@
+"""What a function and its derivative are called with."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+import numpy as np
+
+from symbackprop.auditing.code import naming
+from symbackprop.auditing.code.dag import Node
+from symbackprop.auditing.code.faults import Unknown
+from symbackprop.auditing.code.inputs import default_spec, guessed, guessed_size
+from symbackprop.auditing.code.interpreter.scopes import MISSING, of_module
+from symbackprop.auditing.code.interpreter.values import (
+    Array,
+    Bound,
+    Class,
+    Function,
+    Instance,
+    Native,
+    Scope,
+)
+from symbackprop.auditing.code.pairs import parameters
+from symbackprop.auditing.code.running import (
+    LATE,
+    Target,
+    choices_of,
+    defaults_of,
+    linked_names,
+    main_output,
+    parameter_names,
+    reads,
+)
+from symbackprop.auditing.code.sites import site_spec, site_value
+from symbackprop.auditing.code.specs import Spec
+from symbackprop.auditing.code.targets import Targets
+
+
+class Arguments(Targets):
+    """A run that binds the parameters of both sides of its pair."""
+
+    def arguments(self, target: Target, prefix: str = "") -> dict[str, Any]:
+        """Return the arguments of the function, by name."""
+        if target.node is None:
+            return {"x": self.inputs.get("x", Spec)}
+        found: dict[str, Any] = {}
+        for name, default in defaults_of(target).items():
+            value = self.argument(target, name, default, prefix)
+            if value is not MISSING:
+                found[name] = value
+        return found
+
+    def argument(self, target: Target, name: str, default: Any, prefix: str) -> Any:
+        """Return one argument; MISSING leaves it to its default."""
+        key = prefix + name
+        if name in target.flags:
+            return target.flags[name]
+        if name in self.pair.settings or key in self.pair.settings:
+            value = self.pair.settings.get(key, self.pair.settings.get(name))
+            self.setup.specs[key] = Spec("fixed", 0, value=value)
+            return self.inputs.get(key)
+        for text in self.pair.given:
+            left, _, right = text.partition("=")
+            if left.strip() == name:
+                value = self.given(right)
+                return self.inputs.freed(name, value) if isinstance(value, dict) else value
+        spec = self.setup.specs.get(key)
+        if spec is None:
+            spec = self.first_guess(target, name, default, prefix)
+            self.setup.specs[key] = spec
+        if spec.kind == "default":
+            return MISSING
+        if spec.kind == "site":
+            value = site_value(self, target, name)
+            return self.inputs.freed(name, value) if not prefix else value
+        return self.inputs.get(key)
+
+    def first_guess(self, target: Target, name: str, default: Any, prefix: str) -> Spec:
+        """Return what a parameter is taken for when nothing has been tried."""
+        if default is not MISSING:
+            return default_spec(name, default)
+        if prefix and naming.names_rate(name):
+            return guessed(name)
+        choices = choices_of(target, name)
+        if choices:
+            return Spec("fixed", 0, value=choices[0])
+        if site_value(self, target, name, probe=True) is not MISSING:
+            return Spec("site", 0)
+        if prefix:
+            return guessed_size(name)
+        shown = site_spec(self, target, name)
+        if shown is not None:
+            return shown
+        spec = guessed(name)
+        if naming.names_scalar(name) and name == parameter_names(target)[0]:
+            # A function's first parameter is its variable: p is a probability.
+            spec = Spec()
+        if spec.kind == "array" and name.islower() and "X" in parameter_names(target):
+            return Spec("array", 1)
+        return spec
+
+    def given(self, text: str) -> Any:
+        """Return the value of a definition that was given, of inputs and names of the file."""
+        try:
+            tree = ast.parse(text.strip(), mode="eval").body
+        except SyntaxError:
+            raise Unknown(f"--given: {text.strip()!r} is no expression") from None
+        scope = Scope(self.scope, None)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Name) and node.id not in scope.names:
+                known = of_module(self.machine, self.scope, node.id)
+                if known is MISSING:
+                    scope.names[node.id] = self.inputs.get(node.id)
+        return self.machine.evaluate(tree, scope)
+
+    def backward_arguments(self, target: Target, output: Any) -> dict[str, Any]:
+        """Return the arguments of the derivative: inputs, what the function gave, the upstream."""
+        if target.node is None:
+            return {"x": self.inputs.get("x", Spec)}
+        found: dict[str, Any] = {}
+        late: list[str] = []
+        self.main = main_output(output)
+        linked = {} if target.receiver is not None else linked_names(self, target)
+        for name, default in defaults_of(target).items():
+            value = self.known_argument(target, name, default, linked)
+            if value is LATE:
+                late.append(name)
+            elif value is not MISSING:
+                found[name] = value
+        self.late = late
+        self.backward_target = target
+        self.backward_names = set(defaults_of(target))
+        for name in late:
+            found[name] = self.late_argument(name, late, output)
+        return {n: found[n] for n in defaults_of(target) if n in found}
+
+    def known_argument(
+        self, target: Target, name: str, default: Any, linked: dict[str, Any]
+    ) -> Any:
+        """Return an argument that the function's run determines."""
+        if name in target.flags or name in self.pair.settings:
+            return self.argument(target, name, default, "")
+        if any(text.partition("=")[0].strip() == name for text in self.pair.given):
+            return self.argument(target, name, default, "")
+        if default is not MISSING and name not in self.forward_names:
+            if naming.names_upstream(name) and reads(target, name):
+                return LATE
+            return self.argument(target, name, default, "")
+        if f"output for {name}" in self.setup.reading:
+            return self.main
+        if name in self.inputs.values:
+            return self.inputs.values[name]
+        if self.setup.specs.get(name, Spec()).kind == "default":
+            return MISSING
+        if name in linked:
+            return linked[name]
+        spelled = dict(self.returned)
+        if name in spelled:
+            return spelled[name]
+        if name in self.forward_names and not naming.names_upstream(name):
+            return self.forward_names[name]
+        return LATE
+
+    def late_argument(self, name: str, late: list[str], output: Any) -> Any:
+        """Return the upstream gradient, a target, a cache or an input of its own."""
+        rest = [v for n, v in self.returned[1:]]
+        if name in self.inputs.values:
+            return self.inputs.values[name]
+        for instance in self.objects.values():
+            held = instance.attributes.get(name)
+            if isinstance(held, Instance | Function | Class | Bound | Native):
+                return held
+        if rest and ("cache" in name or name in ("ctx", "memory", "saved", "context")):
+            return rest[0] if len(rest) == 1 else tuple(rest)
+        main = main_output(output) if output is not None else self.state_output(name)
+        if naming.names_output(name) and main is not None:
+            return main
+        named = [n for n in late if naming.names_upstream(n)]
+        likely = named[0] if named else None
+        free = self.unmatched(late)
+        others = [
+            n
+            for n in late
+            if not naming.names_label(n) and not naming.names_rate(n) and n not in named
+        ]
+        if len(others) == 1 and name == others[0] and likely is None:
+            likely = self.linked(name, free, main)
+            if likely is None:
+                return self.link_of(free, main)
+        elif len(others) == 1 and name == others[0] and len(free) == 1:
+            return self.inputs.values[free[0]]
+        if name == likely and self.upstream is None and main is not None:
+            return self.upstream_input(name, main)
+        if len(rest) == 1 and len(others) == 1 and name == others[0]:
+            return rest[0]
+        if name not in self.setup.specs and (naming.names_label(name)):
+            shown = site_spec(self, self.backward_target, name)
+            if shown is not None:
+                self.setup.specs[name] = shown
+                return self.inputs.get(name)
+        if naming.names_label(name) and isinstance(main, np.ndarray):
+            known = self.setup.specs.get(name)
+            if known is None or known.rank == main.ndim:
+                return self.shaped(name, main)
+        return self.inputs.get(name)
+
+    def unmatched(self, late: list[str]) -> list[str]:
+        """Return the function's own arrays that no parameter of the derivative is named after."""
+        node = self.forward_node
+        known = [] if node is None else parameters(node)
+        return [
+            n
+            for n in known
+            if n in self.inputs.originals
+            and not naming.names_label(n)
+            and n not in self.backward_names
+        ]
+
+    def linked(self, name: str, free: list[str], main: Any) -> str | None:
+        """Return the name if the parameter left is the upstream gradient; None if it is linked.
+
+        A derivative with one parameter that its function lacks reads the variable, or the output,
+        unless it works on what the function stored.
+        """
+        for reading in ("variable", "output"):
+            if f"link {reading}" in self.setup.reading:
+                return None
+        scalar = not isinstance(main, np.ndarray) or not main.ndim
+        if not free and any(map(naming.names_label, self.late)):
+            self.setup.reading = (*self.setup.reading, "link output")
+            return None
+        if "link upstream" in self.setup.reading:
+            return name
+        if free and (not self.stored or scalar or any(naming.names_label(n) for n in self.late)):
+            self.setup.reading = (*self.setup.reading, "link variable")
+            return None
+        return None if scalar else name
+
+    def link_of(self, free: list[str], main: Any) -> Any:
+        """Return the variable, or the output where the derivative is read as a function of it."""
+        if "link output" in self.setup.reading:
+            return main
+        if free:
+            return self.inputs.values[free[0]]
+        raise Unknown("a parameter of the derivative that the function lacks")
+
+    def upstream_input(self, name: str, main: Any) -> Any:
+        """Return the gradient by the output, shaped like it."""
+        self.upstream = name
+        if isinstance(main, Node) or main.ndim == 0:
+            self.setup.specs.setdefault(name, Spec("real", 0))
+            return self.inputs.get(name)
+        return self.shaped(name, main)
+
+    def shaped(self, name: str, main: Array) -> Any:
+        """Return an input shaped like the output."""
+        spec = self.setup.specs.setdefault(name, Spec("array", main.ndim, -1.5, 1.5))
+        if spec.kind in ("array", "onehot"):
+            if name not in self.inputs.values:
+                self.inputs.values[name] = self.inputs.array(name, main.shape, spec)
+            return self.inputs.values[name]
+        return self.inputs.get(name)

@@ -1,0 +1,122 @@
+"""A verdict on a pair as a finding: where it stands, under what it holds, what refutes it."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+import numpy as np
+
+from symbackprop.auditing.code.coverage import missed
+from symbackprop.auditing.code.diagnose import explain
+from symbackprop.auditing.code.faults import Raised
+from symbackprop.auditing.code.pairs import Pair, Part, definition
+from symbackprop.auditing.code.project import Project
+from symbackprop.auditing.code.trials import Outcome, Trial
+from symbackprop.auditing.finding import Finding
+
+
+def described(project: Project, pair: Pair, outcome: Outcome, deadline: float) -> Finding:
+    """Return the finding of an outcome, diagnosed until then where it is refuted."""
+    line, column, cell = place(project, pair.derivative)
+    refuted = outcome.verdict == "refuted"
+    explained = explain(project, pair, outcome, deadline) if refuted else None
+    notes = [outcome.reason or ""]
+    if outcome.trial is not None:
+        called = set(outcome.trial.followed.machine.record.calls)
+        replaced = sorted(set(project.corrected) & called - {pair.derivative.name})
+        if replaced:
+            notes.append(f"with what is derived for {', '.join(replaced)}")
+    if outcome.trial is not None and outcome.verdict != "refuted":
+        notes.append(missed(project, pair, outcome.trial))
+        if outcome.trial.followed.machine.graph.underflowed:
+            notes.append("exponentials below the smallest double are taken as 0")
+    return Finding(
+        path=project.module.path,
+        line=line,
+        column=column,
+        cell=cell,
+        claim=spelled(pair.derivative),
+        read_as="",
+        verdict=outcome.verdict,
+        evidence=outcome.evidence if outcome.verdict != "undecided" else None,
+        sizes=_sizes(outcome.trial),
+        convention=outcome.convention if outcome.verdict == "convention" else None,
+        assuming={**_assumed(pair), **outcome.assuming},
+        reading=_reading(outcome.trial),
+        diagnosis=explained.diagnosis if explained else None,
+        patch=explained.patch if explained else None,
+        counterexample=_counterexample(outcome),
+        reason="; ".join(n for n in notes if n) or None,
+        function=spelled(pair.function) if pair.function else None,
+        wrt=outcome.variable or None,
+    )
+
+
+def spelled(part: Part) -> str:
+    """Return a side of a pair as it is named."""
+    flags = ", ".join(f"{k}={v!r}" for k, v in part.flags.items())
+    return f"{part.name}({flags})" if flags else part.name
+
+
+def place(project: Project, part: Part) -> tuple[int, int, int | None]:
+    """Return line, column and cell of what a side names."""
+    node: ast.AST | None = definition(project.module, part.name)
+    if node is None:
+        statements = project.module.bindings.get(part.path[0], [])
+        node = statements[-1] if statements else None
+    if node is None:
+        return 1, 1, None
+    line, column = getattr(node, "lineno", 1), getattr(node, "col_offset", 0)
+    return line, column + 1, project.module.cell_of(node)
+
+
+def _assumed(pair: Pair) -> dict[str, str]:
+    return {name: str(value) for name, value in pair.settings.items()}
+
+
+def _sizes(trial: Trial | None) -> dict[str, int]:
+    if trial is None:
+        return {}
+    found: dict[str, int] = {}
+    for name, array in trial.followed.inputs.originals.items():
+        if "[" not in name and array.ndim:
+            for axis, extent in enumerate(array.shape):
+                found[f"{name}.shape[{axis}]"] = extent
+    return found
+
+
+def _reading(trial: Trial | None) -> str | None:
+    return None if trial is None or trial.target.words == "elements" else trial.target.words
+
+
+def _counterexample(outcome: Outcome) -> dict[str, Any] | None:
+    if outcome.verdict != "refuted":
+        return None
+    if isinstance(outcome.fault, Raised):
+        return {"raises": str(outcome.fault), "line": outcome.fault.line}
+    compared = outcome.compared
+    if compared is None or not compared.true_numbers:
+        return None
+    pairs = list(zip(compared.claimed_numbers, compared.true_numbers, strict=True))
+    worst = max(range(len(pairs)), key=lambda i: abs(pairs[i][0] - pairs[i][1]))
+    return {
+        "element": _element(outcome, worst),
+        "claimed": float(pairs[worst][0]),
+        "derived": float(pairs[worst][1]),
+    }
+
+
+def _element(outcome: Outcome, position: int) -> str:
+    assert outcome.trial is not None
+    assert outcome.compared is not None
+    for name in outcome.compared.claim.names:
+        shape = outcome.trial.followed.inputs.originals[name].shape
+        size = int(np.prod(shape, dtype=int))
+        if position < size:
+            index = (
+                ", ".join(str(int(i)) for i in np.unravel_index(position, shape)) if shape else ""
+            )
+            return f"{name}[{index}]" if index else name
+        position -= size
+    return outcome.variable

@@ -1,0 +1,268 @@
+"""Single edits of a derivative's code: the mistakes that people make, each undone."""
+
+from __future__ import annotations
+
+import ast
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from difflib import SequenceMatcher, unified_diff
+
+from symbackprop.auditing.code.source import Module
+
+SIMILAR = 0.6
+MOST_NAMES = 12
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One change of a function.
+
+    Attributes:
+        kind: Which mistake it undoes, as a diagnosis names it.
+        old: The expression or statement that it changes.
+        new: What it puts there.
+    """
+
+    kind: str
+    old: ast.AST
+    new: ast.AST
+
+    @property
+    def words(self) -> str:
+        """What the edit does."""
+        return f"line {getattr(self.old, 'lineno', 0)}: {_short(self.old)} → {_short(self.new)}"
+
+
+def _short(node: ast.AST) -> str:
+    text = ast.unparse(node)
+    return text if len(text) <= 60 else text[:57] + "…"
+
+
+def edits(function: ast.FunctionDef, attributes: list[str], lines: set[int]) -> Iterator[Edit]:
+    """Yield edits of the lines of a function that ran, likeliest first.
+
+    Args:
+        function: The definition.
+        attributes: Names of attributes that the file has.
+        lines: The lines that ran.
+    """
+    found = list(_all(function, attributes, lines))
+    order = {kind: i for i, kind in enumerate(_ORDER)}
+    yield from sorted(found, key=lambda edit: order[edit.kind])
+
+
+_ORDER = (
+    *("sign", "transpose", "reduction", "accumulation", "subscript", "argument"),
+    *("wrong_variable", "missing_factor", "factor", "branch", "constant", "precedence"),
+)
+
+
+def _all(function: ast.FunctionDef, attributes: list[str], lines: set[int]) -> Iterator[Edit]:
+    names = _names(function)
+    for statement in ast.walk(function):
+        if not isinstance(statement, ast.stmt) or statement is function:
+            continue
+        if statement.lineno not in lines:
+            continue
+        yield from _statement(statement)
+        yield from _missing(statement, names)
+        for parent, node in _expressions(statement):
+            yield from _operator(node)
+            yield from _call(node)
+            if isinstance(node, ast.Constant) and type(node.value) in (int, float):
+                for name in names[:MOST_NAMES]:
+                    yield Edit("constant", node, ast.Name(name, ast.Load()))
+            yield from _name(parent, node, names, attributes)
+
+
+def _names(function: ast.FunctionDef) -> list[str]:
+    found = [a.arg for a in function.args.args if a.arg not in ("self", "ctx", "cls")]
+    for node in ast.walk(function):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.append(node.id)
+    return list(dict.fromkeys(found))
+
+
+def _expressions(statement: ast.stmt) -> Iterator[tuple[ast.AST, ast.expr]]:
+    """The expressions of a statement itself, each with its parent; blocks within are others'."""
+    waiting: list[tuple[ast.AST, ast.AST]] = [
+        (statement, child)
+        for child in ast.iter_child_nodes(statement)
+        if isinstance(child, ast.expr)
+    ]
+    while waiting:
+        parent, node = waiting.pop(0)
+        if isinstance(node, ast.expr):
+            yield parent, node
+        waiting += [(node, child) for child in ast.iter_child_nodes(node)]
+
+
+def _statement(statement: ast.stmt) -> Iterator[Edit]:
+    if isinstance(statement, ast.Assign) and isinstance(
+        statement.targets[0], ast.Subscript | ast.Name | ast.Attribute
+    ):
+        new = ast.AugAssign(statement.targets[0], ast.Add(), statement.value)
+        yield Edit("accumulation", statement, ast.copy_location(new, statement))
+
+
+def _missing(statement: ast.stmt, names: list[str]) -> Iterator[Edit]:
+    """A factor that the value of a statement lacks."""
+    value = getattr(statement, "value", None)
+    if not isinstance(statement, ast.Assign | ast.Return | ast.AugAssign) or value is None:
+        return
+    for name in names[:MOST_NAMES]:
+        product = ast.BinOp(value, ast.Mult(), ast.Name(name, ast.Load()))
+        yield Edit("missing_factor", value, product)
+
+
+_FLIPPED: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Lt: ast.Gt,
+    ast.Gt: ast.Lt,
+    ast.LtE: ast.GtE,
+    ast.GtE: ast.LtE,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+}
+
+
+def _operator(node: ast.expr) -> Iterator[Edit]:
+    if isinstance(node, ast.BinOp):
+        if isinstance(node.op, ast.Add | ast.Sub):
+            other = ast.Sub() if isinstance(node.op, ast.Add) else ast.Add()
+            yield Edit("sign", node, ast.BinOp(node.left, other, node.right))
+            yield Edit("sign", node, ast.BinOp(node.right, ast.Sub(), node.left))
+        if isinstance(node.op, ast.Mult | ast.Div):
+            numeric = isinstance(node.right, ast.Constant)
+            kind = "reduction" if isinstance(node.op, ast.Div) and not numeric else "factor"
+            yield Edit(kind, node, node.left)
+        if isinstance(node.op, ast.Mult):
+            yield Edit("factor", node, node.right)
+    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        yield Edit("sign", node, node.operand)
+    elif isinstance(node, ast.Compare) and len(node.ops) == 1 and type(node.ops[0]) in _FLIPPED:
+        flipped = _FLIPPED[type(node.ops[0])]()
+        yield Edit("branch", node, ast.Compare(node.left, [flipped], node.comparators))
+    elif isinstance(node, ast.Attribute) and node.attr == "T":
+        yield Edit("transpose", node, node.value)
+    elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
+        yield from _shifted(node)
+
+
+def _shifted(node: ast.Subscript) -> Iterator[Edit]:
+    if isinstance(node.slice, ast.Slice | ast.Tuple) or _is_text(node.slice):
+        return
+    for step in (1, -1):
+        index = ast.BinOp(node.slice, ast.Add() if step > 0 else ast.Sub(), ast.Constant(1))
+        yield Edit("subscript", node, ast.Subscript(node.value, index, ast.Load()))
+
+
+def _is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
+def _call(node: ast.expr) -> Iterator[Edit]:
+    if not isinstance(node, ast.Call):
+        return
+    yield Edit("missing_factor", node, ast.BinOp(node, ast.Pow(), ast.Constant(2)))
+    name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+    other = {"mean": "sum", "sum": "mean"}.get(name)
+    if other is not None and isinstance(node.func, ast.Attribute):
+        function = ast.Attribute(node.func.value, other, ast.Load())
+        yield Edit("reduction", node, ast.Call(function, node.args, node.keywords))
+    for place, keyword in enumerate(node.keywords):
+        value = keyword.value.value if isinstance(keyword.value, ast.Constant) else None
+        if keyword.arg in ("axis", "dim") and value in (0, 1) and type(value) is int:
+            changed = list(node.keywords)
+            changed[place] = ast.keyword(keyword.arg, ast.Constant(1 - value))
+            yield Edit("reduction", node, ast.Call(node.func, node.args, changed))
+    if name in ("dot", "matmul") and len(node.args) == 2:
+        yield Edit("transpose", node, ast.Call(node.func, node.args[::-1], node.keywords))
+
+
+def _name(
+    parent: ast.AST, node: ast.expr, names: list[str], attributes: list[str]
+) -> Iterator[Edit]:
+    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in names:
+        alone = isinstance(parent, ast.Call) and parent.args == [node] and _is_function(parent)
+        for other in sorted((n for n in names if n != node.id), key=lambda n: -_like(n, node.id))[
+            :MOST_NAMES
+        ]:
+            yield Edit("argument" if alone else "wrong_variable", node, ast.Name(other, ast.Load()))
+    if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
+        close = [a for a in attributes if a != node.attr and _like(a, node.attr) > SIMILAR]
+        for other in sorted(close, key=lambda a: -_like(a, node.attr))[:MOST_NAMES]:
+            yield Edit("wrong_variable", node, ast.Attribute(node.value, other, ast.Load()))
+
+
+_PREFIXES = ("np", "numpy", "torch", "math", "F", "self", "jnp")
+
+
+def _is_function(node: ast.Call) -> bool:
+    """Whether a call is of a function: ``mul_`` of a tensor is an operation on two."""
+    if isinstance(node.func, ast.Attribute):
+        return isinstance(node.func.value, ast.Name) and node.func.value.id in _PREFIXES
+    return True
+
+
+def _like(a: str, b: str) -> float:
+    return SequenceMatcher(None, a, b).ratio()
+
+
+class _Put(ast.NodeTransformer):
+    """Puts the new node where the old one stands, told by kind and place."""
+
+    def __init__(self, edit: Edit) -> None:
+        self.edit = edit
+        self.mark = _mark(edit.old)
+
+    def visit(self, node: ast.AST) -> ast.AST:
+        """Replace the node, or go on below it."""
+        if _mark(node) == self.mark:
+            return ast.copy_location(copy.deepcopy(self.edit.new), node)
+        return self.generic_visit(node)
+
+
+def _mark(node: ast.AST) -> tuple[object, ...]:
+    return (
+        type(node),
+        getattr(node, "lineno", 0),
+        getattr(node, "col_offset", 0),
+        getattr(node, "end_lineno", 0),
+        getattr(node, "end_col_offset", 0),
+    )
+
+
+def edited(module: Module, edit: Edit) -> Module:
+    """Return the module with an edit done."""
+    body: list[ast.stmt] = []
+    for statement in module.body:
+        first, last = statement.lineno, statement.end_lineno or statement.lineno
+        own = any(edit.old is node for node in ast.walk(statement))
+        if own and first <= getattr(edit.old, "lineno", 0) <= last:
+            new = ast.fix_missing_locations(_Put(edit).visit(copy.deepcopy(statement)))
+            body += [new] if isinstance(new, ast.stmt) else []
+        else:
+            body.append(statement)
+    return replace(module, body=tuple(body))
+
+
+def patch(module: Module, edit: Edit, path: str) -> str | None:
+    """Return an edit as a unified diff of the text; None if it does not stand on one line."""
+    old = edit.old
+    line, end = getattr(old, "lineno", 0), getattr(old, "end_lineno", 0)
+    cell = module.cell_of(old)
+    for block in module.blocks:
+        lines = block.text.splitlines(keepends=True)
+        place = line - block.line
+        if block.cell != cell or not 0 <= place < len(lines) or line != end:
+            continue
+        raw = lines[place].encode()
+        start, stop = getattr(old, "col_offset", 0), getattr(old, "end_col_offset", 0)
+        text = ast.unparse(ast.fix_missing_locations(copy.deepcopy(edit.new)))
+        if isinstance(edit.new, ast.BinOp) and isinstance(old, ast.expr):
+            text = f"({text})"
+        new = (raw[:start] + text.encode() + raw[stop:]).decode()
+        changed = [*lines[:place], new, *lines[place + 1 :]]
+        return "".join(unified_diff(lines, changed, f"a/{path}", f"b/{path}", n=2))
+    return None

@@ -1,0 +1,109 @@
+"""The audited file with what it imports from beside it, and the places that call a function."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+
+from symbackprop.auditing.code.pairs import Pair, definition
+from symbackprop.auditing.code.source import MOST_CHARACTERS, Module, read_module
+
+# How far above the audited file an import may lead.
+MOST_UP = 2
+MOST_FILES = 60
+
+
+class Project:
+    """A file and its neighbours, which are read, never imported.
+
+    Args:
+        module: The audited file.
+        reader: Gives the text of a path relative to the audited file, or None.
+    """
+
+    def __init__(self, module: Module, reader: Callable[[str], str | None]) -> None:
+        self.module = module
+        self.reader = reader
+        # Derivatives that were refuted, by name: what calls them is given what is derived.
+        self.corrected: dict[str, Pair] = {}
+        self.judged: set[str] = set()
+        self._known: dict[str, Module | None] = {}
+
+    def with_module(self, module: Module) -> Project:
+        """Return the same project with the audited file changed."""
+        made = Project(module, self.reader)
+        made.corrected, made.judged = dict(self.corrected), set(self.judged)
+        return made
+
+    def file(self, relative: str) -> Module | None:
+        """Return a file by its path relative to the audited one."""
+        if relative not in self._known:
+            if len(self._known) > MOST_FILES:
+                return None
+            text = self.reader(relative)
+            self._known[relative] = None if text is None else read_module(relative, text)
+        return self._known[relative]
+
+    def find(self, name: str, level: int) -> Module | None:
+        """Return the module that an import names."""
+        path = name.replace(".", "/")
+        ups = [level - 1] if level else range(MOST_UP + 1)
+        for up in ups:
+            for end in (".py", "/__init__.py"):
+                found = self.file("../" * up + path + end) if path else None
+                if found is not None:
+                    return found
+        return None
+
+    @cached_property
+    def calls(self) -> dict[str, list[tuple[ast.Call, ast.FunctionDef | None]]]:
+        """The calls of each name, each with the function that it stands in."""
+        found: dict[str, list[tuple[ast.Call, ast.FunctionDef | None]]] = {}
+        waiting: list[tuple[ast.AST, ast.FunctionDef | None]] = [
+            (statement, None) for statement in self.module.body
+        ]
+        while waiting:
+            node, inside = waiting.pop(0)
+            if isinstance(node, ast.Call):
+                name = (
+                    node.func.attr
+                    if isinstance(node.func, ast.Attribute)
+                    else (node.func.id if isinstance(node.func, ast.Name) else "")
+                )
+                found.setdefault(name, []).append((node, inside))
+            inner = node if isinstance(node, ast.FunctionDef) else inside
+            waiting += [(child, inner) for child in ast.iter_child_nodes(node)]
+        return found
+
+    def torch_only(self) -> bool:
+        """Return whether the file imports PyTorch and no NumPy before it."""
+        imports = [
+            ast.unparse(s) for s in self.module.body if isinstance(s, ast.Import | ast.ImportFrom)
+        ]
+        torch = any("torch" in text for text in imports)
+        return torch and not any("numpy" in text for text in imports)
+
+    def defines(self, name: str) -> bool:
+        """Return whether the file defines a dotted name."""
+        return definition(self.module, name) is not None
+
+
+def reader_beside(path: Path) -> Callable[[str], str | None]:
+    """Return a reader of files beside a path: regular, bounded, never out through a link."""
+    folder = path.resolve().parent
+    top = folder.parents[MOST_UP - 1] if len(folder.parents) >= MOST_UP else folder
+
+    def read(relative: str) -> str | None:
+        try:
+            target = (folder / relative).resolve()
+            if not target.is_relative_to(top) or not target.is_file():
+                return None
+            if target.stat().st_size > MOST_CHARACTERS:
+                return None
+            return target.read_text(encoding="utf-8", errors="replace")
+        except (OSError, ValueError):
+            return None
+
+    return read

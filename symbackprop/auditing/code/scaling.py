@@ -1,0 +1,108 @@
+"""Constant factors that are conventions: mean against sum over the batch, ½, 2."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from symbackprop.auditing.code.judge import Compared
+    from symbackprop.auditing.code.trials import Trial
+
+TOLERANCE = 1e-9
+PLAIN = {"2": "2", "1/2": "1/2"}
+
+
+@dataclass(frozen=True)
+class Factor:
+    """A factor between claim and truth that is a convention.
+
+    Attributes:
+        names: What it may be at these sizes: 2 is a constant, or the count of two samples.
+        convention: Which convention it is.
+        limit: Whether it is one number only as stabilising constants go to 0.
+    """
+
+    names: tuple[str, ...]
+    convention: str
+    limit: bool = False
+
+    def among(self, others: Factor | None) -> Factor | None:
+        """Return what this factor may be at other sizes as well; None if nothing."""
+        known = others.names if others is not None else ()
+        common = tuple(name for name in self.names if name in known)
+        return replace(self, names=common) if common else None
+
+    @property
+    def words(self) -> str:
+        """The convention with its factor."""
+        limit = ", as the stabilising constants go to 0" if self.limit else ""
+        return f"{self.convention}: a factor of {self.names[0]}{limit}"
+
+
+def batch(trial: Trial) -> dict[str, int]:
+    """Return the extents that may be counts of a batch: first axes of inputs, last of columns."""
+    found: dict[str, int] = {}
+    sizes = trial.setup.sizes
+    for name, original in trial.followed.inputs.originals.items():
+        if original.ndim and f"{name}.0" in sizes.parents:
+            for axis in range(original.ndim):
+                value = original.shape[axis]
+                if value > 1:
+                    found.setdefault(f"{name}.shape[{axis}]", value)
+    return found
+
+
+def named(trial: Trial, ratio: float) -> tuple[str, ...]:
+    """Return what a positive constant may be: 2, ½, a count, a product of these."""
+    if ratio <= 0:
+        return ()
+    counts = batch(trial)
+    products: dict[str, int] = dict(counts)
+    for one, left in counts.items():
+        for other, right in counts.items():
+            if one < other and one.split(".")[0] == other.split(".")[0]:
+                products[f"{one} * {other}"] = left * right
+    known = [(words, Fraction(value)) for words, value in PLAIN.items()]
+    for words, count in products.items():
+        for factor, text in ((Fraction(count), words), (Fraction(1, count), f"1 / ({words})")):
+            known.append((text, factor))
+            known += [(f"{w} * {text}", factor * Fraction(v)) for w, v in PLAIN.items()]
+    return tuple(words for words, value in known if abs(ratio - float(value)) <= TOLERANCE * ratio)
+
+
+def explained(trial: Trial, name: str) -> Factor | None:
+    """Return the convention by which a claim is a positive multiple of the truth.
+
+    The function must reduce (a loss), and the factor be that of every gradient of the pair; or
+    parameters share 1 over a count, as layers do that take the mean.
+    """
+    ratios = {n: _ratio(c) for n, c in trial.compared.items() if c.error is not None}
+    ratio = ratios.get(name)
+    if ratio is None or abs(ratio - 1) <= TOLERANCE:
+        return None
+    limit = trial.compared[name].ratio is None
+    names = named(trial, ratio)
+    if trial.target.scalar:
+        same = all(r is not None and abs(r - ratio) <= TOLERANCE * ratio for r in ratios.values())
+        return Factor(names, "mean or sum over the batch", limit) if same and names else None
+    names = tuple(n for n in names if "1 / (" in n and "*" not in n)
+    own = [r for r in ratios.values() if r is None or abs(r - 1) > TOLERANCE]
+    if names and all(r is not None and abs(r - ratio) <= TOLERANCE for r in own):
+        others = [n for n, r in ratios.items() if r is not None and abs(r - 1) <= TOLERANCE]
+        if all(_is_input(trial, n) for n in others):
+            return Factor(names, "the mean over the batch is taken in the layer", limit)
+    return None
+
+
+def _ratio(compared: Compared) -> float | None:
+    """Claim over truth, where need be with the constants that keep off 0 taken as 0."""
+    return compared.ratio if compared.ratio is not None else compared.limit_ratio
+
+
+def _is_input(trial: Trial, name: str) -> bool:
+    """Whether a variable flows in and has the batch's axis; parameters have not."""
+    names = trial.compared[name].claim.names
+    ranks = [trial.followed.inputs.originals[n].ndim for n in names]
+    return not name.startswith("self.") and min(ranks) >= 2

@@ -1,0 +1,135 @@
+"""One run of a pair: the function, then its derivative, on inputs of one setup."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from symbackprop.auditing.code import naming
+from symbackprop.auditing.code.arguments import Arguments
+from symbackprop.auditing.code.dag import Node, reachable
+from symbackprop.auditing.code.faults import Raised
+from symbackprop.auditing.code.interpreter.values import (
+    Scope,
+)
+from symbackprop.auditing.code.running import Followed, Target, main_output, returned_parts
+from symbackprop.auditing.code.script import assigned, segment
+from symbackprop.auditing.code.specs import Spec
+
+
+class Scenario(Arguments):
+    """The run of one pair on one setup; `stage` says how far it came."""
+
+    def run(self) -> Followed:
+        """Run the pair.
+
+        Raises:
+            Fault: If the program cannot be followed, or raises.
+        """
+        if self.pair.derivative.name == "<module>":
+            return self.script()
+        alone = self.pair.function is None
+        forward = self.target(self.pair.function or self.pair.derivative)
+        backward = forward if alone else self.target(self.pair.derivative)
+        for target in (forward, backward):
+            if target.node is not None:
+                self.machine.shown_nodes.add(target.node)
+        self.stage = "backward" if alone else "forward"
+        before = self.state()
+        arguments = self.arguments(forward)
+        self.forward_node = forward.node
+        held = self.state()
+        output = self.call(forward, arguments)
+        made = 0 if alone else len(self.machine.graph.nodes)
+        main = main_output(output)
+        if isinstance(main, np.ndarray) and not main.size:
+            raise Raised("ValueError", "negative dimensions: the output has no elements")
+        if not alone:
+            output, arguments = self.later_steps(forward, held, output, arguments)
+        self.stored = any(
+            k.startswith("self.")
+            and (k not in held or v is not held[k])
+            and not (isinstance(v, np.ndarray) and isinstance(held.get(k), np.ndarray))
+            for k, v in self.state().items()
+        )
+        self.setup.forward = set(self.inputs.values) | set(self.inputs.originals)
+        self.forward_names = {**arguments, **self.machine.shown.get(id(forward.node), {})}
+        self.returned = returned_parts(forward.node, output)
+        result = output
+        if not alone:
+            self.stage = "backward"
+            before = self.state()
+            result = self.call(backward, self.backward_arguments(backward, output))
+        shown = self.machine.shown.get(id(backward.node), {})
+        return Followed(
+            self.machine,
+            self.inputs,
+            output,
+            result,
+            self.upstream,
+            before,
+            self.state(),
+            shown,
+            forward,
+            backward,
+            self.forward_names,
+            made,
+        )
+
+    def partly_read(self) -> set[str]:
+        """Return the arrays of which the function's output depends on some elements alone."""
+        outputs = self.main.ravel() if isinstance(self.main, np.ndarray) else [self.main]
+        used = {n.place for n in reachable(n for n in outputs if isinstance(n, Node))}
+        return {
+            name
+            for name, array in self.inputs.originals.items()
+            if 0 < sum(node.place in used for node in array.flat) < array.size
+        }
+
+    def script(self) -> Followed:
+        """Run a script's own lines, its variables free where it sets them to numbers."""
+        wrt = self.pair.wrt
+        scope = Scope(self.scope, None)
+        self.stage = "backward"
+        output: Any = None
+        for statement in segment(self.project.module.body, wrt):
+            name = assigned(statement)
+            if name in wrt and name not in scope.names:
+                self.setup.specs.setdefault(name, Spec("real", 0))
+                scope.names[name] = self.inputs.get(name)
+                continue
+            self.machine.execute([statement], scope)
+            if name is not None and not naming.names_gradient(name) and name[:1] != "d":
+                output = scope.names[name]
+        claimed = {f"d{name}": scope.names.get(f"d{name}") for name in wrt}
+        target = Target(None)
+        return Followed(
+            self.machine, self.inputs, output, claimed, None, {}, {}, scope.names, target, target
+        )
+
+    def later_steps(
+        self, target: Target, held: dict[str, Any], output: Any, arguments: dict[str, Any]
+    ) -> tuple[Any, dict[str, Any]]:
+        """Call a function that keeps a history once a step, until it has seen three."""
+        if not self.has_history(held):
+            return output, arguments
+        for step in range(2, self.setup.steps + 1):
+            arguments = dict(arguments)
+            for name, value in arguments.items():
+                spec = self.setup.specs.get(name)
+                if isinstance(value, np.ndarray) and spec is not None and spec.kind == "array":
+                    later = f"{name} at step {step}"
+                    self.setup.specs[later] = spec
+                    arguments[name] = self.inputs.array(later, value.shape, spec)
+            output = self.call(target, arguments)
+        return output, arguments
+
+    def has_history(self, held: dict[str, Any]) -> bool:
+        """Return whether the function appended to lists of its object."""
+        return any(
+            isinstance(value, list)
+            and isinstance(held.get(name), list)
+            and len(value) > len(held[name])
+            for name, value in self.state().items()
+        )

@@ -1,0 +1,292 @@
+"""Finding a setup in which a pair runs: faults of a run say what to change for the next."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+
+from symbackprop.auditing.code import naming
+from symbackprop.auditing.code.faults import (
+    Fault,
+    Mismatch,
+    Misused,
+    Raised,
+    Tie,
+    Undefined,
+    Unknown,
+)
+from symbackprop.auditing.code.pairs import Pair
+from symbackprop.auditing.code.project import Project
+from symbackprop.auditing.code.running import Followed
+from symbackprop.auditing.code.scenario import Scenario
+from symbackprop.auditing.code.specs import Setup
+
+MOST_RUNS = 160
+
+
+@dataclass
+class Search:
+    """What a search for a setup came to.
+
+    Attributes:
+        setup: The setup in which the pair ran.
+        followed: The run.
+        fault: Why none was found: the fault that came latest in a run.
+        stage: How far that run came: ``setup``, ``forward`` or ``backward``.
+        entered: Setups in which the function ran, but not its derivative, or to other shapes.
+    """
+
+    setup: Setup | None = None
+    followed: Followed | None = None
+    fault: Fault | None = None
+    stage: str = "setup"
+    runs: int = 0
+    faults: list[tuple[str, Fault]] = field(default_factory=list)
+    singles: list[Setup] = field(default_factory=list)
+    entered: list[Setup] = field(default_factory=list)
+
+
+_STAGES = ("setup", "forward", "backward")
+
+
+def search(
+    project: Project,
+    pair: Pair,
+    start: Setup,
+    deadline: float,
+    good: Callable[[Followed, Setup], list[Setup]] = lambda followed, setup: [],
+) -> Search:
+    """Run a pair, repairing the setup until it runs through.
+
+    Args:
+        project: The file.
+        pair: The pair.
+        start: The setup to begin with; it is not changed.
+        deadline: When to stop, by the clock of the process.
+        good: Gives setups that may fit better than one that ran; the first that none betters wins.
+    """
+    waiting = [start.copy()]
+    seen: set[object] = set()
+    found = Search()
+    while waiting and found.runs < MOST_RUNS and time.process_time() < deadline:
+        setup = waiting.pop(0)
+        if setup.key() in seen:
+            continue
+        seen.add(setup.key())
+        found.runs += 1
+        scenario = Scenario(project, pair, setup)
+        try:
+            followed = scenario.run()
+        except Fault as fault:
+            found.faults.append((scenario.stage, fault))
+            if found.fault is None or _STAGES.index(scenario.stage) >= _STAGES.index(found.stage):
+                found.fault, found.stage = fault, scenario.stage
+            if scenario.stage == "backward":
+                found.entered.append(setup)
+            direct, others = _repairs(setup, fault, scenario)
+            found.singles += scenario.singles
+            waiting = [*direct, *waiting, *others]
+            continue
+        better = [s for s in good(followed, setup) if s.key() not in seen]
+        if found.followed is None or not better:
+            found.setup, found.followed = setup, followed
+        if not better:
+            return found
+        found.entered.append(setup)
+        waiting = [*better, *waiting]
+    return found
+
+
+def _repairs(setup: Setup, fault: Fault, scenario: Scenario) -> tuple[list[Setup], list[Setup]]:
+    """Setups that answer a fault, and others that may avoid it."""
+    if isinstance(fault, Tie):
+        new = setup.copy()
+        new.seed += 1
+        return [new], []
+    if isinstance(fault, Undefined):
+        return _domains(setup, fault), []
+    if isinstance(fault, Misused):
+        return list(_retaken(setup, fault)), []
+    if isinstance(fault, Mismatch):
+        new = setup.copy()
+        if scenario.stage == "backward" and _settled(setup, fault, scenario.partly_read()):
+            scenario.singles += _single(setup, fault)
+            return [], list(ranks(setup))
+        windows = fault.shapes is not None and new.sizes.windows(*fault.shapes)
+        if windows or new.sizes.unify(fault.left, fault.right):
+            return [new], list(ranks(setup))
+        return [], list(ranks(setup))
+    if isinstance(fault, Raised):
+        outside = re.match(
+            r"index (-?\d+) is out of bounds for axis \d+ with size (\d+)", fault.message
+        )
+        if outside is not None:
+            found = list(_longer(setup, int(outside[1]), int(outside[2])))
+            return found, [*_scaled(setup), *ranks(setup)]
+        if re.search(
+            "negative dim|larger than|out of bounds|index -?\\d+ of|nothing", fault.message
+        ):
+            return list(_scaled(setup)), list(ranks(setup))
+        if "truth value" in fault.message:
+            return list(_scalars(setup)), list(ranks(setup))
+        return [], list(ranks(setup))
+    if isinstance(fault, Unknown) and "elements" in fault.message:
+        return list(_scaled(setup)), []
+    return [], []
+
+
+def _settled(setup: Setup, fault: Mismatch, partly: set[str]) -> bool:
+    """Whether both extents were settled by the function: its derivative cannot change them.
+
+    Where the function reads a part of an array alone, the array is too long.
+    """
+    sizes = setup.sizes
+    own = {
+        sizes.root(n)
+        for n in list(sizes.order)
+        if (n.rpartition(".")[0] in setup.forward or n in setup.forward)
+        and n.rpartition(".")[0] not in partly
+    }
+    names = {sizes.value(n): sizes.root(n) for n in reversed(list(sizes.order))}
+    pair = [names.get(v) for v in (fault.left, fault.right)]
+    if 1 in (fault.left, fault.right):
+        return False
+    return all(n is None or n in own for n in pair)
+
+
+def _longer(setup: Setup, index: int, size: int) -> Iterator[Setup]:
+    """The same with an extent that was too short one with a longer one."""
+    values = {n: setup.sizes.value(n) for n in setup.sizes.order}
+    short = [n for n, v in values.items() if v == size]
+    for value in values.values():
+        if short and value > max(index, size):
+            new = setup.copy()
+            if new.sizes.unify(size, value):
+                yield new
+                return
+
+
+def _single(setup: Setup, fault: Mismatch) -> Iterator[Setup]:
+    """The same with one sample: what runs then alone is said to run so."""
+    names = {setup.sizes.value(n): n for n in reversed(setup.sizes.order)}
+    for value in (fault.left, fault.right):
+        name = names.get(value)
+        if name is not None and name.endswith(".0") and name not in setup.sizes.pinned:
+            new = setup.copy()
+            new.sizes.pinned[new.sizes.root(name)] = 1
+            new.reading = (*setup.reading, f"single {name}")
+            yield new
+
+
+def _domains(setup: Setup, fault: Undefined) -> list[Setup]:
+    new = setup.copy()
+    changed = False
+    for name in sorted(fault.inputs):
+        spec = new.specs.get(name)
+        if spec is not None and spec.kind in ("array", "real") and spec.low < 0:
+            new.specs[name] = spec.become(low=0.05, high=0.95)
+            changed = True
+    if not changed:
+        new.seed += 1
+        if new.seed > 4:
+            return []
+    return [new]
+
+
+def _retaken(setup: Setup, fault: Misused) -> Iterator[Setup]:
+    if fault.needed == "tensor":
+        if "torch" not in setup.reading:
+            new = setup.copy()
+            new.reading = (*setup.reading, "torch")
+            yield new
+        return
+    named = setup.aliases.get(fault.name, fault.name)
+    spec = setup.specs.get(named)
+    if spec is None:
+        return
+    for kind, rank in _wanted(fault, spec.kind, spec.rank):
+        if f"{kind} {rank}" in spec.tried or (kind, rank) == (spec.kind, spec.rank):
+            continue
+        new = setup.copy()
+        low, high = (0.5, 2.0) if kind == "real" and spec.kind != "array" else (spec.low, spec.high)
+        new.specs[named] = spec.become(kind=kind, rank=rank, low=low, high=high)
+        yield new
+
+
+def _wanted(fault: Misused, kind: str, rank: int) -> list[tuple[str, int]]:
+    needed = fault.needed
+    if needed.startswith("shift "):
+        return [(kind, max(rank + int(needed.split()[1]), 1))]
+    if needed.startswith("rank "):
+        return [(kind if kind != "real" else "array", int(needed.split()[1]))]
+    if needed == "rank":
+        return [(kind if kind not in ("real", "int") else "array", min(rank + 1, 5))]
+    if needed == "function" and naming.names_upstream(fault.name):
+        return []
+    if needed == "array" and kind == "int":
+        return [("shape", 3), ("array", 2), ("array", 1)]
+    if needed == "array":
+        return [("array", 2), ("array", 1), ("array", 3)]
+    if needed == "label":
+        return [("label", max(rank - 1, 1)), ("label", rank), ("label", 1)]
+    if needed == "dict":
+        return [("records", 0), ("site", 0)] if kind == "array" else [("site", 0)]
+    if needed == "int":
+        return [("int", 0)] if kind in ("real", "array") and (rank == 0 or kind == "array") else []
+    if needed == "function":
+        return [("function", 0)]
+    if needed == "real":
+        return [("real", 0)]
+    return []
+
+
+def ranks(setup: Setup) -> Iterator[Setup]:
+    """Yield the same setup with one array of another rank: of one axis, of one column, of more."""
+    for name, spec in setup.specs.items():
+        if spec.kind not in ("array", "label", "onehot") or "[" in name or name.startswith("self"):
+            continue
+        for rank in (1, 2, 3, 4):
+            if f"{spec.kind} {rank}" in spec.tried or rank == spec.rank or rank < 1:
+                continue
+            new = setup.copy()
+            new.specs[name] = spec.become(rank=rank)
+            yield new
+        if naming.names_scalar(name) or spec.rank == 1:
+            new = setup.copy()
+            new.specs[name] = spec.become(kind="real", rank=0, low=0.2, high=0.9)
+            yield new
+        if spec.rank == 1 and "column" not in spec.tried:
+            new = setup.copy()
+            column = spec.become(rank=2)
+            new.specs[name] = replace(column, tried=column.tried | {"column"})
+            new.sizes.pinned[new.sizes.root(f"{name}.1")] = 1
+            yield new
+        if spec.rank in (2, 3) and setup.sizes.value(f"{name}.{spec.rank - 1}") != 1:
+            new = setup.copy()
+            new.sizes.pinned[new.sizes.root(f"{name}.{spec.rank - 1}")] = 1
+            yield new
+
+
+def _scalars(setup: Setup) -> Iterator[Setup]:
+    new = setup.copy()
+    for name, spec in setup.specs.items():
+        if spec.kind == "array":
+            new.specs[name] = spec.become(kind="real", rank=0)
+    yield new
+
+
+def _scaled(setup: Setup) -> Iterator[Setup]:
+    """The same with larger images and smaller kernels."""
+    wide = setup.copy()
+    for name, spec in setup.specs.items():
+        axes = [f"{name}.{axis}" for axis in range(2 if spec.rank > 2 else 0, spec.rank)]
+        if spec.kind == "int":
+            tall = re.search("height|width|^h$|^w$|input", naming.last(name), re.I)
+            (wide.sizes.large if tall else wide.sizes.small).add(wide.sizes.root(name))
+        elif spec.kind == "array":
+            group = wide.sizes.large if not re.match(r"[wWkfK]", name) else wide.sizes.small
+            for axis in axes:
+                group.add(wide.sizes.root(axis))
+    yield wide

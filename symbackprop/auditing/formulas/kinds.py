@@ -1,0 +1,106 @@
+"""A claim with its definitions in each layout in which they have a meaning."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from symbackprop.auditing.formulas.assignments import Kinds, assignments, per_unit_rule, typable
+from symbackprop.auditing.formulas.binding import Paper
+from symbackprop.auditing.formulas.layouts import Elaborator, Layout, LayoutError, Units
+from symbackprop.auditing.formulas.model import Model
+from symbackprop.auditing.formulas.tree import Access, Node
+
+
+@dataclass(frozen=True)
+class Typed:
+    """A layout with everything of a claim in it: rules per unit and both sides by elements.
+
+    `partial` says that definitions were left out that fit no layout together with the others.
+    """
+
+    layout: Layout
+    model: Model
+    left: Units
+    right: Units
+    partial: bool = False
+
+    @property
+    def fits(self) -> bool:
+        """Whether the sides have the same axes."""
+        return self.left.axes == self.right.axes
+
+
+def per_unit(model: Model, left: Node, right: Node) -> Typed:
+    """Return a claim read with every bare name a number."""
+    return _typed(Layout({}), model, left, right)
+
+
+def arrays(model: Model, left: Node, right: Node, paper: Paper, form: str = "") -> Iterator[Typed]:
+    """Yield the layouts of arrays in which a claim's definitions type, likeliest first.
+
+    Args:
+        model: The definitions as the author wrote them.
+        left: The left side.
+        right: The right side.
+        paper: The document.
+        form: The only one of `FORMS` that is wanted; empty for all.
+    """
+    found = []
+    for vector in _WORDS:
+        kept, dropped = typable(vector, model, (left, right), paper)
+        used = replace(model, rules=kept)
+        for changes, kinds in assignments(vector, used, (left, right), paper):
+            found.append((bool(dropped), changes, vector, kinds, used))
+    # What goes against the style of letters counts only where nothing else types.
+    least = min((found[:2] for found in found), default=None)
+    for partial, changes, vector, kinds, used in found:
+        if (partial, changes) == least:
+            for typed in _variants(vector, kinds, used, (left, right), form):
+                yield replace(typed, partial=partial)
+
+
+_WORDS = {
+    "column": "vectors are columns",
+    "row": "vectors are rows",
+    "matrix": "one row or column for each sample",
+}
+_FORMS = (
+    ("numerator", True, "gradients are shaped like their variable"),
+    ("denominator", True, "denominator layout"),
+    ("numerator", False, "numerator layout"),
+)
+# The forms in words: how derivatives of arrays are shaped.
+FORMS = tuple(words for _, _, words in _FORMS)
+
+
+def _variants(
+    vector: str, kinds: Kinds, model: Model, sides: tuple[Node, Node], form: str
+) -> Iterator[Typed]:
+    seen: set[tuple[object, ...]] = set()
+    wanted = [entry for entry in _FORMS if form in (entry[2], "")]
+    for (jacobian, shaped, words), dot in itertools.product(wanted, (True, False)):
+        name = f"{_WORDS[vector]}, {words}" + ("" if dot else ", products are elementwise")
+        layout = Layout(kinds, jacobian, shaped, dot, name)
+        try:
+            typed = _typed(layout, model, *sides)
+        except LayoutError:
+            continue
+        # Most forms make no difference to most claims.
+        elements = ((s.axes, s.at(_ROW, _COLUMN)) for s in (typed.left, typed.right))
+        said = (*elements, typed.model.rules)
+        if said not in seen:
+            seen.add(said)
+            yield typed
+
+
+_ROW, _COLUMN = Access("_row"), Access("_column")
+
+
+def _typed(layout: Layout, model: Model, left: Node, right: Node) -> Typed:
+    elaborator = Elaborator(layout)
+    rules = tuple(per_unit_rule(elaborator, rule) for rule in model.rules)
+    return Typed(
+        layout, replace(model, rules=rules), elaborator.units(left), elaborator.units(right)
+    )

@@ -1,0 +1,340 @@
+"""Which definitions a claim may mean: the nearest before it first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from functools import partial
+
+from symbackprop.auditing.formulas.binding import Claim, Definition, Paper
+from symbackprop.auditing.formulas.model import LAST_LAYER, LAYER, Model, Rule, Symbol, is_letter
+from symbackprop.auditing.formulas.primitives import PRIMITIVES
+from symbackprop.auditing.formulas.tree import (
+    Access,
+    Apply,
+    Derivative,
+    Label,
+    Negate,
+    Node,
+    Number,
+    Power,
+    accesses,
+    rewritten,
+    walk,
+)
+
+Rules = tuple[Rule, ...]
+# How many other choices among several definitions of a name are tried.
+MOST_OTHERS = 8
+Assumption = Callable[[Claim, Rules], Rules]
+
+
+def as_written(claim: Claim, rules: Rules) -> Rules:
+    """Return the definitions as they stand."""
+    return rules
+
+
+def aliases_turned(claim: Claim, rules: Rules) -> Rules:
+    """Return the definitions with ``a_3 = ŷ`` read as ŷ = a_3, where both are defined anyway."""
+    turned = [_turned(rule) for rule in rules if _is_alias(rule, rules)]
+    names = {rule.target.symbol for rule in turned}
+    kept = [r for r in rules if r.target.symbol not in names and not _is_alias(r, rules)]
+    return (*turned, *kept)
+
+
+def any_loss(claim: Claim, rules: Rules) -> Rules:
+    """Return the definitions without that of the number that is differentiated."""
+    dropped = _loss(claim, ())
+    return tuple(r for r in rules if dropped is None or r.target.symbol != dropped.symbol)
+
+
+def of_samples(claim: Claim, rules: Rules) -> Rules:
+    """Return the definitions for each of several samples, where claims count them.
+
+    What a claim reads with one index more than its definition has, in front, belongs to a sample,
+    as does all else but what the claim reads with as many indices as the definitions.
+    """
+    counts = {
+        access.symbol: len(access.indices)
+        for reading in claim.readings
+        for side in (reading.left, reading.right)
+        for access in accesses(side)
+    }
+    known = {r.target.symbol: len(_places(r.target)) for r in rules}
+    if not any(counts.get(symbol) == count + 1 for symbol, count in known.items()):
+        return rules
+
+    def counted(node: Node) -> Node:
+        if not isinstance(node, Access) or is_letter(node):
+            return node
+        places = _places(node)
+        own = counts.get(node.symbol, len(places) + 1) == len(places) + 1
+        if not own:
+            return node
+        labels = node.labels[: len(node.labels) + len(node.indices) - len(places)]
+        return replace(node, labels=labels, indices=(_SAMPLE, *places))
+
+    made = any_loss(claim, rules)
+    return tuple(
+        replace(rule, target=target, body=rewritten(rule.body, counted))
+        for rule in made
+        if isinstance(target := counted(rule.target), Access)
+    )
+
+
+def others(claim: Claim, paper: Paper) -> Iterator[Assumption]:
+    """Yield further definitions of what a claim differentiates; they refute none."""
+    tops = {n.of.symbol for n in _derivatives(claim) if isinstance(n.of, Access)}
+    written = [rule for rule in _written(claim, paper, 0) if rule.target.symbol in tops]
+    several = [[rule for rule in written if rule.target.symbol == top] for top in sorted(tops)]
+    choices = [rules[:count] for rules in several for count in range(1, len(rules))]
+    for dropped in choices[:MOST_OTHERS]:
+        yield partial(_without, dropped=tuple(dropped))
+    own = reached(unshadowed(_written(claim, paper, 0)), claim.sides)
+    for symbol in _cyclic(own)[:MOST_OTHERS]:
+        yield partial(_without, dropped=tuple(r for r in own if r.target.symbol == symbol))
+
+
+def _cyclic(rules: Rules) -> list[Symbol]:
+    """Return names whose definitions read them again: o_j is made of the o_i of a layer before."""
+    reads: dict[Symbol, set[Symbol]] = {}
+    for rule in rules:
+        if not rule.letters:
+            read = {a.symbol for a in accesses(rule.body) if all(map(is_letter, a.indices))}
+            reads.setdefault(rule.target.symbol, set()).update(read)
+    found = []
+    for symbol, first in reads.items():
+        seen, waiting = set(first), list(first)
+        while waiting:
+            new = reads.get(waiting.pop(), set()) - seen
+            seen |= new
+            waiting += new
+        if symbol in seen:
+            found.append(symbol)
+    return found
+
+
+def _without(_claim: Claim, rules: Rules, dropped: Rules) -> Rules:
+    return tuple(rule for rule in rules if rule not in dropped)
+
+
+def variables_freed(claim: Claim, model: Model) -> Model:
+    """Return the definitions with the variables that a chain differentiates by left free.
+
+    What is said of them may be values that are looked for (where the gradient is zero) or that
+    examples take. They keep their shapes.
+    """
+    by = claim.head.by if isinstance(claim.head, Derivative) else ()
+    return replace(model, freed=tuple(variable for variable in by if isinstance(variable, Access)))
+
+
+def _derivatives(claim: Claim) -> list[Derivative]:
+    return [n for side in claim.sides for _, n in walk(side) if isinstance(n, Derivative)]
+
+
+def _places(access: Access) -> tuple[Node, ...]:
+    """The indices of a quantity: a lone number below it is one as soon as there are others."""
+    numbers = [x for x in access.labels if x.place == "below" and not x.base]
+    if access.indices or len(numbers) != 1 or access.labels[-1] is not numbers[0]:
+        return access.indices
+    return (Number(Fraction(numbers[0].shift), str(numbers[0].shift)),)
+
+
+_SAMPLE = Access("_sample")
+# What may be assumed of the definitions; the next where one leads to no variable.
+ASSUMPTIONS: tuple[Assumption, ...] = (as_written, aliases_turned, any_loss, of_samples)
+
+
+def _is_alias(rule: Rule, rules: Rules) -> bool:
+    body = rule.body
+    return (
+        isinstance(body, Access)
+        and len(body.indices) == len(rule.target.indices) == 0
+        and not (rule.formals or rule.letters)
+        and any(r.target.symbol == body.symbol and r is not rule for r in rules)
+        and any(r.target.symbol == rule.target.symbol and r.letters for r in rules)
+    )
+
+
+def _turned(rule: Rule) -> Rule:
+    assert isinstance(rule.body, Access)
+    return Rule(rule.body, rule.target)
+
+
+def models(claim: Claim, paper: Paper, assumption: Assumption = as_written) -> Iterator[Model]:
+    """Yield the definitions that a claim may mean, the nearest before it first.
+
+    Args:
+        claim: The claim.
+        paper: The document.
+        assumption: What is changed in the definitions.
+    """
+    layers = {letter.upper(): LAST_LAYER for letter in paper.layers}
+    layers |= {letter: LAYER for letter in paper.layers if letter.islower()}
+    sides = claim.sides
+    seen: list[Rules] = []
+    for choose in (0, -1):
+        written = _written(claim, paper, choose)
+        rules = assumption(claim, written)
+        if assumption is not as_written and rules == written:
+            continue
+        rules = reached(unshadowed((*rules, *_bare_functions(rules, sides))), sides)
+        if rules not in seen:
+            seen.append(rules)
+            yield Model(rules, layers, _loss(claim, rules))
+
+
+def _written(claim: Claim, paper: Paper, choose: int) -> Rules:
+    """Return all definitions, those of gradients and the nearest first."""
+    ordered = [*(d for d in paper.gradients if d.order != claim.order), *_nearest(claim, paper)]
+    return tuple(rule for d in ordered for rule in _rules(d, choose))
+
+
+def _bare_functions(rules: Rules, sides: Sequence[Node]) -> Iterator[Rule]:
+    """Yield what ``g`` alone means where only ``g(x)`` stands in the definitions."""
+    named = {node.symbol for side in sides for node in _read(side) if not node.indices}
+    defined = {rule.target.symbol for rule in rules}
+    for rule in rules:
+        for _, node in walk(rule.body):
+            if isinstance(node, Apply) and not node.primes and node.arguments:
+                symbol = node.function.symbol
+                if symbol in named - defined and symbol[0] not in PRIMITIVES:
+                    yield Rule(node.function, node)
+
+
+def _rules(definition: Definition, choose: int) -> Iterator[Rule]:
+    body = definition.values[choose]
+    if not _names_something(body):
+        body = definition.values[0]  # A chain that ends in the number of an example.
+    target = definition.target
+    if definition.conditions or definition.lists:
+        return
+    if isinstance(target, Power):
+        if not isinstance(body, Power) or body.exponent != target.exponent:
+            return  # Of a square that is no square of anything, the root has no formula.
+        body = body.base
+    yield Rule(definition.name, body, definition.formals, definition.letters, definition.source)
+
+
+def _nearest(claim: Claim, paper: Paper) -> Iterator[Definition]:
+    """Yield the definitions around a claim but numbers of examples, and what is given as one."""
+    sizes = paper.sizes
+    given: set[Access] = set()
+    for definition in sorted(
+        (d for d in paper.definitions if d.order != claim.order),
+        key=lambda d: (d.order >= claim.order, abs(d.order - claim.order)),
+    ):
+        if _is_worked(definition, sizes):
+            if definition.order < claim.order and _is_datum(definition):
+                given.add(definition.name)
+        elif definition.name not in given:
+            yield definition
+
+
+def _is_datum(definition: Definition) -> bool:
+    """Whether a number is given as it stands, not computed."""
+    return len(definition.values) == 1 and isinstance(definition.values[0], Number | Negate)
+
+
+def _is_worked(definition: Definition, sizes: frozenset[Symbol]) -> bool:
+    """Whether a definition gives a name the number of an example; sizes are no examples."""
+    if definition.formals or definition.name.symbol in sizes:
+        return False
+    return not _names_something(definition.values[0])
+
+
+def _names_something(node: Node) -> bool:
+    return any(True for _ in _read(node))
+
+
+def _loss(claim: Claim, rules: Rules) -> Access | None:
+    """The number on top of derivatives that nothing defines."""
+    sides = [claim.head, claim.left, claim.right, *(rule.body for rule in rules)]
+    for side in sides:
+        for _, node in walk(side):
+            top = node.of if isinstance(node, Derivative) else None
+            defined = any(isinstance(top, Access) and r.target.symbol == top.symbol for r in rules)
+            if isinstance(top, Access) and not top.indices and not defined:
+                return top
+    return None
+
+
+def unshadowed(rules: Rules) -> Rules:
+    """Return the definitions without those of which an earlier one says the same name."""
+    seen: set[object] = set()
+    kept = []
+    for rule in rules:
+        name = _spelled(rule)
+        if name not in seen:
+            seen.add(name)
+            kept.append(rule)
+    return tuple(kept)
+
+
+def _spelled(rule: Rule) -> Hashable:
+    """What a left side says whatever letters it has for layers and indices."""
+    target = rule.target
+    labels = tuple(
+        ("", label.shift) if label.base in rule.letters else label.key for label in target.labels
+    )
+    indices = tuple(i if isinstance(i, Number) else None for i in target.indices)
+    return target.symbol, labels, bool(rule.letters), indices, len(rule.formals)
+
+
+def reached(rules: Rules, sides: Sequence[Node]) -> Rules:
+    """Return the definitions that a claim's sides may read, by name and what it bears."""
+    found: list[Rule] = []
+    waiting = list(sides)
+    while waiting:
+        node = waiting.pop()
+        called = [a.function for _, a in walk(node) if isinstance(a, Apply)]
+        for name in dict.fromkeys((*called, *_read(node))):
+            for rule in _meant(name, rules, name in called):
+                if not any(rule is seen for seen in found):
+                    found.append(rule)
+                    waiting.append(rule.body)
+    return tuple(rule for rule in rules if any(rule is seen for seen in found))
+
+
+def _meant(name: Access, rules: Rules, called: bool) -> list[Rule]:
+    """The definitions that a name may mean; one that bears its very labels before all others."""
+    found = [rule for rule in rules if (rule.formals or not called) and _may_be(name, rule)]
+    literal = [r for r in found if [a.key for a in r.target.labels] == [a.key for a in name.labels]]
+    numbered = literal and all(not label.base for label in name.labels)
+    return literal if numbered else found
+
+
+def _read(node: Node) -> Iterator[Access]:
+    """Yield the accesses that are not the names of functions before their arguments."""
+    applied = {path for path, here in walk(node) if isinstance(here, Apply) and here.arguments}
+    for path, here in walk(node):
+        if isinstance(here, Access) and not (path[-1:] == (0,) and path[:-1] in applied):
+            yield here
+
+
+def _may_be(access: Access, rule: Rule) -> bool:
+    """Whether an access can be what a rule defines, in some layout and for some letters."""
+    target = rule.target
+    return (
+        access.symbol == target.symbol
+        and len(access.labels) == len(target.labels)
+        and all(_same_label(a, b, rule) for a, b in zip(access.labels, target.labels, strict=True))
+        and (
+            bool(rule.formals)
+            or not access.indices
+            or not target.indices
+            or _same_places(access, rule)
+        )
+    )
+
+
+def _same_label(label: Label, defined: Label, rule: Rule) -> bool:
+    return label.key == defined.key or label.base.isalpha() or defined.base in rule.letters
+
+
+def _same_places(access: Access, rule: Rule) -> bool:
+    pairs = zip(access.indices, rule.target.indices, strict=False)
+    return len(access.indices) == len(rule.target.indices) and all(
+        a == b or not (isinstance(a, Number) and isinstance(b, Number)) for a, b in pairs
+    )
