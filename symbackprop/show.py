@@ -12,7 +12,7 @@ from symbackprop.equations import Equation, Extent, Variable
 from symbackprop.errors import SymbackpropError, allowed
 from symbackprop.network import Layer as NetworkLayer
 from symbackprop.network import Network
-from symbackprop.unicode_printer import equation_lines, scalar_text
+from symbackprop.printing.equations import equation_lines, scalar_text
 
 _AFTER_TRAINING, _OUTSIDE_TRAINING = "after a step of training", "outside training"
 

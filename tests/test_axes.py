@@ -15,7 +15,7 @@ from symbackprop.lowering.contraction import matrix_product
 from symbackprop.lowering.layout import Layout
 from symbackprop.lowering.values import ValueGraph
 from symbackprop.notation import load
-from symbackprop.numpy_printer import NumpyPrinter
+from symbackprop.printing.expressions import NumpyPrinter
 
 OPTIONS = "label_smoothing = 0.1, ignore_index = 1, weight = [1.0, 2.0, 0.5]"
 

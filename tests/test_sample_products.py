@@ -7,10 +7,10 @@ import pytest
 from layer_cases import disagreements, emitted, module_of
 from test_windows import CASES
 
-from symbackprop import sample_products
 from symbackprop.api import build
 from symbackprop.emit import generate
 from symbackprop.notation.toml import read_toml
+from symbackprop.printing import sample_products
 
 CONVOLVED = [case for case in CASES if case.layer.startswith("conv")]
 WIDE = """

@@ -40,13 +40,9 @@ instantiate
 building build
 calculus
 lowering
-texts view_names
-window_printer window_statements sample_products
-contraction_printer lookup_printer numpy_printer statement_printer
-unicode_printer
+printing
 frames
 emit
-derivation_printer
 render
 auditing
 checking reference numeric
@@ -65,15 +61,7 @@ RANK = {name: rank for rank, line in enumerate(STAGES.split("\n")) for name in l
 ORACLES = ("checking", "reference", "numeric")
 CHECKED = (
     "lowering",
-    "texts",
-    "view_names",
-    "contraction_printer",
-    "window_printer",
-    "window_statements",
-    "sample_products",
-    "lookup_printer",
-    "numpy_printer",
-    "statement_printer",
+    "printing",
     "emit",
 )
 SYMPY_ONLY_IN = "calculus"

@@ -12,8 +12,8 @@ from symbackprop import calculus
 from symbackprop.errors import SymbackpropError
 from symbackprop.formula_reader import read_equation
 from symbackprop.notation.toml import read_toml
+from symbackprop.printing.equations import adjoint_lines, equation_lines
 from symbackprop.reference import evaluate, forward_equations
-from symbackprop.unicode_printer import adjoint_lines, equation_lines
 
 WIDE = {1: (4, 7), 2: (4, 5, 4), 3: (2, 4, 3, 3)}
 

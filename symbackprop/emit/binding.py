@@ -17,7 +17,7 @@ from symbackprop.equations import Variable
 from symbackprop.lowering.affine import block_name
 from symbackprop.lowering.program import ArrayProgram, Buffer
 from symbackprop.network import Network
-from symbackprop.statement_printer import with_row
+from symbackprop.printing.statements import with_row
 
 _ARENAS = {"float": "floats", "bool": "masks", "index": "places"}
 

@@ -19,8 +19,8 @@ from symbackprop.equations import (
     accesses_of,
 )
 from symbackprop.network import Head, Layer, Network
+from symbackprop.printing.equations import adjoint_lines, equation_lines
 from symbackprop.scalar import ONE, Slot
-from symbackprop.unicode_printer import adjoint_lines, equation_lines
 
 
 class Comments:

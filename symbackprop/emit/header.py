@@ -10,7 +10,7 @@ from symbackprop.emit.lines import WIDTH, fit, wrapped
 from symbackprop.equations import Role, Variable
 from symbackprop.lowering.runs import EqualUnits, Run, infix
 from symbackprop.network import Head, Layer, LearnedArray, Network
-from symbackprop.unicode_printer import equation_lines
+from symbackprop.printing.equations import equation_lines
 
 
 def preamble(network: Network, version: str, equal: EqualUnits) -> str:

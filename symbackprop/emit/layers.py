@@ -20,7 +20,7 @@ from symbackprop.lowering.program import Assignment, HeadFunction, HeadProgram, 
 from symbackprop.lowering.runs import NO_RUNS, EqualUnits, Unit
 from symbackprop.lowering.values import Value
 from symbackprop.network import Network
-from symbackprop.numpy_printer import NumpyPrinter
+from symbackprop.printing.expressions import NumpyPrinter
 
 
 @dataclass

@@ -13,9 +13,9 @@ from symbackprop.formula_reader import read_equation
 from symbackprop.lowering.expressions import evaluate
 from symbackprop.lowering.layout import Layout
 from symbackprop.lowering.values import Labelled, Value, ValueGraph, reachable
-from symbackprop.numpy_printer import NumpyPrinter
+from symbackprop.printing.expressions import NumpyPrinter
+from symbackprop.printing.texts import Text
 from symbackprop.scalar import Expression, Named, Number, Slot, apply, number
-from symbackprop.texts import Text
 
 _NUMBERS = ("eta", "t")  # rank 0: the learning rate, and the step, counted from 1
 

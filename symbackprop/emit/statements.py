@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from symbackprop.lookup_printer import is_repeated, place
 from symbackprop.lowering.plain import FREE
 from symbackprop.lowering.program import Assignment, unused
 from symbackprop.lowering.values import Value
-from symbackprop.numpy_printer import NumpyPrinter
-from symbackprop.sample_products import added_by_sample
-from symbackprop.window_printer import added_windows
+from symbackprop.printing.expressions import NumpyPrinter
+from symbackprop.printing.lookups import is_repeated, place
+from symbackprop.printing.sample_products import added_by_sample
+from symbackprop.printing.windows import added_windows
 
 
 def statements(printer: NumpyPrinter, assignment: Assignment, stem: str) -> list[str]:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import NamedTuple
 
-from symbackprop.contraction_printer import transposition
 from symbackprop.emit.binding import step_binding
 from symbackprop.emit.body import Body
 from symbackprop.emit.comments import Comments
@@ -35,8 +34,9 @@ from symbackprop.lowering.program import ArrayProgram, LoopStatement, Section, u
 from symbackprop.lowering.runs import EqualUnits, Run, Unit, infix
 from symbackprop.lowering.training import TrainingValues
 from symbackprop.network import Network
-from symbackprop.numpy_printer import NumpyPrinter
-from symbackprop.statement_printer import StatementPrinter, section_printer
+from symbackprop.printing.contractions import transposition
+from symbackprop.printing.expressions import NumpyPrinter
+from symbackprop.printing.statements import StatementPrinter, section_printer
 
 _RESERVED = frozenset({"k", "n", "x", "y", "loss", "work", "params", "np", "math"})
 

@@ -14,7 +14,7 @@ from symbackprop.emit.runs import tokens
 from symbackprop.equations import Variable
 from symbackprop.lowering.program import LoopStatement, Part, Statement
 from symbackprop.lowering.values import Value
-from symbackprop.statement_printer import StatementPrinter
+from symbackprop.printing.statements import StatementPrinter
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from symbackprop.equations import Equation
 from symbackprop.lowering.loops import Carry, step_of
 from symbackprop.lowering.program import Assignment, Steps
 from symbackprop.lowering.values import Value
-from symbackprop.numpy_printer import NumpyPrinter
+from symbackprop.printing.expressions import NumpyPrinter
 
 Write = Callable[[Assignment, str], list[str]]
 

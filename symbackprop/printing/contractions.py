@@ -10,12 +10,12 @@ from symbackprop.equations import Role
 from symbackprop.lowering.contraction import View, matrix_product
 from symbackprop.lowering.program import Statement
 from symbackprop.lowering.values import Value
-from symbackprop.sample_products import by_sample
-from symbackprop.texts import ATOM, TERM, UNARY, Text
+from symbackprop.printing.sample_products import by_sample
+from symbackprop.printing.texts import ATOM, TERM, UNARY, Text
 
 if TYPE_CHECKING:
-    from symbackprop.numpy_printer import NumpyPrinter
-    from symbackprop.statement_printer import StatementPrinter
+    from symbackprop.printing.expressions import NumpyPrinter
+    from symbackprop.printing.statements import StatementPrinter
 
 # The extent of a dimension; None is the batch.
 Extents = Callable[[int], int | None]

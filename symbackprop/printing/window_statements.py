@@ -7,7 +7,7 @@ from typing import Protocol
 
 from symbackprop.lowering.layout import parts_of
 from symbackprop.lowering.program import Statement
-from symbackprop.window_printer import (
+from symbackprop.printing.windows import (
     FILLS,
     Printer,
     added_windows,

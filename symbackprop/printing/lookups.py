@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from math import prod
 from typing import TYPE_CHECKING
 
-from symbackprop.contraction_printer import transposition
 from symbackprop.lowering.lookups import accessed, placed_order
 from symbackprop.lowering.program import Statement
 from symbackprop.lowering.values import Value
-from symbackprop.texts import ATOM, Text
+from symbackprop.printing.contractions import transposition
+from symbackprop.printing.texts import ATOM, Text
 
 if TYPE_CHECKING:
-    from symbackprop.numpy_printer import NumpyPrinter
-    from symbackprop.statement_printer import StatementPrinter
+    from symbackprop.printing.expressions import NumpyPrinter
+    from symbackprop.printing.statements import StatementPrinter
 
 
 def taken(printer: NumpyPrinter, value: Value) -> Text:

@@ -11,16 +11,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from symbackprop.contraction_printer import contracted, transposition
 from symbackprop.equations import Extent, Role
-from symbackprop.lookup_printer import taken
 from symbackprop.lowering.contraction import Memory
 from symbackprop.lowering.layout import Layout
 from symbackprop.lowering.values import Value, reachable
 from symbackprop.lowering.views import VIEWS
+from symbackprop.printing.contractions import contracted, transposition
+from symbackprop.printing.lookups import taken
+from symbackprop.printing.texts import LEVELS, Text
+from symbackprop.printing.windows import VIEW_PRINTERS
 from symbackprop.scalar import Apply, Expression, Named, Number, walk
-from symbackprop.texts import LEVELS, Text
-from symbackprop.window_printer import VIEW_PRINTERS
 
 _COMPARE, _SUM, _TERM, _UNARY, _ATOM = LEVELS
 _INFIX = {

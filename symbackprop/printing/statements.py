@@ -12,23 +12,23 @@ from collections.abc import Callable, Collection, Iterable, Mapping, MutableMapp
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from symbackprop.contraction_printer import contraction, einsum, regrouping, transposition
 from symbackprop.equations import Extent, Role
-from symbackprop.lookup_printer import placing, putting, taking
 from symbackprop.lowering.affine import block_name
 from symbackprop.lowering.contraction import View
 from symbackprop.lowering.program import ArrayProgram, Part, Statement, visible_from
 from symbackprop.lowering.values import Value
-from symbackprop.numpy_printer import (
+from symbackprop.printing.contractions import contraction, einsum, regrouping, transposition
+from symbackprop.printing.expressions import (
     HELPERS,
     UFUNCS,
     NumpyPrinter,
     constant_name,
 )
+from symbackprop.printing.lookups import placing, putting, taking
+from symbackprop.printing.texts import Text
+from symbackprop.printing.view_names import suffix
+from symbackprop.printing.window_statements import WINDOW_STATEMENTS
 from symbackprop.scalar import Expression, Number
-from symbackprop.texts import Text
-from symbackprop.view_names import suffix
-from symbackprop.window_statements import WINDOW_STATEMENTS
 
 _WORDS = {
     Fraction(0): "zero",

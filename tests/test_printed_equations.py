@@ -5,8 +5,8 @@ from fractions import Fraction
 import pytest
 
 from symbackprop.equations import Access, Affine, Equation, Index, Remainder, Variable
+from symbackprop.printing.equations import equation_lines, scalar_text
 from symbackprop.scalar import Apply, Named, Number, Slot, apply, number
-from symbackprop.unicode_printer import equation_lines, scalar_text
 
 BATCH, UNIT, INPUT = Index("n", Named("N")), Index("i", 3), Index("j", 4)
 X, W, B = (

@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 
 from symbackprop.equations import Role
 from symbackprop.lowering.values import Value
-from symbackprop.window_printer import Printer, added_windows
+from symbackprop.printing.windows import Printer, added_windows
 
 # Numbers in one sample's copy below which all samples together are the faster product.
 _WIDE = 1 << 15

@@ -1,0 +1,1 @@
+"""Printers: values as NumPy expressions, scheduled steps as statements, equations as Unicode."""
