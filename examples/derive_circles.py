@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from symbackprop import derive
-from symbackprop.derivation_printer import derivation_text
+from symbackprop.emit.derivations import derivation_text
 
 if __name__ == "__main__":
     derived = derive(Path(__file__).resolve().parent / "circles.toml")
