@@ -222,6 +222,7 @@ def catalog(name: str | None) -> None:
 @click.option("--wrt", metavar="NAME", multiple=True, help="The variable of pairs without one.")
 @click.option("--loss", metavar="F", help="The loss of code that computes none.")
 @click.option("--set", "settings", metavar="NAME=VALUE", multiple=True, help="Fixes a parameter.")
+@click.option("--diff", metavar="REV", help="Only what changed since a revision of git.")
 @click.option("--format", "form", type=click.Choice(list(FORMATS)), default="text")
 @click.option("--fail-on", type=click.Choice(list(FAILING)), help="Default undecided.")
 @click.option("--baseline", type=click.Path(path_type=Path), help="File of accepted findings.")
@@ -235,6 +236,7 @@ def audit(
     wrt: tuple[str, ...],
     loss: str | None,
     settings: tuple[str, ...],
+    diff: str | None,
     form: str,
     fail_on: str | None,
     baseline: Path | None,
@@ -268,6 +270,7 @@ def audit(
             arch=arch or defaults.arch,
             exclude=defaults.exclude,
             accepted=accepted,
+            since=diff,
             progress=progress,
         )
     for failure in outcome.failures:

@@ -54,6 +54,7 @@ def audit_files(
     arch: Source | None = None,
     exclude: Sequence[str] = (),
     accepted: Set[str] = frozenset(),
+    since: str | None = None,
     progress: Callable[[str], None] = lambda stage: None,
 ) -> Outcome:
     """Audit files and folders, as ``files.audit_files`` does, with the equations of ``arch``.
@@ -64,7 +65,9 @@ def audit_files(
     request = Request(
         (*_equations_of(arch), *given), tuple(pairs), tuple(wrt), loss, tuple(settings)
     )
-    return files.audit_files(paths, request, exclude=exclude, accepted=accepted, progress=progress)
+    return files.audit_files(
+        paths, request, exclude=exclude, accepted=accepted, since=since, progress=progress
+    )
 
 
 def _equations_of(arch: Source | None) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence, Set
 from fnmatch import fnmatch
 from pathlib import Path
 
+from symbackprop.auditing.changes import History, changed_lines, touches
 from symbackprop.auditing.finding import Finding
 from symbackprop.auditing.outcome import STDIN, Failure, Outcome, gather
 from symbackprop.auditing.readers import READERS, Request
@@ -24,6 +25,7 @@ def audit_files(
     *,
     exclude: Sequence[str] = (),
     accepted: Set[str] = frozenset(),
+    since: str | None = None,
     progress: Callable[[str], None] = lambda stage: None,
 ) -> Outcome:
     """Audit files and folders.
@@ -33,11 +35,19 @@ def audit_files(
         request: What else the user asks for.
         exclude: Patterns of paths (``drafts/*``) that folders are searched without.
         accepted: Fingerprints of findings that a baseline accepts.
+        since: A revision of the files' git repository: findings on lines changed since alone.
         progress: Called with what is being audited.
 
     Returns:
         All findings. A file that cannot be read is a failure there; the others are still audited.
+
+    Raises:
+        SymbackpropError: A path is in no git repository that has the revision.
     """
+    history = History(since) if since is not None else None
+    if history is not None:
+        for path in paths:
+            _check_history(path, history)
     findings: list[Finding] = []
     failures: list[Failure] = []
     files = 0
@@ -46,20 +56,36 @@ def audit_files(
             files += 1
             progress(f"auditing {'standard input' if file == STDIN else file}")
             try:
-                findings += _audit_file(file, request)
+                findings += _audit_file(file, request, history)
             except SymbackpropError as error:
                 failures.append(Failure(file, str(error)))
     return gather(findings, failures, files=files, accepted=accepted)
 
 
-def _audit_file(path: str, request: Request) -> list[Finding]:
+def _check_history(path: str, history: History) -> None:
+    """Fail once for a path, not for each of its files, where it has no history."""
+    if path == STDIN:
+        raise SymbackpropError("--diff: standard input has no history; allowed: files and folders")
+    folder = path if os.path.isdir(path) else os.path.dirname(os.path.realpath(path))
+    if os.path.isdir(folder):
+        history.repository(os.path.realpath(folder))
+
+
+def _audit_file(path: str, request: Request, history: History | None) -> list[Finding]:
     name = os.path.basename(path) if path != STDIN else ""
     readers = [reader for reader in READERS if reader.takes(name)]
     if not readers:
         allowed = ", ".join(sorted({s for reader in READERS for s in reader.suffixes}))
         raise SymbackpropError(f"{path}: {os.path.splitext(name)[1]!r} found, allowed: {allowed}")
-    text = _text(path)
+    content = _content(path)
+    text = _decoded(path, content)
+    before = history.content(path) if history is not None else None
+    if before == content:
+        return []
     found = [finding for reader in readers for finding in reader.audit(path, text, request)]
+    if before is not None:
+        lines = changed_lines(path, _decoded(path, before), text)
+        found = [finding for finding in found if touches(finding, lines)]
     return sorted(found, key=lambda f: (f.cell or 0, f.line, f.column))
 
 
@@ -86,11 +112,11 @@ def _is_excluded(file: str, exclude: Sequence[str]) -> bool:
     return any(fnmatch(path, pattern) or fnmatch(path, f"*/{pattern}") for pattern in exclude)
 
 
-def _text(path: str) -> str:
+def _content(path: str) -> bytes:
     """Return the content of a file.
 
     Raises:
-        SymbackpropError: It cannot be read, is too large or is not UTF-8.
+        SymbackpropError: It cannot be read or is too large.
     """
     try:
         if path == STDIN:
@@ -102,6 +128,11 @@ def _text(path: str) -> str:
         raise SymbackpropError(f"cannot read {path!r}: {error.strerror}") from None
     if len(content) > _MAX_BYTES:
         raise SymbackpropError(f"{path}: too large, allowed are {_MAX_BYTES} bytes")
+    return content
+
+
+def _decoded(path: str, content: bytes) -> str:
+    """Return the text of a file; raises a SymbackpropError where it is not UTF-8."""
     encoding = _encoding(content) if path.endswith(".py") else "utf-8-sig"
     try:
         return content.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")

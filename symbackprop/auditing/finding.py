@@ -64,6 +64,9 @@ class Finding:
     In an audit of code `claim` is the name of the derivative, `function` that of the function and
     `wrt` the variable, `assuming` the settings for which the verdict holds, and `patch` a diff.
     `expect` is the verdict that a claims file states.
+
+    `spans` are the lines that it rests on, as cell, first and last line; the claim's own where
+    there are none. No report shows them.
     """
 
     path: str
@@ -87,6 +90,7 @@ class Finding:
     function: str | None = None
     wrt: str | None = None
     expect: str | None = None
+    spans: tuple[tuple[int | None, int, int], ...] = ()
 
     def __post_init__(self) -> None:
         assert self.verdict in VERDICTS, self.verdict
@@ -97,7 +101,9 @@ class Finding:
 
     def as_dict(self) -> dict[str, object]:
         """Return the finding as one object of the JSON output."""
-        return asdict(self)
+        record = asdict(self)
+        del record["spans"]
+        return record
 
 
 def best(findings: list[Finding]) -> Finding:

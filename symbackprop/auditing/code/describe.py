@@ -50,6 +50,7 @@ def described(project: Project, pair: Pair, outcome: Outcome, deadline: float) -
         reason="; ".join(n for n in notes if n) or None,
         function=spelled(pair.function) if pair.function else None,
         wrt=outcome.variable or None,
+        spans=_spans(project, pair, outcome.trial),
     )
 
 
@@ -61,14 +62,34 @@ def spelled(part: Part) -> str:
 
 def place(project: Project, part: Part) -> tuple[int, int, int | None]:
     """Return line, column and cell of what a side names."""
-    node: ast.AST | None = definition(project.module, part.name)
-    if node is None:
-        statements = project.module.bindings.get(part.path[0], [])
-        node = statements[-1] if statements else None
+    node = _defining(project, part.name)
     if node is None:
         return 1, 1, None
-    line, column = getattr(node, "lineno", 1), getattr(node, "col_offset", 0)
-    return line, column + 1, project.module.cell_of(node)
+    return node.lineno, node.col_offset + 1, project.module.cell_of(node)
+
+
+def _defining(project: Project, name: str) -> ast.stmt | None:
+    """The definition of a dotted name, or the statement that binds it last."""
+    statements = project.module.bindings.get(name.partition(".")[0], [])
+    return definition(project.module, name) or (statements[-1] if statements else None)
+
+
+def _spans(
+    project: Project, pair: Pair, trial: Trial | None
+) -> tuple[tuple[int | None, int, int], ...]:
+    """The lines of both sides of a pair and of what they called."""
+    parts = [part for part in (pair.function, pair.derivative) if part is not None]
+    names = [part.name for part in parts if part.file is None]
+    names += trial.followed.machine.record.calls if trial is not None else []
+    module = project.module
+    nodes = [_defining(project, name) for name in dict.fromkeys(names)]
+    if "<module>" in names:
+        nodes = list(module.body)
+    return tuple(
+        (module.cell_of(node), node.lineno, node.end_lineno or node.lineno)
+        for node in nodes
+        if node is not None
+    )
 
 
 def _assumed(pair: Pair) -> dict[str, str]:
