@@ -37,7 +37,7 @@ class ClaimsFile(pytest.File):
         from symbackprop.auditing.sheets import read_document
 
         try:
-            sheets = read_document(str(self.path), self.path.read_text(encoding="utf-8"))
+            sheets = read_document(str(self.path), self.path.read_text(encoding="utf-8-sig"))
         except (OSError, UnicodeDecodeError, SymbackpropError) as error:
             raise self.CollectError(str(error)) from None
         for number, sheet in enumerate(sheets, 1):

@@ -255,7 +255,8 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("alone")
 def test_pytest_collects_claims(pytester: pytest.Pytester) -> None:
-    pytester.makefile(".claims.toml", good=CLAIMS)
+    path = pytester.makefile(".claims.toml", good=CLAIMS)
+    path.write_text(CLAIMS, encoding="utf-8-sig")  # as some editors begin a file
     result = pytester.runpytest("-p", "symbackprop.pytest_plugin", "-v")
     result.assert_outcomes(passed=2, failed=2)
     result.stdout.fnmatch_lines(["*::sigmoid PASSED*", "*claim 2*", "*refuted*", "*right is*"])

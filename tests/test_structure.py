@@ -330,5 +330,26 @@ def test_check_imports_no_sympy() -> None:
     assert "sympy" not in loaded
 
 
+CLAIM = r"$a = \tanh z$ and $$\frac{\partial a}{\partial z} = 1 - a^2$$"
+PAIR = "def f(x):\n    return x * x\n\ndef f_prime(x):\n    return 2 * x\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "claims"),
+    [
+        ("notes.md", "$a = 3$ is no claim.\n\n```python\nx = 1\n```\n", False),
+        ("code.py", "def f(x):\n    return x\n", False),
+        ("notes.md", CLAIM, True),
+        ("code.py", PAIR, True),
+    ],
+)
+def test_an_audit_waits_for_sympy_only_where_something_is_claimed(
+    name: str, text: str, claims: bool, tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    assert ("sympy" in loaded_after(command("audit", str(path)))) == claims
+
+
 def test_a_planted_import_of_sympy_is_seen() -> None:
     assert "sympy" in loaded_after("import symbackprop\nimport sympy")

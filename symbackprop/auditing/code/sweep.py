@@ -10,12 +10,14 @@ from functools import lru_cache
 
 from symbackprop import scalar
 from symbackprop.auditing.code.dag import Graph, Node, reachable
-from symbackprop.calculus.partials import partial
 
 
 @lru_cache(maxsize=512)
 def _derived(function: str, position: int, exponent: scalar.Expression) -> scalar.Expression:
     """The partial derivative of a function of its slots; an exponent may be fixed."""
+    # Only code with a gradient waits for the calculus.
+    from symbackprop.calculus.partials import partial
+
     slots = (scalar.Slot(0), exponent) if function == "power" else _slots(function)
     return partial(scalar.Apply(function, slots), position)
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import cache
 
 from symbackprop.auditing.formulas.numbers.faces import FACES, ONE, ZERO, Number, constant, number
-from symbackprop.calculus.partials import partial
 from symbackprop.scalar import Apply, Expression, Named, Slot
 from symbackprop.scalar import Number as Literal
 
@@ -74,6 +73,9 @@ def _leaf(part: Expression, arguments: Sequence[Scalar]) -> Scalar:
 @cache
 def _rate(function: Apply, place: int) -> Function:
     """The derivative of a function by its argument at a place, as the calculus derives it."""
+    # Only what is differentiated waits for the calculus.
+    from symbackprop.calculus.partials import partial
+
     return _compiled(partial(function, place))
 
 
