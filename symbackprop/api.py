@@ -18,7 +18,7 @@ from symbackprop.catalog import CATALOG, look_up
 from symbackprop.errors import SymbackpropError, allowed
 from symbackprop.notation import load
 from symbackprop.notation.uses import read_loss
-from symbackprop.small import small_instance
+from symbackprop.small import keeps_maps, small_instances
 
 if TYPE_CHECKING:
     from symbackprop.checking.report import GradientReport
@@ -231,15 +231,34 @@ def generate_checked(
     text, network = _emitted(architecture, optimizer, progress)
     report = _checked(text, network, progress)
     if report.passed and _weights(network) > LARGE:
-        small = small_instance(architecture)
         progress("checking a small instance of every kind of layer")
-        try:
-            made = _emitted(small, optimizer, _silent)
-        except SymbackpropError:  # its layers fit together in the sizes written alone
-            return text, report
+        made = _small(architecture, network, optimizer)
+        if made is None:
+            note = "no small instance checked: layers fit together in the sizes written alone"
+            return text, report.extended({}, note)
         of_kinds = _checked(*made, _silent)
-        report = report if of_kinds.passed else of_kinds
+        note = f"every kind of layer checked on a small instance: {_sizes(made[1])}"
+        report = report.extended({}, note) if of_kinds.passed else of_kinds
     return text, report
+
+
+def _small(
+    architecture: Architecture, network: Network, optimizer: str
+) -> tuple[str, Network] | None:
+    """Return the module of a small instance, None where there is none."""
+    for small in small_instances(architecture, network):
+        try:
+            if keeps_maps(_built(small), network):
+                return _emitted(small, optimizer, _silent)
+        except SymbackpropError:
+            continue
+    return None
+
+
+def _sizes(network: Network) -> str:
+    shapes = (", ".join(str(a.extent) for a in v.axes[1:]) for v in network.inputs)
+    inputs = " and ".join(f"({shape})" for shape in shapes)
+    return f"input {inputs}, {_weights(network)} parameters"
 
 
 def _emitted(architecture: Architecture, optimizer: str, progress: Progress) -> tuple[str, Network]:

@@ -14,7 +14,12 @@ from symbackprop.build import build_network
 from symbackprop.network import Network
 from symbackprop.notation import load
 from symbackprop.notation.toml import read_toml
-from symbackprop.small import small_instance
+from symbackprop.small import keeps_maps, small_instances
+
+
+def small_instance(architecture: Architecture) -> Architecture:
+    return next(small_instances(architecture, build_network(architecture)))
+
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 
@@ -118,3 +123,17 @@ def test_a_block_keeps_its_first_turns() -> None:
     assert names == ["res.1.own", "res.1.2", "res.2.own", "res.2.2", "aside", ""]
     assert small.layers[-1].sources == ("aside", "res.2.own")
     assert build_network(small).output.axes[1].extent < 30
+
+
+def test_of_equal_blocks_the_first_is_kept_and_maps_stay_maps() -> None:
+    architecture = load(Path(__file__).parent.parent / "benchmarks" / "resnet50.toml")
+    network = build_network(architecture)
+    kept = next(
+        small
+        for small in map(build_network, small_instances(architecture, network))
+        if keeps_maps(small, network)
+    )
+    blocks = [layer.owner.partition(".")[0] for layer in kept.layers if "." in layer.owner]
+    assert list(dict.fromkeys(blocks)) == ["enter2", "stage2", "enter3"]
+    assert all(axis.extent < 12 for axis in kept.input.axes[1:])
+    assert {len(layer.output.axes) for layer in kept.layers} == {2, 4}

@@ -15,7 +15,7 @@ from types import ModuleType
 
 import numpy as np
 
-from symbackprop.checking.gradients import examine
+from symbackprop.checking.gradients import examined
 from symbackprop.checking.samples import sampled
 from symbackprop.checking.subject import Subject
 from symbackprop.errors import SymbackpropError
@@ -53,8 +53,10 @@ def main(path: str, seed: str, folder: str) -> None:
         module = load(Path(path))
         subject = Subject(module)
         _announce(subject, place / SIZE)
-        result = examine(module, int(seed)).as_json()
-        np.savez(place / SAMPLE, **sampled(subject, int(seed)))  # type: ignore[arg-type]
+        report, large = examined(subject, int(seed))
+        result = report.as_json()
+        if not large:
+            np.savez(place / SAMPLE, **sampled(subject, int(seed)))  # type: ignore[arg-type]
     except SymbackpropError as error:
         result = {"error": str(error)}
     (place / REPORT).write_text(json.dumps(result), encoding="utf-8")

@@ -13,8 +13,9 @@ import numpy as np
 from symbackprop.checking.differences import RESOLUTION, Slopes, slopes
 from symbackprop.checking.points import balanced, candidates
 from symbackprop.checking.report import TOLERANCE, Finding, GradientReport
-from symbackprop.checking.subject import Array, Inputs, Sample, Subject
-from symbackprop.checking.variants import variants
+from symbackprop.checking.subject import Array, Inputs, Sample, Subject, inputs_by_name
+from symbackprop.checking.variants import ROUNDING, variants
+from symbackprop.checking.whole import DIRECTIONS, POINTS, SAMPLES, Whole
 from symbackprop.errors import SymbackpropError
 
 BATCHES = (3, 5)
@@ -24,11 +25,11 @@ ATTEMPTS = 6
 FLOOR = 1e-8
 # Up to so many numbers in all, every one is moved by itself.
 EVERY_ENTRY = 1000
-# Of a larger tensor: so many of the largest and as many random entries, and directions.
-ENTRIES, DIRECTIONS = 8, 3
+# Of a larger tensor: so many of the largest and as many random entries, beside directions.
+ENTRIES = 8
 # Numbers read in all runs of one comparison beyond which tensors move along directions alone, and
 # beyond which all parameters move together. What a layer gives is read and written several times.
-WORK, OVERHEAD, PASSES = 250_000_000, 5_000, 10
+WORK, OVERHEAD, PASSES = 250_000_000, 10_000, 10
 TOGETHER = "all parameters together"
 HEAD = "loss_gradient"
 
@@ -153,9 +154,16 @@ def examine(module: ModuleType, seed: int = 0) -> GradientReport:
     Raises:
         SymbackpropError: a function is missing, raises, or returns something else.
     """
+    return examined(Subject(module), seed)[0]
+
+
+def examined(subject: Subject, seed: int) -> tuple[GradientReport, bool]:
+    """Return the report of a module, and whether it is too large to be run often."""
     try:
         with np.errstate(all="ignore"):
-            return _examined(Subject(module), seed)
+            whole = Whole.at(subject, seed)
+            large = whole.is_large
+            return _examined_whole(whole, seed) if large else _examined(subject, seed), large
     except (TypeError, ValueError, AttributeError, LookupError) as error:
         message = f"returned something unexpected: {type(error).__name__}: {error}"
         raise SymbackpropError(message) from error
@@ -194,6 +202,27 @@ def _examined(subject: Subject, seed: int) -> GradientReport:
     return report.extended({}, "with gradients missing or not finite, nothing else was checked")
 
 
+def _examined_whole(whole: Whole, seed: int) -> GradientReport:
+    """Check a module that is too large to be run often, at another point where kinks are near."""
+    for number in range(POINTS):
+        point = whole if number == 0 else Whole.at(whole.subject, seed + number)
+        gradient = point.gradient()
+        error, alive = point.along(gradient)
+        if error <= TOLERANCE:
+            break
+    checks = {}
+    if whole.subject.has_loss:
+        checks["paths agree"] = Finding(point.paths(gradient), ROUNDING)
+    return GradientReport(
+        {TOGETHER: Finding(error, tested=alive)},
+        checks,
+        (
+            f"too large to run often: one batch of {SAMPLES} samples in training, all parameters "
+            f"and inputs together along {DIRECTIONS} directions",
+        ),
+    )
+
+
 def _waiting(found: Mapping[Place, Outcome], dead: Set[str]) -> set[tuple[int, str]]:
     """Return the comparisons that met a kink, or no gradient where another point has one."""
     asleep = {name for _, _, name in found} - _alive(found) - dead
@@ -228,7 +257,7 @@ def _comparisons(
     subject: Subject, params: Arrays, sample: Sample
 ) -> Mapping[str, Callable[[], dict[str, Outcome]]]:
     """Return by path what compares it at this point."""
-    point = subject, {**params, **_named(sample.x)}, sample
+    point = subject, {**params, **inputs_by_name(sample.x)}, sample
     found = {}
     for training in subject.modes:
         mode = "" if training else " in evaluation"
@@ -298,10 +327,6 @@ def _compare_loss(subject: Subject, arrays: Arrays, sample: Sample, y: Array) ->
     return {name: outcome.after(found[name]) for name, outcome in again.items()}
 
 
-def _named(x: Inputs) -> dict[str, Array]:
-    return {f"x.{k}": v for k, v in x.items()} if isinstance(x, dict) else {"x": x}
-
-
 def _split(arrays: Arrays) -> tuple[dict[str, Array], Inputs]:
     params = {k: v for k, v in arrays.items() if k != "x" and not k.startswith("x.")}
     if "x" in arrays:
@@ -311,7 +336,7 @@ def _split(arrays: Arrays) -> tuple[dict[str, Array], Inputs]:
 
 def _flat(gradient: Mapping[str, Array | dict[str, Array]]) -> dict[str, Array]:
     params = {k: v for k, v in gradient.items() if k != "x" and not isinstance(v, dict)}
-    return {**params, **(_named(gradient["x"]) if "x" in gradient else {})}
+    return {**params, **(inputs_by_name(gradient["x"]) if "x" in gradient else {})}
 
 
 def _moves(arrays: Arrays, gradient: Arrays, sample: Sample) -> dict[str, list[Move]]:
@@ -319,7 +344,8 @@ def _moves(arrays: Arrays, gradient: Arrays, sample: Sample) -> dict[str, list[M
     rng = np.random.default_rng(0)
     real = {name: value for name, value in arrays.items() if value.dtype.kind == "f"}
     count = sum(value.size for value in real.values())
-    reads = sample.read + PASSES * sample.kept + OVERHEAD * len(real)  # in one run
+    arrays_read = len(real) + sample.arrays
+    reads = sample.read + PASSES * sample.kept + OVERHEAD * arrays_read  # in one run
     if count <= EVERY_ENTRY and count * reads <= WORK:
         return {k: [_entry(k, v, place) for place in range(v.size)] for k, v in real.items()}
     if len(real) * (2 * ENTRIES + DIRECTIONS) * reads <= WORK:

@@ -49,6 +49,7 @@ class Sample:
         targets: one of every form.
         kept: how many numbers ``forward`` keeps, at least, for ``backward``.
         read: how many numbers of parameters it reads, each as often as it is read.
+        arrays: how many arrays they are in.
     """
 
     x: Inputs
@@ -56,11 +57,17 @@ class Sample:
     targets: tuple[Array, ...]
     kept: int = 0
     read: int = 0
+    arrays: int = 0
 
     @property
     def size(self) -> int:
         """The number of samples in the batch."""
         return len(self.cotangent)
+
+
+def inputs_by_name(x: Inputs) -> dict[str, Array]:
+    """Return the arrays of an input under the names of their gradients."""
+    return {f"x.{k}": v for k, v in x.items()} if isinstance(x, dict) else {"x": x}
 
 
 def _output(parameter: str) -> str:
@@ -246,11 +253,17 @@ class Subject:
         targets = self.targets(rng, output) if self.has_loss else ()
         arrays = cache if isinstance(cache, Mapping) else {}
         kept = sum(np.size(value) for value in arrays.values())
-        read = sum(
+        read = self.read(cache, size)
+        cotangent = np.asarray(rng.standard_normal(output.shape))
+        return Sample(x, cotangent, targets, kept, read, len(arrays))
+
+    def read(self, cache: Any, size: int) -> int:
+        """Return how many numbers of parameters forward read, each as often as it was read."""
+        arrays = cache if isinstance(cache, Mapping) else {}
+        return sum(
             prod(shape) * max(size, _places(arrays.get(_output(name)), shape))
             for name, shape in self.shapes.items()
         )
-        return Sample(x, np.asarray(rng.standard_normal(output.shape)), targets, kept, read)
 
     def targets(self, rng: np.random.Generator, output: Array) -> tuple[Array, ...]:
         """Return a target of every form that the module's loss accepts for this output.

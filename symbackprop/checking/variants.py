@@ -49,7 +49,7 @@ def variants(
             _without_parameters(subject, params, tries[0]),
         )
         found["other arrays"] = max(
-            _difference(_trained(subject, flat(params), each), expected, rounded)
+            difference(_trained(subject, flat(params), each), expected, rounded)
             for each, expected, rounded in zip(tries, plain, near, strict=True)
         )
         found["workspace"] = _workspace(subject, params, tries, plain, near)
@@ -60,7 +60,7 @@ def variants(
         )
     if subject.keeps_state:
         found["state"] = _state(subject, params, samples)
-    found["arguments unchanged"] = _difference(_arguments(params, samples), before)
+    found["arguments unchanged"] = difference(_arguments(params, samples), before)
     checks = {name: Finding(error, ROUNDING) for name, error in found.items()}
     if params:  # whose dtype all others follow
         checks["float32"] = Finding(_single(subject, params, samples), SINGLE)
@@ -153,7 +153,7 @@ def _workspace(
     space = subject.call("Workspace", max(sample.size for sample, _ in tries))
     return _worst(
         *(
-            _difference(_trained(subject, params, each, workspace=space), expected, rounded)
+            difference(_trained(subject, params, each, workspace=space), expected, rounded)
             for each, expected, rounded in [*zip(tries, plain, near, strict=True)] * 2
         )
     )
@@ -165,7 +165,7 @@ def _lasting(subject: Subject, params: Mapping[str, Array], tries: Sequence[Try]
     value, gradient = subject.train(params, sample.x, y, input_gradient=True)
     kept = flat({LOSS: value, **gradient})
     _trained(subject, params, (tries[-1]))
-    return _difference(flat({LOSS: value, **gradient}), kept)
+    return difference(flat({LOSS: value, **gradient}), kept)
 
 
 def _update(subject: Subject, params: Mapping[str, Array], gradient: Mapping[str, Array]) -> float:
@@ -179,10 +179,10 @@ def _update(subject: Subject, params: Mapping[str, Array], gradient: Mapping[str
     for place, moved in enumerate((own, other)):
         extra = {"moments": moments[place]} if moments else {}
         subject.call("update", moved, gradient, RATE, **extra)
-    worst = _difference(other, own, units(own))
+    worst = difference(other, own, units(own))
     if not moments:
         step = {name: params[name] - RATE * gradient[name] for name in params}
-        return _worst(worst, _difference(own, step, units(step)))
+        return _worst(worst, difference(own, step, units(step)))
     slopes = [float(((own[k] - params[k]) * gradient[k]).sum()) for k in params]
     idle = [np.array_equal(params[k] - RATE * gradient[k], params[k]) for k in params]
     descends = all(s < 0 or still for s, still in zip(slopes, idle, strict=True))
@@ -223,14 +223,14 @@ def _steps(
         found_value, found = subject.train(kept, sample.x, y, workspace=space)
         by_plain = flat({LOSS: value, **plain})
         by_space = flat({LOSS: found_value, **found})
-        worst = _worst(worst, _difference(by_plain, expected or by_plain, near))
-        worst = _worst(worst, _difference(by_space, by_plain, near))
+        worst = _worst(worst, difference(by_plain, expected or by_plain, near))
+        worst = _worst(worst, difference(by_space, by_plain, near))
         expected = {}
         if factor != 1:
             plain, found = ({k: v * factor for k, v in g.items()} for g in (plain, found))
         subject.call("update", moved, plain, RATE, **memories[0])
         subject.call("update", kept, found, RATE, workspace=space, **memories[1])
-        worst = _worst(worst, _difference(kept, moved, units(moved)))
+        worst = _worst(worst, difference(kept, moved, units(moved)))
     return worst
 
 
@@ -255,7 +255,7 @@ def _state(subject: Subject, params: Mapping[str, Array], samples: Sequence[Samp
                 subject.call(function, *arguments, **held)
                 found.append(held["state"])
             expected = found[0] if training else subject.held()["state"]
-            apart = (_difference(state, expected, units(expected)) for state in found)
+            apart = (difference(state, expected, units(expected)) for state in found)
             worst = _worst(worst, *apart)
     return worst
 
@@ -274,7 +274,7 @@ def _single(subject: Subject, params: Mapping[str, Array], samples: Sequence[Sam
     if any(value.dtype != np.float32 for value in rough.values()):
         return np.inf
     near = rounding(lambda p, moved: _everything(subject, p, moved), single, sample)
-    return _difference(rough, exact, near, SINGLE)
+    return difference(rough, exact, near, SINGLE)
 
 
 def _everything(subject: Subject, params: Mapping[str, Array], sample: Sample) -> dict[str, Array]:
@@ -298,7 +298,7 @@ def _parts(sample: Sample) -> dict[str, Any]:
     return {"x": sample.x, "d_output": sample.cotangent, **targets}
 
 
-def _difference(
+def difference(
     found: Mapping[str, Array],
     expected: Mapping[str, Array],
     near: Mapping[str, float] = MappingProxyType({}),
