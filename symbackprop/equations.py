@@ -48,6 +48,9 @@ class Index:
     extent: Extent
     role: Role = Role.FEATURE
 
+    def __hash__(self) -> int:  # an extent may be a tree, and few indices share a name
+        return hash(self.name)
+
 
 @dataclass(frozen=True, slots=True)
 class Affine:
@@ -93,6 +96,9 @@ class Variable:
     integer: bool = False
     adjoint: bool = False
     values: tuple[Fraction, ...] | None = field(default=None, compare=False, repr=False)
+
+    def __hash__(self) -> int:  # axes are left out: few variables differ in those alone
+        return hash((self.symbol, self.owner, self.adjoint))
 
     @property
     def name(self) -> str:
