@@ -9,13 +9,14 @@ from symbackprop.auditing.formulas.binding import Claim
 from symbackprop.auditing.formulas.cases import Judged
 from symbackprop.auditing.formulas.reading.printing import latex, read_as
 from symbackprop.auditing.formulas.spelling import marked_difference
-from symbackprop.auditing.formulas.tree import (
-    Node,
-)
+from symbackprop.auditing.formulas.symbolic.proof import holds_for_all_sizes
+from symbackprop.auditing.formulas.tree import Node
 
 
 def confirmed(judged: Judged, claim: Claim) -> Finding:
-    """Return that a claim holds."""
+    """Return that a claim holds: for all sizes if that can be told, else at those tried."""
+    if not claim.rounded and holds_for_all_sizes(judged.typed, claim.ranges):
+        return replace(finding(claim, judged, "proved", evidence="symbolic"), sizes={})
     exact = judged.trial.exact and not claim.rounded
     verdict, evidence = ("proved", "exact") if exact else ("agrees", "numeric")
     return finding(claim, judged, verdict, evidence=evidence)

@@ -14,6 +14,7 @@ from symbackprop.auditing.formulas.numbers.faces import (
 )
 from symbackprop.auditing.formulas.numbers.functions import (
     add,
+    copysign,
     cos,
     differ,
     div,
@@ -25,6 +26,7 @@ from symbackprop.auditing.formulas.numbers.functions import (
     log,
     mul,
     neg,
+    polarity,
     power,
     raised,
     reciprocal,
@@ -48,6 +50,7 @@ __all__ = [
     "Scalar",
     "add",
     "constant",
+    "copysign",
     "cos",
     "differ",
     "div",
@@ -61,6 +64,7 @@ __all__ = [
     "mul",
     "neg",
     "number",
+    "polarity",
     "power",
     "primal",
     "raised",

@@ -13,7 +13,7 @@ from symbackprop.auditing.formulas.numbers.duals import (
     product,
     total,
 )
-from symbackprop.auditing.formulas.numbers.faces import ONE, TOLERANCE, Number
+from symbackprop.auditing.formulas.numbers.faces import ONE, TOLERANCE, Number, number
 from symbackprop.auditing.formulas.numbers.faces import integer as whole_number
 from symbackprop.auditing.formulas.numbers.faces import sign as sign_of
 from symbackprop.scalar import Apply, Slot
@@ -120,6 +120,17 @@ def sign(a: Scalar) -> int:
         OutOfDomainError: If the shadow is too near zero to tell, and not zero exactly.
     """
     return sign_of(primal(a))
+
+
+def polarity(a: Scalar) -> Scalar:
+    """Return the sign of a as a number."""
+    return number(sign(a))
+
+
+def copysign(a: Scalar, b: Scalar) -> Scalar:
+    """Return the size of a with the sign of b, where 0 counts as positive."""
+    size = mul(polarity(a), a)
+    return size if sign(b) >= 0 else neg(size)
 
 
 def larger(a: Scalar, b: Scalar) -> Scalar:
