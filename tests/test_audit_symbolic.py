@@ -113,7 +113,7 @@ def test_second_derivatives_of_an_unknown_loss_say_nothing(text: str) -> None:
         assert not proof.holds_for_all_sizes(judged.typed)
 
 
-I, J = Index(0, 0, "i"), Index(0, 0, "j")
+ROW, COLUMN = Index(0, 0, "i"), Index(0, 0, "j")
 
 
 def read(algebra: Algebra, name: str, *indices: Index) -> Form:
@@ -127,19 +127,21 @@ def test_sums_have_one_form_whatever_their_letters_are_called() -> None:
         product = algebra.mul(read(algebra, "x", first), read(algebra, "w", first, second))
         return algebra.summed(algebra.summed(product, first), second)
 
-    assert both(I, J) == both(J, I)
-    rows, columns = (algebra.summed(read(algebra, "w", I, J), letter) for letter in (I, J))
+    assert both(ROW, COLUMN) == both(COLUMN, ROW)
+    rows, columns = (
+        algebra.summed(read(algebra, "w", ROW, COLUMN), letter) for letter in (ROW, COLUMN)
+    )
     assert rows != columns
 
 
 def test_a_delta_takes_a_sum_and_a_sum_of_ones_counts() -> None:
     algebra = Algebra(1000)
-    taken = algebra.summed(algebra.mul(algebra.delta(I, J), read(algebra, "x", I)), I)
-    assert taken == read(algebra, "x", J)
-    assert algebra.summed(algebra.ONE, I) == algebra.atom(Read("extent 0"))
-    assert algebra.summed(algebra.delta(I, J), I) == algebra.ONE
+    taken = algebra.summed(algebra.mul(algebra.delta(ROW, COLUMN), read(algebra, "x", ROW)), ROW)
+    assert taken == read(algebra, "x", COLUMN)
+    assert algebra.summed(algebra.ONE, ROW) == algebra.atom(Read("extent 0"))
+    assert algebra.summed(algebra.delta(ROW, COLUMN), ROW) == algebra.ONE
     with pytest.raises(UnknownError):
-        algebra.delta(I, Index(1, 0, "k"))
+        algebra.delta(ROW, Index(1, 0, "k"))
 
 
 def test_fractions_are_compared_by_clearing_their_denominators() -> None:
