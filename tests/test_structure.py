@@ -27,6 +27,7 @@ STAGES = """
 errors
 scalar
 equations
+sizes
 formula
 formula_reader
 definition

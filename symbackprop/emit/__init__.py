@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from symbackprop import __version__, calculus, frames
+from symbackprop import __version__, frames
 from symbackprop.calculus.graph import held_on_cycles
 from symbackprop.catalog import CATALOG
 from symbackprop.definition import Optimizer
 from symbackprop.emit.body import Body, shape_text
 from symbackprop.emit.comments import Comments
+from symbackprop.emit.derived import Derived
+from symbackprop.emit.extents import NamedExtents
 from symbackprop.emit.header import (
     array_lines,
     check_text,
@@ -41,15 +44,17 @@ from symbackprop.emit.layers import (
 from symbackprop.emit.modes import Mode, fewest_samples, training_words
 from symbackprop.emit.optimizer import OptimizerSource, optimizer_source
 from symbackprop.emit.step import StepSource, StepWriter
-from symbackprop.equations import Derivation, Equation, Variable, accesses_of
+from symbackprop.equations import Derivation, Variable, is_known
 from symbackprop.errors import SymbackpropError
+from symbackprop.instantiate.scope import shape_text as axes_text
 from symbackprop.lowering.checker import check_program
 from symbackprop.lowering.masks import join_masks
 from symbackprop.lowering.plain import head_program, penalty_program, plain_program
 from symbackprop.lowering.runs import SHORTEST_RUN, equal_units
 from symbackprop.lowering.storage import plan_storage
 from symbackprop.lowering.training import training_values
-from symbackprop.network import Head, Network
+from symbackprop.network import Head, Layer, Network
+from symbackprop.sizes import factor_text
 
 
 @dataclass(frozen=True)
@@ -97,28 +102,35 @@ def _require_determined(network: Network) -> None:
         raise SymbackpropError(
             f"{network.undetermined[0]} is left open; code needs every function: name an activation"
         )
-    if network.named_sizes:
-        raise SymbackpropError(
-            f"the size {network.named_sizes[0]} is left open; code needs numbers"
-        )
+    for layer in network.layers:
+        for array in layer.parameters:
+            _require_numbers(layer, array.variable)
     if network.heads and not network.parameters:
         raise SymbackpropError("the network has no parameters: add a layer that learns")
+
+
+def _require_numbers(layer: Layer, parameter: Variable) -> None:
+    """Refuse a parameter that would grow with an extent known by name."""
+    if not all(is_known(axis.extent) for axis in parameter.axes):
+        raise SymbackpropError(
+            f"{layer.place}: {parameter.name} has the shape {axes_text(parameter.axes)}; a "
+            "module's parameters have numbers as extents, and only its input may have names"
+        )
 
 
 class _Writer:
     """Derives, lowers and prints each part once, and fills the frames with them."""
 
     def __init__(self, network: Network, optimizer: Optimizer, shortest_run: int) -> None:
-        self.network = network
+        derived = Derived(network)
+        network = self.network = derived.network
+        self.extents = NamedExtents(network, derived.least)
         self.equal = equal_units(network, shortest_run)
         self.shared = Shared({}, set(), set())
-        layers = calculus.derive_layers(network)
-        apart = [(h, calculus.derive_head(network, h, fused=False)) for h in network.heads]
-        fused = [(h, calculus.derive_head(network, h, fused=True)) for h in network.heads]
+        layers, apart = derived.layers(), derived.heads(fused=False)
         modes = [self._mode(network, layers, apart)]
         if network.varies:
-            evaluated = network.evaluated()
-            modes.append(self._mode(evaluated, calculus.derive_layers(evaluated), apart))
+            modes.append(self._mode(*derived.evaluated(), apart))
         comments = modes[0].comments
         self.bodies: dict[str, Body] = {
             "forward": forward_body(modes, self.shared, self.equal),
@@ -129,29 +141,20 @@ class _Writer:
             programs = [head_program(network, h, d) for h, d in apart]
             loss, gradient = head_bodies(network, programs, comments, self.shared)
             self.bodies |= {"loss": loss, "loss_gradient": gradient}
-            penalties = [
-                (p, calculus.derive_penalty(e, p))
-                for e in network.penalties
-                for p in [_penalized(e)]
-            ]
+            penalties = derived.penalties()
             if network.varies:
                 programs = [penalty_program(network, p, d) for p, d in penalties]
                 self.bodies["_evaluated"] = penalty_body(programs, self.shared)
         for body in self.bodies.values():
             begin_with_constants(body, network.constants)
         if network.heads:
-            step = calculus.derive_step(network, self._of_runs())
+            step = derived.step(partial(_of_runs, shortest_run=shortest_run))
+            fused = derived.heads(fused=True)
             comments = Comments(network, step, fused)
             self.step = self._step(step, fused, penalties, comments)
             self.bodies["loss_and_gradients"] = self.step.body
         self.optimizer: OptimizerSource = optimizer_source(optimizer)
         self.bodies["_step"] = self.optimizer.body
-
-    def _of_runs(self) -> list[Variable]:
-        """Return what equal units hand on: each turn of a loop computes the same."""
-        layers = self.network.layers
-        runs = [run.numbers for run in self.equal.runs if not run.block]
-        return [*self.equal.handed, *(layers[k - 1].output for numbers in runs for k in numbers)]
 
     def _mode(
         self,
@@ -241,13 +244,13 @@ class _Writer:
             context[f"{key}_needs_dtype"] = reads(body.text, "dtype")
         if self.step:
             context |= self._workspace(self.step)
-        return context
+        return context | self.extents.context({name: body.text for name, body in bodies.items()})
 
     def _workspace(self, step: StepSource) -> dict[str, object]:
         kinds = {"floats": "self.dtype", "masks": "np.bool_", "places": "np.intp"}
         return {
             "arenas": [
-                (arena, f"{size}" if fixed else f"{size} * batch_size", kinds[kind])
+                (arena, f"{size}" if fixed else f"{factor_text(size)} * batch_size", kinds[kind])
                 for arena, size in step.sizes.items()
                 for _, fixed, kind in [arena.rpartition("fixed_")]
             ],
@@ -276,6 +279,8 @@ def quoted(names: Sequence[str]) -> str:
     return f"({inside},)" if len(names) == 1 else f"({inside})"
 
 
-def _penalized(equations: Sequence[Equation]) -> Variable:
-    """Return the parameter that a penalty reads."""
-    return next(a.variable for e in equations for o in e.operands for a in accesses_of(o))
+def _of_runs(network: Network, shortest_run: int) -> list[Variable]:
+    """Return what equal units hand on: each turn of a loop computes the same."""
+    equal = equal_units(network, shortest_run)
+    runs = [run.numbers for run in equal.runs if not run.block]
+    return [*equal.handed, *(network.layers[k - 1].output for numbers in runs for k in numbers)]

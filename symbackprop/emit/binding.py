@@ -18,6 +18,7 @@ from symbackprop.lowering.affine import block_name
 from symbackprop.lowering.program import ArrayProgram, Buffer
 from symbackprop.network import Network
 from symbackprop.printing.statements import with_row
+from symbackprop.sizes import Whole, at_least_both
 
 _ARENAS = {"float": "floats", "bool": "masks", "index": "places"}
 
@@ -57,7 +58,7 @@ class Binding:
     views: dict[str, dict[str, str]] = field(default_factory=lambda: {"": {}})
     groups: dict[str, list[str]] = field(default_factory=dict)
     turns: dict[str, tuple[range, list[list[str]]]] = field(default_factory=dict)
-    sizes: dict[str, int] = field(default_factory=dict)
+    sizes: dict[str, Whole] = field(default_factory=dict)
 
     def names(self, head: str) -> MutableMapping[str, str]:
         """Return the views that a section may add to, before those that it runs together with.
@@ -131,7 +132,7 @@ def step_binding(network: Network, program: ArrayProgram) -> Binding:
     for buffer in program.buffers:
         arena = _arena(buffer)
         end = buffer.offset + buffer.per_sample
-        found.sizes[arena] = max(found.sizes.get(arena, 0), end)
+        found.sizes[arena] = at_least_both(found.sizes.get(arena, 0), end)
         found.arrays.setdefault(buffer.section, {}).update(_buffer(buffer))
     return found
 
@@ -162,10 +163,10 @@ def _arena(buffer: Buffer) -> str:
 
 
 def _buffer(buffer: Buffer) -> dict[str, Bound]:
-    shape = tuple("n" if extent is None else str(extent) for extent in buffer.shape)
+    rows, *rest = buffer.shape
+    rows = rows + 1 if buffer.ones and rows is not None else rows
+    shape = tuple("n" if extent is None else str(extent) for extent in (rows, *rest))
     memory = f"self.{_arena(buffer)}"
-    if buffer.ones:
-        shape = (str(int(shape[0]) + 1), *shape[1:])
     place = Place(memory, buffer.offset, buffer.per_sample, shape, buffer.batched)
     if not buffer.ones:
         return {buffer.name: Bound(place)}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from symbackprop.emit.lines import block, comment
 from symbackprop.emit.runs import Piece
+from symbackprop.sizes import Whole, shown
 
 
 @dataclass
@@ -60,7 +61,7 @@ class Body:
         return "\n".join(self.lines)
 
 
-def shape_text(shape: Sequence[int | str | None]) -> str:
-    """Return a shape as a tuple's text; the batch is N."""
-    parts = ["N" if extent is None else str(extent) for extent in shape]
+def shape_text(shape: Sequence[Whole | None]) -> str:
+    """Return a shape as a tuple's text, as users write it; the batch is N."""
+    parts = ["N" if extent is None else shown(extent) for extent in shape]
     return f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"

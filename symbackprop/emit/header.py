@@ -7,10 +7,11 @@ from collections.abc import Hashable, Mapping, Sequence
 
 from symbackprop.emit.body import shape_text
 from symbackprop.emit.lines import WIDTH, fit, wrapped
-from symbackprop.equations import Role, Variable
+from symbackprop.equations import Extent, Role, Variable
 from symbackprop.lowering.runs import EqualUnits, Run, infix
 from symbackprop.network import Head, Layer, LearnedArray, Network
 from symbackprop.printing.equations import equation_lines
+from symbackprop.sizes import Size, Whole, shown, whole
 
 
 def preamble(network: Network, version: str, equal: EqualUnits) -> str:
@@ -98,20 +99,20 @@ def _shape(variable: Variable) -> str:
     return shape_text(shape(variable))
 
 
-def shape(variable: Variable) -> list[int | str | None]:
+def shape(variable: Variable) -> list[Whole | None]:
     """Return the variable's shape; None is the batch."""
-    found: list[int | str | None] = []
-    for axis in variable.axes:
-        if axis.role is Role.BATCH:
-            found.append(None)
-        else:
-            found.append(axis.extent if isinstance(axis.extent, int) else "?")
-    return found
+    return [None if a.role is Role.BATCH else whole(a.extent) for a in variable.axes]
 
 
 def check_text(variable: Variable) -> str:
-    """Return the shape as the emitted checks take it."""
+    """Return the shape as the emitted checks take it, where its named extents are known."""
     return repr(tuple(shape(variable)))
+
+
+def open_check_text(variable: Variable) -> str:
+    """Return the shape as the emitted checks take it, its named extents as they come."""
+    extents = [f'"{shown(e)}"' if isinstance(e, Size) else str(e) for e in shape(variable)]
+    return f"({', '.join(extents)}{',' if len(extents) == 1 else ''})"
 
 
 def tables(network: Network, equal: EqualUnits) -> str:
@@ -249,13 +250,21 @@ def example_targets(network: Network) -> str:
     """Return expressions that draw a random target of each form."""
     drawn = []
     for head in network.heads:
-        axes = ["len(output)", *(str(axis.extent) for axis in head.target.axes[1:])]
+        axes = ["len(output)", *(_drawn(network, axis.extent) for axis in head.target.axes[1:])]
         extents = f"({', '.join(axes)}{',' if len(axes) == 1 else ''})"
         if head.form == "indices":
             drawn.append(f"rng.integers({_classes(network, head)}, size={extents})")
         else:
             drawn.append(f"rng.random({extents})")
     return ", ".join(drawn)
+
+
+def _drawn(network: Network, extent: Extent) -> str:
+    """Return the extent of a target; a named one is that of the output's axis."""
+    if isinstance(extent, int):
+        return str(extent)
+    place = [axis.extent for axis in network.output.axes].index(extent)
+    return f"output.shape[{place}]"
 
 
 def value_target(network: Network) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from symbackprop.emit.body import shape_text
-from symbackprop.emit.header import check_text, shape
+from symbackprop.emit.header import open_check_text, shape
 from symbackprop.emit.lines import block, wrapped
 from symbackprop.equations import Access, Equation, Variable, accesses_of
 from symbackprop.network import Network
@@ -31,7 +31,7 @@ def input_context(network: Network) -> dict[str, object]:
         "input_words": "" if several else f" {shape_text(shape(first))}",
         "input_lines": "\n".join(_words(network)) if several else "",
         "input_name": first.name,
-        "input_check": check_text(first),
+        "input_check": open_check_text(first),
         "input_extents": ", ".join(map(str, shape(first)[1:])),
         "input_example": "\n".join(block([f"x = {_example(network)}"])),
         "input_keys": ", ".join(f'"{variable.owner}"' for variable in network.inputs),
@@ -65,7 +65,7 @@ def _checked(network: Network, dtype: str) -> str:
 
 def _check(network: Network, place: int, dtype: str) -> str:
     variable = network.inputs[place]
-    given, wanted = _written(variable), check_text(variable)
+    given, wanted = _written(variable), open_check_text(variable)
     name = f"'{given}'" if variable.owner else f'"{given}"'
     if variable.integer:
         return f"_whole({name}, {given}, {wanted}, {_count(network, variable)})"
@@ -95,7 +95,8 @@ def _example(network: Network) -> str:
     """Return an expression that draws a batch."""
     drawn = {}
     for variable in network.inputs:
-        extents = repr((EXAMPLES, *shape(variable)[1:]))
+        extents = ", ".join(map(str, (EXAMPLES, *shape(variable)[1:])))
+        extents = f"({extents})"
         drawn[variable] = f"rng.standard_normal({extents})"
         if variable.integer:
             first, stop = _range(network, variable)

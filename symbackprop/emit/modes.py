@@ -12,7 +12,6 @@ from difflib import SequenceMatcher
 from fractions import Fraction
 from itertools import groupby
 
-from symbackprop.emit.body import shape_text
 from symbackprop.emit.comments import Comments
 from symbackprop.emit.header import shape
 from symbackprop.emit.runs import Piece, Segment, tokens
@@ -105,8 +104,8 @@ def fetching(layer: Layer, read: Iterable[str], dtype: str = "dtype") -> list[st
 
 def _draw(variable: Variable, dtype: str) -> str:
     """Return the statement that draws numbers: the same ones in every dtype."""
-    extents = shape_text(["n" if extent is None else extent for extent in shape(variable)])
-    return f"{variable.name} = rng.random({extents}).astype({dtype}, copy=False)"
+    extents = ", ".join(["n", *map(str, shape(variable)[1:])])
+    return f"{variable.name} = rng.random(({extents})).astype({dtype}, copy=False)"
 
 
 def with_state(

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from symbackprop.sizes import Whole, factor_text, is_certain
+
 
 @dataclass(frozen=True)
 class Place:
@@ -19,8 +21,8 @@ class Place:
     """
 
     memory: str
-    start: int
-    size: int
+    start: Whole
+    size: Whole
     shape: tuple[str, ...]
     batched: bool
 
@@ -30,12 +32,13 @@ class Place:
         shape = self.reshaped(*self.shape) if len(self.shape) > 1 else ""
         return f"{self.piece(self.start, self.size)}{shape}"
 
-    def piece(self, start: int, size: int) -> str:
+    def piece(self, start: Whole, size: Whole) -> str:
         """Return the expression of a flat piece of the same memory."""
         stop = start + size
         if not self.batched:
-            return f"{self.memory}[{start}:{stop}]"
-        ends = [_times_n(start) if start else "", _times_n(stop)]
+            ends = [str(start), str(stop)]
+        else:
+            ends = [_times_n(start) if start != 0 else "", _times_n(stop)]
         space = " " if any(" " in text for text in ends) else ""
         return f"{self.memory}[{f'{space}:{space}'.join(ends).lstrip()}]"
 
@@ -44,8 +47,8 @@ class Place:
         return f".reshape({', '.join(shape)})"
 
 
-def _times_n(count: int) -> str:
-    return "n" if count == 1 else f"{count} * n"
+def _times_n(count: Whole) -> str:
+    return "n" if count == 1 else f"{factor_text(count)} * n"
 
 
 def places_of_run(places: Sequence[Place], layers: range) -> str | None:
@@ -62,7 +65,7 @@ def places_of_run(places: Sequence[Place], layers: range) -> str | None:
     if len(steps) > 1:
         return _in_turn(places, layers)
     step = steps.pop()
-    if step < first.size:
+    if not is_certain(lambda: step >= first.size):
         return None
     if first.batched:
         return _side_by_side(first, step, layers)
@@ -88,9 +91,9 @@ def _in_turn(places: Sequence[Place], layers: range) -> str | None:
     """Return an expression of arrays that layers use turn by turn."""
     starts = sorted({place.start for place in places})
     turns, size, lowest = len(starts), places[0].size, starts[0]
-    if starts != list(range(lowest, lowest + turns * size, size)):
+    if starts != [lowest + turn * size for turn in range(turns)]:
         return None
-    shift = ((places[0].start - lowest) // size - layers[0]) % turns
+    shift = (starts.index(places[0].start) - layers[0]) % turns
     for layer, place in zip(layers, places, strict=True):
         if place.start != lowest + (layer + shift) % turns * size:
             return None
@@ -104,6 +107,9 @@ def by_layer(expression: str, layers: range) -> str:
     return f"{{k: {expression} for k in range({layers.start}, {layers.stop})}}"
 
 
-def _linear(step: int, start: int) -> str:
-    shift = f" {'+' if start > 0 else '-'} {abs(start)}" if start else ""
-    return f"{step} * k{shift}"
+def _linear(step: Whole, start: Whole) -> str:
+    if isinstance(start, int):
+        shift = f" {'+' if start > 0 else '-'} {abs(start)}" if start else ""
+    else:
+        shift = f" + {start}".replace("+ -", "- ")
+    return f"{factor_text(step)} * k{shift}"

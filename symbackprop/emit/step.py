@@ -37,6 +37,7 @@ from symbackprop.network import Network
 from symbackprop.printing.contractions import transposition
 from symbackprop.printing.expressions import NumpyPrinter
 from symbackprop.printing.statements import StatementPrinter, section_printer
+from symbackprop.sizes import Whole
 
 _RESERVED = frozenset({"k", "n", "x", "y", "loss", "work", "params", "np", "math"})
 
@@ -62,7 +63,7 @@ class StepSource:
 
     body: Body = field(default_factory=Body)
     binding: Body = field(default_factory=lambda: Body(depth=2))
-    sizes: dict[str, int] = field(default_factory=dict)
+    sizes: dict[str, Whole] = field(default_factory=dict)
     batch_last: bool = False
 
 

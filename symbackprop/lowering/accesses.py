@@ -29,6 +29,7 @@ from symbackprop.lowering.spans import refused
 from symbackprop.lowering.values import Dimension, Label, Labelled, ValueGraph
 from symbackprop.lowering.windows import read_moved
 from symbackprop.scalar import ZERO, Apply, Expression, Named
+from symbackprop.sizes import Whole, whole
 
 
 def read(graph: ValueGraph, values: Mapping[Variable, Labelled], operand: Operand) -> Labelled:
@@ -102,7 +103,7 @@ def guarded_lookups(operand: Operand) -> Iterator[Access]:
 
 
 def _slice(
-    graph: ValueGraph, base: Labelled, position: Label, index: Index | None, start: int
+    graph: ValueGraph, base: Labelled, position: Label, index: Index | None, start: Whole
 ) -> Labelled:
     axis = base.labels.index(position)
     if index is None:
@@ -111,20 +112,19 @@ def _slice(
     return graph.node("slice", [base], [position], (axis, start, index.extent), extra)
 
 
-def window(expression: IndexExpression) -> tuple[Index | None, int]:
+def window(expression: IndexExpression) -> tuple[Index | None, Whole]:
     """Return (index, start) of a slice ``start + index``, index None for a number alone."""
     if isinstance(expression, Index):
         return expression, 0
     assert isinstance(expression, Affine)
-    assert isinstance(expression.offset, int)
-    return (expression.terms[0][1] if expression.terms else None), expression.offset
+    return (expression.terms[0][1] if expression.terms else None), whole(expression.offset)
 
 
 def is_slice(expression: IndexExpression) -> bool:
     """Whether it is a number, or an index and a number."""
     if isinstance(expression, Index):
         return True
-    if not isinstance(expression, Affine) or not isinstance(expression.offset, int):
+    if not isinstance(expression, Affine):
         return False
     return len(expression.terms) < 2 and all(c == 1 for c, _ in expression.terms)
 
@@ -133,7 +133,7 @@ class Window(NamedTuple):
     """A slice of one axis of a target."""
 
     axis: int
-    start: int
+    start: Whole
     extent: Extent
 
 

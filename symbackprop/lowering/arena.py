@@ -13,6 +13,9 @@ from dataclasses import dataclass, replace
 
 from symbackprop.lowering.program import Buffer, Kind
 from symbackprop.lowering.runs import EqualUnits
+from symbackprop.sizes import Whole, at, at_least_both, is_certain
+
+_MODERATE = 30  # more than the least that a name stands for
 
 
 @dataclass(frozen=True)
@@ -24,13 +27,18 @@ class Tenant:
     end: int
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class _Taken:
-    offset: int
-    stop: int
+    offset: Whole
+    stop: Whole
     start: int
     end: int
     ones: bool
+
+    @property
+    def order(self) -> tuple[int, ...]:
+        """By which places are sorted, as they lie where extents with names are moderate."""
+        return at(self.offset, _MODERATE), at(self.stop, _MODERATE), self.start, self.end, self.ones
 
 
 def lay_out(tenants: Sequence[Tenant], equal: EqualUnits) -> tuple[Buffer, ...]:
@@ -49,7 +57,8 @@ def lay_out(tenants: Sequence[Tenant], equal: EqualUnits) -> tuple[Buffer, ...]:
         taken = placed.setdefault((first.kind, first.batched), [])
         start, end = min(t.start for t in group), max(t.end for t in group)
         offset = _lowest(taken, _Taken(0, slots * size, start, end, first.ones))
-        insort(taken, _Taken(offset, offset + slots * size, start, end, first.ones))
+        place = _Taken(offset, offset + slots * size, start, end, first.ones)
+        insort(taken, place, key=lambda other: other.order)
         for k, tenant in enumerate(group):
             buffers.append(replace(tenant.buffer, offset=offset + k % slots * size))
     return tuple(buffers)
@@ -82,11 +91,24 @@ def _slots(group: Sequence[Tenant]) -> int:
     return slots
 
 
-def _lowest(taken: Sequence[_Taken], wanted: _Taken) -> int:
-    offset = 0
-    for other in taken:
-        apart = other.end < wanted.start or wanted.end < other.start
-        shared = not (other.ones or wanted.ones) and apart
-        if not shared and other.offset < offset + wanted.stop and offset < other.stop:
-            offset = other.stop
-    return offset
+def _lowest(taken: Sequence[_Taken], wanted: _Taken) -> Whole:
+    offset: Whole = 0
+    others = [other for other in taken if not _may_share(other, wanted)]
+    while True:
+        before = offset
+        for other in others:
+            if not _are_apart(offset, wanted.stop, other):
+                offset = at_least_both(offset, other.stop)
+        if offset == before:
+            return offset
+
+
+def _may_share(other: _Taken, wanted: _Taken) -> bool:
+    apart = other.end < wanted.start or wanted.end < other.start
+    return not (other.ones or wanted.ones) and apart
+
+
+def _are_apart(offset: Whole, size: Whole, other: _Taken) -> bool:
+    """Whether memory from the offset ends before the other's begins, or begins after its end."""
+    ends_before = is_certain(lambda: offset + size <= other.offset)
+    return ends_before or is_certain(lambda: offset >= other.stop)

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import product
 
 from symbackprop.lowering.program import (
     COMMON,
@@ -25,7 +26,9 @@ from symbackprop.lowering.program import (
 )
 from symbackprop.lowering.values import Value
 from symbackprop.scalar import ARITY, TRUTH
+from symbackprop.sizes import at
 
+_SPARE = (0, 1, 30)  # more than the least that a name stands for
 _MAPS = frozenset(ARITY) | {"subtract", "square", "number"}
 _REDUCTIONS = frozenset({"total", "largest", "smallest", "product", "argmax", "argmin"})
 _TAKES_TRUTH: Mapping[str, Callable[[int], bool]] = {
@@ -118,12 +121,22 @@ def check_program(program: ArrayProgram, afterwards: Iterable[Value] = ()) -> No
         LoweringError: which statement reads what is not there, or writes where it reads.
     """
     heads = [section.name for section in program.sections if section.name not in COMMON]
-    for head in heads or [""]:
+    numbered = [_with_numbers(program, spare) for spare in _SPARE]
+    for head, program in product(heads or [""], numbered if numbered[0] != program else [program]):
         run = _Run(program)
         sections = [s for s in program.sections if s.name in (*COMMON, head)]
         for section in sections:
             run.section(section)
         run.afterwards(afterwards)
+
+
+def _with_numbers(program: ArrayProgram, spare: int) -> ArrayProgram:
+    """Return the program as it is for one value of each extent known by name."""
+    buffers = []
+    for buffer in program.buffers:
+        shape = tuple(None if extent is None else at(extent, spare) for extent in buffer.shape)
+        buffers.append(replace(buffer, shape=shape, offset=at(buffer.offset, spare)))
+    return replace(program, buffers=tuple(buffers))
 
 
 @dataclass

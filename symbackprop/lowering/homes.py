@@ -13,6 +13,7 @@ from symbackprop.lowering.program import Kind, Part
 from symbackprop.lowering.training import SectionValues
 from symbackprop.lowering.values import POSITIONS, Value
 from symbackprop.lowering.views import VIEWS
+from symbackprop.sizes import Whole, whole
 
 STEP = "k"  # the place of the present step
 Key = tuple[str, int]  # section and value number
@@ -33,7 +34,7 @@ class Home:
     With a ``base`` it is a view of another one.
     """
 
-    shape: tuple[int | None, ...]
+    shape: tuple[Whole | None, ...]
     kind: Kind
     start: int
     end: int
@@ -96,12 +97,7 @@ def kind_of(value: Value) -> Kind:
     return "index" if value.operation in POSITIONS or value.operation == "place" else "float"
 
 
-def _known(extent: object) -> int:
-    assert isinstance(extent, int)
-    return extent
-
-
-def shape_of(layout: Layout, value: Value) -> tuple[int | None, ...]:
+def shape_of(layout: Layout, value: Value) -> tuple[Whole | None, ...]:
     """Return the extents in memory order, ``None`` for the batch."""
     axes = (value.axes[axis] for axis in layout.order(value))
-    return tuple(None if a.role is Role.BATCH else _known(a.extent) for a in axes)
+    return tuple(None if a.role is Role.BATCH else whole(a.extent) for a in axes)

@@ -21,7 +21,8 @@ from typing import NamedTuple
 from symbackprop.equations import Access, Affine, Operand, Variable
 from symbackprop.errors import SymbackpropError
 from symbackprop.lowering.values import COSTLY, Dimension, Label, Labelled, Value, ValueGraph
-from symbackprop.scalar import ARITY, Number
+from symbackprop.scalar import ARITY, Expression, Number
+from symbackprop.sizes import Size, Whole, is_size, size_of, whole
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +56,7 @@ class Loop:
     """
 
     variable: Variable
-    extent: int
+    extent: Whole
     backwards: bool
     carries: tuple[Carry, ...]
     wholes: Mapping[int, tuple[Value, tuple[int, ...]]]
@@ -172,9 +173,9 @@ class LoopBuilder:
         self.carries = {c.value.number: shift for shift, c in carries.items()}
         first = next(iter(carries))
         extent = first.variable.axes[first.axis].extent
-        if {shift.offset for shift in carries} not in ({-1}, {1}) or not isinstance(extent, int):
+        if {shift.offset for shift in carries} not in ({-1}, {1}):
             raise refused_recurrence(first.variable, "reads more than the step before")
-        self.extent, self.backwards = extent, first.offset > 0
+        self.extent, self.backwards = whole(extent), first.offset > 0
         self.token = object()
         nodes = graph.nodes[start:]
         self.axes = self._axes_of_steps(nodes)
@@ -237,16 +238,14 @@ class LoopBuilder:
             if value.operation != "where":
                 continue
             test, *branches = value.operands
-            truths = truths_of(test, self.extent)
+            inner = after_first(test, self.extent, self.backwards)
             for k, branch in enumerate(branches):
                 other = branches[1 - k]
-                if truths is None or branch.number not in self.carries or other.number in self.axes:
+                if inner is None or branch.number not in self.carries or other.number in self.axes:
                     continue
-                inside = [truth == (k == 0) for truth in truths]
-                order = inside[::-1] if self.backwards else inside
                 own, base = value.subscripts[k + 1], value.subscripts[2 - k]
-                whole = len(own) == value.rank and self.axes[value.number] not in base
-                if whole and order == [p > 0 for p in range(self.extent)]:
+                covers = len(own) == value.rank and self.axes[value.number] not in base
+                if covers and inner == (k == 0):
                     start = self._aligned(value, 2 - k)
                     found[value.number] = _Started(branch.number, own, start)
         return found
@@ -383,15 +382,28 @@ _COMPARED: Mapping[str, Callable[[object, object], bool]] = {
 }
 
 
-def truths_of(test: Value, extent: int) -> list[bool] | None:
-    """Return at which steps a comparison of the step's number with a constant holds."""
+def after_first(test: Value, extent: Whole, backwards: bool) -> bool | None:
+    """Return the truth that a comparison of the step's number has at all steps but the first.
+
+    None where that is not so, or where it does not compare with a constant.
+    """
     compare = _COMPARED.get(test.operation)
     if compare is None or [o.operation for o in test.operands] != ["range", "literal"]:
         return None
     limit = test.operands[1].attribute
-    if not isinstance(limit, Number):
+    assert isinstance(limit, Expression)
+    if not (isinstance(limit, Number) or is_size(limit)):
         return None
-    return [compare(place, limit.value) for place in range(extent)]
+    first, sign = (extent - 1, -1) if backwards else (0, 1)
+    # How far from the first step the constant lies.
+    beyond = limit.value if isinstance(limit, Number) else size_of(limit, {})
+    beyond = beyond - first
+    if isinstance(beyond, Size):
+        return None
+    steps = extent if isinstance(extent, int) else int(abs(beyond)) + 3  # then nothing changes
+    begins, *others = [compare(sign * step, beyond) for step in range(steps)]
+    truth = not begins
+    return truth if all(other == truth for other in others) else None
 
 
 def refused_recurrence(variable: Variable, reason: str) -> SymbackpropError:

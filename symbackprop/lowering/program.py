@@ -11,6 +11,7 @@ from symbackprop.equations import Adjoint, Equation, Variable
 from symbackprop.lowering.layout import Layout
 from symbackprop.lowering.loops import Carry, Loop
 from symbackprop.lowering.values import Value
+from symbackprop.sizes import Whole
 
 Kind = Literal["float", "bool", "index"]
 
@@ -146,16 +147,16 @@ class Buffer:
     """
 
     name: str
-    shape: tuple[int | None, ...]
+    shape: tuple[Whole | None, ...]
     kind: Kind
-    offset: int
+    offset: Whole
     ones: bool = False
     section: str = ""
 
     @property
-    def per_sample(self) -> int:
+    def per_sample(self) -> Whole:
         """Elements for one sample (or in all, without a batch axis)."""
-        size = 1
+        size: Whole = 1
         for position, extent in enumerate(self.shape):
             if extent is not None:
                 size *= extent + (self.ones and position == 0)

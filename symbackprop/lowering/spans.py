@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from math import prod
 from typing import NamedTuple
 
-from symbackprop.equations import Access, Affine, Extent, Index, IndexExpression, Role
+from symbackprop.equations import Access, Affine, Extent, Index, IndexExpression, Role, is_known
 from symbackprop.errors import SymbackpropError
+from symbackprop.sizes import Whole, at_most, product, whole
 
 
 class Span(NamedTuple):
@@ -21,21 +21,21 @@ class Span(NamedTuple):
     """
 
     axis: int
-    start: int
+    start: Whole
     steps: tuple[int, ...]
-    counts: tuple[int, ...]
+    counts: tuple[Whole, ...]
 
     @property
-    def first(self) -> int:
+    def first(self) -> Whole:
         """The lowest place that is read."""
-        return self.start + sum(min(0, s * (n - 1)) for s, n in self._pairs())
+        return sum((s * (n - 1) for s, n in self._pairs() if s < 0), start=self.start)
 
     @property
-    def last(self) -> int:
+    def last(self) -> Whole:
         """The highest place that is read."""
-        return self.start + sum(max(0, s * (n - 1)) for s, n in self._pairs())
+        return sum((s * (n - 1) for s, n in self._pairs() if s > 0), start=self.start)
 
-    def _pairs(self) -> Iterable[tuple[int, int]]:
+    def _pairs(self) -> Iterable[tuple[int, Whole]]:
         return zip(self.steps, self.counts, strict=True)
 
 
@@ -58,22 +58,20 @@ def span_of(place: Access, position: int, item: IndexExpression) -> tuple[tuple[
         SymbackpropError: a quotient, a remainder, or sizes that are names.
     """
     terms: tuple[tuple[Extent, Index], ...] = ((1, item),) if isinstance(item, Index) else ()
-    offset: object = 0
+    offset: Extent = 0
     if isinstance(item, Affine):
         terms, offset = item.terms, item.offset
     elif not isinstance(item, Index):
         raise refused(place, "a remainder alone")
-    numbers = [offset, *(c for c, _ in terms), *(i.extent for _, i in terms)]
-    numbers.append(place.variable.axes[position].extent)
-    if not all(isinstance(number, int) for number in numbers):
-        raise refused(place, "windows whose sizes are names")
+    if not all(is_known(c) for c, _ in terms):
+        raise refused(place, "windows whose steps are names")
     if len(terms) > 1:
         terms = tuple(sorted(terms, key=lambda term: _moves_within(*term)))
     steps, counts = (
         tuple(known(c) for c, _ in terms),
-        tuple(known(i.extent) for _, i in terms),
+        tuple(whole(i.extent) for _, i in terms),
     )
-    return tuple(index for _, index in terms), Span(position, known(offset), steps, counts)
+    return tuple(index for _, index in terms), Span(position, whole(offset), steps, counts)
 
 
 def _moves_within(step: object, index: Index) -> int:
@@ -104,34 +102,35 @@ def digits_of(indices: Sequence[Index], span: Span) -> tuple[Index, ...]:
 def covers(place: Access, position: int, indices: Sequence[Index], span: Span) -> bool:
     """Whether the places are those of the axis, each once, in the order of the indices' digits."""
     extent = place.variable.axes[position].extent
-    if span.start or len(indices) < 2 or prod(span.counts) != extent:
+    if span.start != 0 or len(indices) < 2 or product(span.counts) != extent:
         return False
-    digits = sorted(zip(span.steps, span.counts, strict=True), key=lambda d: (-d[0], -d[1]))
+    digits = sorted(zip(span.steps, span.counts, strict=True), key=lambda d: (-d[0], d[1] == 1))
     return all(
-        step == prod(count for _, count in digits[k + 1 :]) for k, (step, _) in enumerate(digits)
+        step == product(count for _, count in digits[k + 1 :]) for k, (step, _) in enumerate(digits)
     )
 
 
 def ordered(indices: Sequence[Index], steps: Sequence[int]) -> list[Index]:
     """Return the indices by their step, the largest first."""
-    pairs = sorted(zip(steps, indices, strict=True), key=lambda p: (-p[0], -known(p[1].extent)))
+    pairs = sorted(zip(steps, indices, strict=True), key=lambda p: (-p[0], p[1].extent == 1))
     return [index for _, index in pairs]
 
 
 def margins_of(place: Access, spans: Spans) -> dict[int, tuple[int, int]]:
-    """Return how far the places go beyond each axis, on either side."""
+    """Return how far the places go beyond each axis at most, on either side."""
     found = {}
     for position, (_, span) in spans.items():
         if len(span.steps) > 2:
             raise refused(place, "an index that is a sum of more than two")
-        extent = known(place.variable.axes[position].extent)
-        found[position] = max(0, -span.first), max(0, span.last + 1 - extent)
+        extent = whole(place.variable.axes[position].extent)
+        beyond = -span.first, span.last + 1 - extent
+        found[position] = max(0, at_most(beyond[0])), max(0, at_most(beyond[1]))
     return found
 
 
 def is_whole(place: Access, position: int, span: Span, margin: tuple[int, int]) -> bool:
     """Whether an index runs over the axis and its margins, from one end to the other."""
-    extent = known(place.variable.axes[position].extent) + sum(margin)
+    extent = whole(place.variable.axes[position].extent) + sum(margin)
     return span.steps == (1,) and (span.first, span.counts) == (-margin[0], (extent,))
 
 

@@ -9,6 +9,7 @@ from symbackprop.equations import Access, Equation, Index, Operand, Variable
 from symbackprop.lowering.accesses import Window, is_slice, window
 from symbackprop.lowering.values import Dimension, Label, Labelled, ValueGraph
 from symbackprop.scalar import Apply, Slot
+from symbackprop.sizes import Whole, whole
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,8 @@ class _Piece:
 
     axis: int
     index: Index
-    start: int
-    extent: int
+    start: Whole
+    extent: Whole
 
 
 def side_by_side(
@@ -57,7 +58,7 @@ def side_by_side(
 
 
 def tiled(
-    graph: ValueGraph, arrays: Mapping[int, Labelled], axis: Label, whole: Dimension
+    graph: ValueGraph, arrays: Mapping[Whole, Labelled], axis: Label, whole: Dimension
 ) -> Labelled:
     """Return the arrays side by side along an axis that all of them have, by where each starts."""
     starts = sorted(arrays)
@@ -71,11 +72,11 @@ def tiled(
 def covered(windows: Iterable[Window], axes: Sequence[Index]) -> bool:
     """Whether the slices cover one of the axes exactly, side by side."""
     ordered = sorted(set(windows), key=lambda piece: piece.start)
-    end = 0
+    end: Whole = 0
     for piece in ordered:
-        if piece.axis != ordered[0].axis or piece.start != end or not isinstance(piece.extent, int):
+        if piece.axis != ordered[0].axis or piece.start != end:
             return False
-        end += piece.extent
+        end += whole(piece.extent)
     return end == axes[ordered[0].axis].extent
 
 
@@ -92,9 +93,9 @@ def _piece(operand: Operand) -> _Piece | None:
         return None
     position, item, extent = moved[0]
     index, offset = window(item)
-    if index is None or not isinstance(extent, int):
+    if index is None:
         return None
-    return _Piece(position, index, -offset, extent)
+    return _Piece(position, index, -offset, whole(extent))
 
 
 def _is_sum(equation: Equation) -> bool:

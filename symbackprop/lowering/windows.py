@@ -11,6 +11,7 @@ The adjoint of a view adds into the windows of an array of zeros, whose inside i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cmp_to_key
 
 from symbackprop.equations import (
     Access,
@@ -29,7 +30,6 @@ from symbackprop.lowering.spans import (
     covers,
     digits_of,
     is_whole,
-    known,
     margins_of,
     ordered,
     refused,
@@ -38,6 +38,7 @@ from symbackprop.lowering.spans import (
 )
 from symbackprop.lowering.values import Dimension, Label, Labelled, ValueGraph
 from symbackprop.scalar import ZERO, number
+from symbackprop.sizes import Whole, whole
 
 Moved = Mapping[int, IndexExpression]  # by the position of an axis
 
@@ -119,20 +120,26 @@ def _in_order(place: Access, index: Index, positions: Sequence[int]) -> list[int
     """Return the axes by the digit that each is, the highest first."""
     digits = {p: _digit(place, place.indices[p]) for p in positions}
     extents = {p: place.variable.axes[p].extent for p in positions}
-    numbers = [*extents.values(), index.extent, *(step for _, step, _ in digits.values())]
-    if not all(isinstance(number, int) for number in numbers):
-        raise refused(place, "digits of a size that is a name")
-    places = sorted(positions, key=lambda p: (-known(digits[p][1]), -known(extents[p])))
-    rest = known(index.extent)
+    pairs = {p: (digits[p][1], extents[p]) for p in positions}
+    places = sorted(positions, key=cmp_to_key(lambda p, q: _higher(pairs[p], pairs[q])))
+    rest = whole(index.extent)
     for position in places:
         _, step, base = digits[position]
-        extent = known(extents[position])
-        if rest != known(step) * extent or base not in (None, extent):
+        extent = whole(extents[position])
+        if rest != whole(step) * extent or base not in (None, extent):
             raise refused(place, "quotients and remainders that are not the digits of an index")
-        rest = known(step)
+        rest = whole(step)
     if rest != 1:
         raise refused(place, "digits that leave some out")
     return places
+
+
+def _higher(one: tuple[Extent, Extent], other: tuple[Extent, Extent]) -> int:
+    """Compare digits by their step; one of a single place is the lower of two with one step."""
+    step, next_step = whole(one[0]), whole(other[0])
+    if step == next_step:
+        return (one[1] == 1) - (other[1] == 1)
+    return -1 if step >= next_step else 1
 
 
 def _check_apart(place: Access, labels: Sequence[Label], moved: Moved) -> None:
@@ -202,8 +209,8 @@ def _gathered(
 ) -> Labelled:
     """Sum what goes to the same place of an axis."""
     times, extent = _times(place, position, index)
-    missing = times * extent - known(index.extent)
-    if missing:
+    missing = times * extent - whole(index.extent)
+    if missing != 0:
         value = _haloed(graph, value, {index: (0, missing)}, "zero")
     axis = place.variable.axes[position]
     part: Label = ("part", position)
@@ -211,16 +218,11 @@ def _gathered(
     return graph.node("total", [_parted(graph, value, index, sizes)], [part])
 
 
-def _times(place: Access, position: int, index: Index) -> tuple[int, int]:
-    item, extent = place.indices[position], place.variable.axes[position].extent
+def _times(place: Access, position: int, index: Index) -> tuple[Whole, Whole]:
+    item = place.indices[position]
     assert isinstance(item, Quotient)
-    if not all(isinstance(number, int) for number in (item.divisor, extent, index.extent)):
-        raise refused(place, "a quotient by a size that is a name")
-    times, extent, count = (
-        known(item.divisor),
-        known(extent),
-        known(index.extent),
-    )
+    sizes = (item.divisor, place.variable.axes[position].extent, index.extent)
+    times, extent, count = map(whole, sizes)
     if not (extent - 1) * times < count <= extent * times:
         raise refused(place, "a quotient that does not reach the whole axis")
     return times, extent
@@ -235,7 +237,7 @@ def _haloed(
     for label, axis in axes.items():
         before, after = margins[label]
         old = base.value.axes[axis]
-        extra.append((("halo", label), Dimension(before + known(old.extent) + after, old.role)))
+        extra.append((("halo", label), Dimension(before + whole(old.extent) + after, old.role)))
     attribute = (fill, tuple((axes[label], *margins[label]) for label in margins))
     node = graph.node("halo", [base], list(margins), attribute, extra)
     return node.relabel({("halo", label): label for label in margins})
@@ -289,7 +291,7 @@ def _added(graph: ValueGraph, value: Labelled, place: Access, spans: Spans) -> L
     extra: list[tuple[Label, Dimension]] = []
     for p, (before, after) in margins.items():
         axis = place.variable.axes[p]
-        extra.append((p, Dimension(before + known(axis.extent) + after, axis.role)))
+        extra.append((p, Dimension(before + whole(axis.extent) + after, axis.role)))
     result = graph.node("unwindow", [value], gone, attribute, extra)
     cuts = {p: before for p, (before, after) in margins.items() if before or after}
     return _inside(graph, result, place, cuts) if cuts else result
@@ -311,7 +313,7 @@ def _inside(graph: ValueGraph, base: Labelled, place: Access, cuts: Mapping[int,
     spans, extra = [], []
     for p, start in cuts.items():
         axis = place.variable.axes[p]
-        spans.append(Span(base.labels.index(p), start, (1,), (known(axis.extent),)))
+        spans.append(Span(base.labels.index(p), start, (1,), (whole(axis.extent),)))
         extra.append((("inside", p), Dimension(axis.extent, axis.role)))
     node = graph.node("window", [base], list(cuts), tuple(spans), extra)
     return node.relabel({("inside", p): p for p in cuts})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import prod
 from typing import TYPE_CHECKING
 
 from symbackprop.equations import Role
@@ -12,13 +11,14 @@ from symbackprop.lowering.program import Statement
 from symbackprop.lowering.values import Value
 from symbackprop.printing.sample_products import by_sample
 from symbackprop.printing.texts import ATOM, TERM, UNARY, Text
+from symbackprop.sizes import Whole, product
 
 if TYPE_CHECKING:
     from symbackprop.printing.expressions import NumpyPrinter
     from symbackprop.printing.statements import StatementPrinter
 
 # The extent of a dimension; None is the batch.
-Extents = Callable[[int], int | None]
+Extents = Callable[[int], Whole | None]
 
 
 def transposition(axes: Sequence[int]) -> str:
@@ -36,9 +36,9 @@ def reshaping(groups: Sequence[Sequence[int]], extents: Extents) -> str:
     return f".reshape({', '.join(map(str, sizes))})"
 
 
-def _size(group: Sequence[int], extents: Extents) -> int:
+def _size(group: Sequence[int], extents: Extents) -> Whole:
     known = [extent for dimension in group if (extent := extents(dimension)) is not None]
-    return prod(known) if len(known) == len(group) else -1
+    return product(known) if len(known) == len(group) else -1
 
 
 def regrouping(view: View, extents: Extents) -> str:

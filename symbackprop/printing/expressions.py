@@ -19,8 +19,9 @@ from symbackprop.lowering.views import VIEWS
 from symbackprop.printing.contractions import contracted, transposition
 from symbackprop.printing.lookups import taken
 from symbackprop.printing.texts import LEVELS, Text
-from symbackprop.printing.windows import VIEW_PRINTERS
+from symbackprop.printing.windows import VIEW_PRINTERS, between
 from symbackprop.scalar import Apply, Expression, Named, Number, walk
+from symbackprop.sizes import CONSTANTS, Size, Whole, source_of, whole
 
 _COMPARE, _SUM, _TERM, _UNARY, _ATOM = LEVELS
 _INFIX = {
@@ -127,13 +128,12 @@ class NumpyPrinter:
 
         return lies
 
-    def extents(self, value: Value) -> Callable[[int], int | None]:
+    def extents(self, value: Value) -> Callable[[int], Whole | None]:
         """Return what gives the extent of each of the value's dimensions, None for the batch."""
 
-        def extent(dimension: int) -> int | None:
+        def extent(dimension: int) -> Whole | None:
             found = value.dimensions[dimension]
-            assert found.role is Role.BATCH or isinstance(found.extent, int)
-            return found.extent if isinstance(found.extent, int) else None
+            return None if found.role is Role.BATCH else whole(found.extent)
 
         return extent
 
@@ -164,13 +164,13 @@ class NumpyPrinter:
 
     def extent(self, extent: Extent) -> str:
         """Return the extent's text; the batch is ``n``."""
-        return str(extent) if isinstance(extent, int) else self.number(extent).source
+        return str(extent) if isinstance(extent, int | Size) else self.number(extent).source
 
     def number(self, expression: Expression) -> Text:
         """Return the text of a constant: a literal, a size, or a module-level constant."""
         if isinstance(expression, Number):
             return rational(expression.value)
-        if any(isinstance(node, Named) and node.name == "N" for node in walk(expression)):
+        if any(isinstance(n, Named) and n.name not in CONSTANTS for n in walk(expression)):
             return self._scalar(expression)
         name = constant_name(expression)
         self.constants.setdefault(name, self._scalar(expression).source)
@@ -180,7 +180,8 @@ class NumpyPrinter:
         if isinstance(expression, Number):
             return rational(expression.value)
         if isinstance(expression, Named):
-            return Text({"N": "n", "pi": "math.pi", "inf": "math.inf"}[expression.name])
+            constant = expression.name in CONSTANTS
+            return Text(f"math.{expression.name}" if constant else source_of(expression.name))
         assert isinstance(expression, Apply)
         texts = [self._scalar(argument) for argument in expression.arguments]
         if expression.function in ("add", "multiply"):
@@ -194,6 +195,7 @@ class NumpyPrinter:
 _SCALARS: Mapping[str, Callable[[list[Text]], Text]] = {
     "divide": lambda t: Text(f"{t[0].within(_TERM)} / {t[1].within(_UNARY)}", _TERM),
     "power": lambda t: Text(f"{t[0].within(_ATOM)} ** {t[1].within(_UNARY)}", _TERM),
+    "floor_divide": lambda t: Text(f"{t[0].within(_TERM)} // {t[1].within(_UNARY)}", _TERM),
     "negative": lambda t: Text(f"-{t[0].within(_UNARY)}", _UNARY),
     "abs": lambda t: Text(f"abs({t[0].source})"),
     "maximum": lambda t: Text(f"max({t[0].source}, {t[1].source})"),
@@ -326,7 +328,7 @@ def _slice(printer: NumpyPrinter, value: Value) -> Text:
         if position != axis:
             parts.append(":")
         else:
-            parts.append(str(start) if extent is None else f"{start or ''}:{start + extent}")
+            parts.append(str(start) if extent is None else between(start, start + extent))
     while parts[-1] == ":":
         parts.pop()
     text = Text(f"{printer.value(base).within(_ATOM)}[{', '.join(parts)}]")

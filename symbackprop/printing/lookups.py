@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from math import prod
 from typing import TYPE_CHECKING
 
 from symbackprop.lowering.lookups import accessed, placed_order
@@ -12,6 +11,7 @@ from symbackprop.lowering.program import Statement
 from symbackprop.lowering.values import Value
 from symbackprop.printing.contractions import transposition
 from symbackprop.printing.texts import ATOM, Text
+from symbackprop.sizes import Whole, factor_text, product
 
 if TYPE_CHECKING:
     from symbackprop.printing.expressions import NumpyPrinter
@@ -95,10 +95,10 @@ def placing(printer: StatementPrinter, statement: Statement) -> list[str]:
     return [f"multiply({index}, {scale}, {target})", f"add({target}, {starts}, {target})"]
 
 
-def _product(extents: Sequence[int | None]) -> str:
+def _product(extents: Sequence[Whole | None]) -> str:
     """Return the product's text; None is the batch, and nothing at all 1."""
-    known = prod(extent for extent in extents if extent is not None)
-    factors = [str(known)] if known != 1 else []
+    known = product(extent for extent in extents if extent is not None)
+    factors = [factor_text(known)] if known != 1 else []
     return " * ".join([*factors, *(["n"] if None in extents else [])])
 
 

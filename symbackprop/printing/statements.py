@@ -29,6 +29,7 @@ from symbackprop.printing.texts import Text
 from symbackprop.printing.view_names import suffix
 from symbackprop.printing.window_statements import WINDOW_STATEMENTS
 from symbackprop.scalar import Expression, Number
+from symbackprop.sizes import Size, factor_text, product, whole, word
 
 _WORDS = {
     Fraction(0): "zero",
@@ -68,7 +69,7 @@ class StatementPrinter(NumpyPrinter):
         """Return the value's text; the numbers of an index are bound like a constant."""
         if value.operation == "range":
             count = self.extent(value.axes[0].extent)
-            return Text(self.bind(f"range_{count}", f"np.arange({count})"))
+            return Text(self.bind(f"range_{word(count)}", f"np.arange({count})"))
         if value.operation == "step" and value.number not in self.names:
             return Text(self._step(value))
         text = super().value(value)
@@ -135,7 +136,7 @@ class StatementPrinter(NumpyPrinter):
 
     def extent(self, extent: Extent) -> str:
         """Return the extent's text; the batch is ``n``."""
-        return str(extent) if isinstance(extent, int) else "n"
+        return str(extent) if isinstance(extent, int | Size) else "n"
 
     def scalar(self, value: Value) -> Text:
         """Return a rank-0 value as an expression over Python floats."""
@@ -182,17 +183,13 @@ class StatementPrinter(NumpyPrinter):
     def ones(self, value: Value, axes: Collection[int] | None = None) -> str:
         """Return a vector of ones as long as the value, or as some of its axes together."""
         chosen = value.axes if axes is None else [value.axes[axis] for axis in axes]
-        size = 1
-        for dimension in chosen:
-            if dimension.role is not Role.BATCH:
-                assert isinstance(dimension.extent, int)
-                size *= dimension.extent
+        size = product(whole(d.extent) for d in chosen if d.role is not Role.BATCH)
         batched = any(dimension.role is Role.BATCH for dimension in chosen)
         if not batched:
-            return self.bind(f"ones_{size}", f"np.ones({size}, dtype)")
+            return self.bind(f"ones_{word(size)}", f"np.ones({size}, dtype)")
         if size == 1:
             return self.bind("ones", "np.ones(n, dtype)")
-        return self.bind(f"ones_{size}n", f"np.ones({size} * n, dtype)")
+        return self.bind(f"ones_{word(size)}n", f"np.ones({factor_text(size)} * n, dtype)")
 
     def statement(self, statement: Statement) -> list[str]:
         """Return the lines of one statement."""
@@ -218,7 +215,7 @@ class StatementPrinter(NumpyPrinter):
         zero = operand.operation == "literal" and operand.attribute == Number(Fraction(0))
         if zero and self.batch_last and value.operation in ("maximum", "minimum"):
             rows = [self.extent(value.axes[axis].extent) for axis in self.layout.order(value)]
-            return self.bind(f"zeros{rows[0]}", f"np.zeros(({', '.join(rows)}), dtype)")
+            return self.bind(f"zeros{word(rows[0])}", f"np.zeros(({', '.join(rows)}), dtype)")
         return self.operand(value, k).source
 
 

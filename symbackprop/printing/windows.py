@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
@@ -11,6 +12,7 @@ from symbackprop.lowering.spans import Span
 from symbackprop.lowering.values import Value
 from symbackprop.lowering.views import natural
 from symbackprop.scalar import Named
+from symbackprop.sizes import Whole, whole
 
 FILLS = {"zero": "0", "-inf": "-np.inf", "inf": "np.inf"}
 
@@ -152,8 +154,8 @@ def inside(value: Value, layout: Layout) -> tuple[str, list[int]]:
             order.append(axis)
         else:
             own, before, after = value.attribute[1][axis - first]
-            stop = _int(value.axes[axis].extent) - after
-            parts.append(f"{before or ''}:{stop if after else ''}")
+            stop = whole(value.axes[axis].extent) - after
+            parts.append(between(before, stop if after else ""))
             order.append(value.subscripts[0][own])
     return _short(", ".join(parts)), order
 
@@ -202,23 +204,31 @@ def windows(source: str, spans: Sequence[Span], order: Sequence[int], value: Val
     return view
 
 
-def _extent(span: Span, value: Value) -> int:
+def _extent(span: Span, value: Value) -> Whole:
     """Return the length of the axis that the windows are seen of."""
     if value.operation == "window":
-        return _int(value.operands[0].axes[span.axis].extent)
-    return _int(value.axes[span.axis].extent)
+        return whole(value.operands[0].axes[span.axis].extent)
+    return whole(value.axes[span.axis].extent)
 
 
-def _cut(span: Span, extent: int) -> str:
+def _cut(span: Span, extent: Whole) -> str:
     first, last = span.first, span.last
     if not span.steps:
         return str(first)
-    ends = f"{first or ''}:{last + 1 if last + 1 < extent else ''}"
     single = len(span.steps) == 1
-    if single and span.steps[0] < 0:
-        stop = first + span.steps[0]
-        return f"{last}:{stop if stop >= 0 else ''}:{span.steps[0]}"
-    return ends if not single or span.steps[0] == 1 else f"{ends}:{span.steps[0]}"
+    step = span.steps[0] if single else 1
+    if step < 0:
+        stop = first + step
+        return between(last, stop if stop >= 0 else "", step)
+    return between(first, "" if last + 1 == extent else last + 1, step)
+
+
+def between(start: Whole, stop: Whole | str, step: int = 1) -> str:
+    """Return the subscript of the places from start to stop, as ``ruff format`` spaces it."""
+    ends = ["" if start == 0 and step > 0 else str(start), str(stop)]
+    ends += [str(step)] if step != 1 else []
+    wide = any(re.search(r"\W", end.lstrip("-")) for end in ends)
+    return (" : " if wide else ":").join(ends).strip()
 
 
 def _short(subscript: str) -> str:
@@ -241,6 +251,3 @@ def reshaped(
     return f"{source}.reshape({', '.join(parts)})"
 
 
-def _int(number: object) -> int:
-    assert isinstance(number, int)
-    return number

@@ -1,0 +1,143 @@
+"""Extents that are names: how a module reads them from arrays, and what it says about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from symbackprop.emit.header import check_text, open_check_text
+from symbackprop.emit.layers import reads
+from symbackprop.equations import Variable
+from symbackprop.errors import SymbackpropError
+from symbackprop.network import Network
+from symbackprop.sizes import Size, shown, solved, source_of
+
+# The checks that a module carries run with these extents: so much more than the least, by the
+# place of the name, until no other size is equal.
+FIRST, SECOND = 2, 5
+
+
+@dataclass(frozen=True)
+class NamedExtents:
+    """The named extents of a network, and the least that each may be."""
+
+    network: Network
+    least: dict[str, int]
+
+    def __bool__(self) -> bool:
+        """Whether there is any."""
+        return bool(self.least)
+
+    @property
+    def sources(self) -> list[str]:
+        """The variables that hold them in a module."""
+        return [source_of(name) for name in self.least]
+
+    def _texts(self, arrays: Sequence[tuple[str, Variable]]) -> list[str]:
+        """Return the expression of every extent, read from the shapes of arrays."""
+        return [_text(source, arrays) or "" for source in self.sources]
+
+    def _fetched(self, text: str, arrays: Sequence[tuple[str, Variable]]) -> list[str]:
+        """Return the statements that set those extents which the text reads."""
+        pairs = zip(self.sources, self._texts(arrays), strict=True)
+        return [f"{source} = {_found(source, text_)}" for source, text_ in pairs if reads(text, source)]
+
+    def _of_target(self) -> list[str]:
+        """Return the extents that the target's shape has."""
+        axes = [axis.extent for head in self.network.heads for axis in head.target.axes]
+        return [s for s in self.sources if any(reads(str(e), s) for e in axes if isinstance(e, Size))]
+
+    def context(self, bodies: Mapping[str, str]) -> dict[str, object]:
+        """Return what the frames of a module say about named extents.
+
+        Args:
+            bodies: of the functions, by name.
+        """
+        given = self._texts([(_written(v), v) for v in self.network.inputs])
+        arguments = [(v.name, v) for v in self.network.inputs]
+        cached = [(f'cache["{v.name}"]', v) for v in self.network.inputs]
+        output = [("output", self.network.output)]
+        wanted = bodies["backward"] + check_text(self.network.output)
+        targets = self._of_target()
+        rows = [f"n_ = work.extents[{k}]".replace("n_", s) for k, s in enumerate(self.sources, 1)]
+        return {
+            "open_extents": list(zip(self.least, given, strict=True)),
+            "names_text": " and ".join(self.least),
+            "sources": list(zip(self.sources, self.least, strict=True)),
+            "least": _dictionary(self.least),
+            "largest": _dictionary({name: name for name in self.least}),
+            "forward_extents": self._fetched(bodies["forward"], arguments),
+            "backward_extents": self._fetched(wanted, cached),
+            "loss_extents": self._fetched(bodies.get("loss", ""), output),
+            "loss_gradient_extents": self._fetched(bodies.get("loss_gradient", ""), output),
+            "target_lines": self._fetched(" ".join(targets), output),
+            "target_extents": "".join(f", {source}" for source in targets),
+            "step_extents": [
+                row
+                for row, source in zip(rows, self.sources, strict=True)
+                if reads(bodies.get("loss_and_gradients", ""), source)
+            ],
+            "extents_given": ", ".join([f"len({_written(self.network.inputs[0])})", *given]),
+            "shared_names": self._shared(),
+            "examples": f"({', '.join(map(_dictionary, self._examples()))})",
+            "output_open_check": open_check_text(self.network.output),
+        }
+
+    def _shared(self) -> str:
+        """Return where each name stands that several inputs have, as source."""
+        places: dict[str, list[str]] = {name: [] for name in self.least}
+        for variable in self.network.inputs:
+            for k, axis in enumerate(variable.axes):
+                if k and isinstance(axis.extent, Size):
+                    places[shown(axis.extent)].append(f'("{variable.owner}", {k})')
+        several = {n: f"({', '.join(found)})" for n, found in places.items() if len(found) > 1}
+        return _dictionary(several) if several else ""
+
+    def _examples(self) -> list[dict[str, int]]:
+        """Return two choices of extents, unlike one another and all other sizes."""
+        variables = [*self.network.inputs, *(layer.output for layer in self.network.layers)]
+        variables += [array.variable for array in self.network.parameters]
+        taken = {axis.extent for variable in variables for axis in variable.axes}
+        found = []
+        for spare in (FIRST, SECOND):
+            chosen: dict[str, int] = {}
+            for name, least in self.least.items():
+                value = least + spare
+                while value in taken:
+                    value += 1
+                taken.add(value)
+                chosen[name] = value
+            found.append(chosen)
+        return found
+
+
+def _written(variable: Variable) -> str:
+    """Return an input as the caller writes it."""
+    return f'x["{variable.owner}"]' if variable.owner else "x"
+
+
+def _dictionary(entries: Mapping[str, object]) -> str:
+    pairs = ", ".join(f'"{key}": {value}' for key, value in entries.items())
+    return f"{{{pairs}}}"
+
+
+def _text(source: str, arrays: Iterable[tuple[str, Variable]]) -> str | None:
+    """Return the expression of an extent: of an axis that it is, else of one that follows."""
+    axes = [
+        (axis.extent, f"{array}.shape[{k}]")
+        for array, variable in arrays
+        for k, axis in enumerate(variable.axes)
+        if k and isinstance(axis.extent, Size)
+    ]
+    exact = (text for extent, text in axes if str(extent) == source)
+    following = (solved(extent, source, text) for extent, text in axes)
+    return next(exact, None) or next((text for text in following if text), None)
+
+
+def _found(source: str, text: str) -> str:
+    if not text:
+        raise SymbackpropError(
+            f"the loss needs the extent {source.removeprefix('n_')}, which the output's shape "
+            "does not tell"
+        )
+    return text
