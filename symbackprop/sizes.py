@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from math import ceil, prod
-from typing import Any, TypeVar, cast
 
-from symbackprop.equations import Affine, Extent, Index, Quotient, Remainder
 from symbackprop.errors import SymbackpropError
-from symbackprop.scalar import Apply, Expression, Named, Number, walk
+from symbackprop.scalar import Named
 
-CONSTANTS = ("pi", "inf")  # names that are no extents
 
-Record = TypeVar("Record")
+class UndecidedError(SymbackpropError):
+    """A question about sizes whose answer depends on the extents that names stand for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,9 +212,9 @@ def _is_at_least(difference: Whole, bound: int) -> bool:
     high = _lowest(_terms(-difference))
     if high is not None and -ceil(high) < bound:
         return False
-    raise SymbackpropError(
-        f"generating code that serves every extent is not possible here: whether "
-        f"{shown(difference)} is {bound} or more depends on the extent"
+    raise UndecidedError(
+        f"code for every extent is not possible: whether {shown(difference)} is {bound} or more "
+        "depends on the extent"
     )
 
 
@@ -230,16 +228,15 @@ def at_most(size: Whole) -> int:
         return size
     low = _lowest(_terms(-size))
     if low is None:
-        raise SymbackpropError(
-            f"generating code that serves every extent is not possible here: {shown(size)} is "
-            "not bounded"
+        raise UndecidedError(
+            f"code for every extent is not possible: {shown(size)} grows with the extent"
         )
     return -ceil(low)
 
 
 def product(sizes: Iterable[Whole]) -> Whole:
     """Return the product."""
-    return prod(sizes)  # type: ignore[arg-type]
+    return prod(sizes)
 
 
 def at_least_both(one: Whole, other: Whole) -> Whole:
@@ -248,7 +245,9 @@ def at_least_both(one: Whole, other: Whole) -> Whole:
         return max(one, other)
     first, second = _terms(one), _terms(other)
     monomials = dict.fromkeys((*first, *second))
-    return _whole({m: max(first.get(m, Fraction(0)), second.get(m, Fraction(0))) for m in monomials})
+    return _whole(
+        {m: max(first.get(m, Fraction(0)), second.get(m, Fraction(0))) for m in monomials}
+    )
 
 
 def at(size: Whole, spare: int) -> int:
@@ -271,41 +270,13 @@ def is_certain(compare: Callable[[], bool]) -> bool:
     """Whether a comparison holds for all values of the names."""
     try:
         return compare()
-    except SymbackpropError:
+    except UndecidedError:
         return False
 
 
 def shown(size: Whole) -> str:
     """Return the size as users write it."""
     return re.sub(r"\bn_", "", str(size))
-
-
-def source_of(name: str) -> str:
-    """Return the variable that holds a named extent in a module."""
-    return "n" if name == "N" else f"n_{name}"
-
-
-def is_size(expression: Expression) -> bool:
-    """Whether an expression is made of whole numbers, names of extents and what they allow."""
-    return all(
-        node.value.denominator == 1
-        if isinstance(node, Number)
-        else node.name not in CONSTANTS
-        if isinstance(node, Named)
-        else isinstance(node, Apply) and node.function in _ARITHMETIC
-        for node in walk(expression)
-    )
-
-
-def whole(extent: Extent) -> Whole:
-    """Return an extent that is known to be a number or a size."""
-    assert isinstance(extent, int | Size)
-    return extent
-
-
-def word(size: Whole | str) -> str:
-    """Return a part of a name that says the size."""
-    return re.sub(r"\W+", "_", str(size).replace("//", "over").replace("-", "minus")).strip("_")
 
 
 def solved(size: Size, name: str, value: str) -> str | None:
@@ -316,8 +287,7 @@ def solved(size: Size, name: str, value: str) -> str | None:
         name: the variable that holds it.
         value: the source of the size's value.
     """
-    atom = _Atom(value, 0)
-    found: Whole = Size(value, (((atom,), Fraction(1)),))
+    found: Whole = named(value, 0)
     while str(size) != name:
         rest = dict(size.terms)
         constant = rest.pop((), Fraction(0))
@@ -339,63 +309,6 @@ def factor_text(size: Whole) -> str:
     return str(size) if isinstance(size, int) else size.factor
 
 
-def size_of(extent: Extent, least: Mapping[str, int]) -> Whole:
-    """Return an extent as a size.
-
-    Args:
-        extent: made of numbers, names, sums, products and quotients.
-        least: the smallest extent that each name stands for; 1 where it says none.
-    """
-    if isinstance(extent, int | Size):
-        return extent
-    if isinstance(extent, Number):
-        return int(extent.value)
-    if isinstance(extent, Named):
-        atom = _Atom(source_of(extent.name), least.get(extent.name, 1))
-        return Size(atom.source, (((atom,), Fraction(1)),))
-    assert isinstance(extent, Apply)
-    return _ARITHMETIC[extent.function]([size_of(part, least) for part in extent.arguments])
-
-
-_ARITHMETIC: Mapping[str, Callable[[list[Whole]], Whole]] = {
-    "add": sum,
-    "multiply": lambda parts: product(parts),
-    "negative": lambda parts: -parts[0],
-    "floor_divide": lambda parts: _quotient(parts[0], parts[1]),
-    "remainder": lambda parts: parts[0] - parts[1] * _quotient(parts[0], parts[1]),
-}
-
-
-def _quotient(dividend: Whole, divisor: Whole) -> Whole:
-    if not isinstance(divisor, int):
-        raise SymbackpropError(f"generating code for a quotient by {shown(divisor)} is not possible")
-    return dividend // divisor
-
-
-def sized(record: Record, least: Mapping[str, int]) -> Record:
-    """Return a record of equations with the extents in it as sizes."""
-    return cast(Record, _Sizer(least).sized(record))
-
-
-_HOLD_EXTENTS = (Index, Affine, Quotient, Remainder)
-
-
-class _Sizer:
-    def __init__(self, least: Mapping[str, int]) -> None:
-        self.least = least
-        self.known: dict[object, object] = {}
-
-    def sized(self, record: Any, extents: bool = False) -> Any:
-        """Return the record; expressions right in it are ``extents``, or functions."""
-        if isinstance(record, tuple):
-            return tuple(self.sized(item, extents) for item in record)
-        if isinstance(record, Expression):
-            return size_of(record, self.least) if extents else record
-        if not is_dataclass(record) or isinstance(record, type):
-            return record
-        key = (type(record), record)
-        if key not in self.known:
-            inner = isinstance(record, _HOLD_EXTENTS)
-            values = {f.name: self.sized(getattr(record, f.name), inner) for f in fields(record)}
-            self.known[key] = type(record)(**values)
-        return self.known[key]
+def named(source: str, least: int = 1) -> Size:
+    """Return the size that a variable holds, at least so large."""
+    return Size(source, (((_Atom(source, least),), Fraction(1)),))

@@ -533,7 +533,8 @@ def _training(module, point, results):
     renewed = {name: results[name] for name in point.state}
     expected = {"loss": np.asarray(module.loss(output, point.y)), **plain, **renewed}
     overall = max(np.abs(value).max(initial=0) for value in (cotangent, *plain.values()))
-    work = module.Workspace(len(point.y) + 1)
+    largest = dict.fromkeys(getattr(module, "EXTENTS", ()), 12)
+    work = module.Workspace(len(point.y) + 1, **largest)
     found = []
     for workspace in (None, work, work):
         held = point.held()

@@ -28,6 +28,7 @@ errors
 scalar
 equations
 sizes
+sizing
 formula
 formula_reader
 definition

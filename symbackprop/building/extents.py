@@ -92,8 +92,7 @@ def _least(name: str, extents: list[Expression]) -> int:
 def _fits(extent: Expression, name: str, value: int) -> bool:
     """Whether the extent is 1 or more where the name has the value, and others are large."""
     values: dict[Expression, Expression] = {
-        Named(other): Number(Fraction(value if other == name else MOST))
-        for other in _names(extent)
+        Named(other): Number(Fraction(value if other == name else MOST)) for other in _names(extent)
     }
     found = substitute(extent, values)
     return isinstance(found, Number) and found.value >= 1

@@ -289,7 +289,7 @@ def _compare_step(
 ) -> dict[str, Outcome]:
     _, trained = subject.train(*_split(arrays), y, training=training, input_gradient=True)
     gradient = {name: np.array(value) for name, value in _flat(trained).items()}
-    workspace = subject.call("Workspace", sample.size)
+    workspace = subject.workspace(sample.size)
     held = subject.held(training)
     constant = {"held": subject.forward(*_split(arrays), held)[1]} if subject.holds else {}
 

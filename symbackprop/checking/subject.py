@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from math import prod
@@ -21,6 +21,7 @@ Inputs = Array | dict[str, Array]
 _ALWAYS = ("PARAMETER_SHAPES", "initialize", "forward", "backward")
 _WITH_LOSS = ("loss_gradient", "loss_and_gradients", "update", "Workspace")
 
+EXTENTS = "EXAMPLES"  # where a module has choices of the extents that it leaves open
 TRIES = 100  # at a target, until the loss is a number
 
 
@@ -195,9 +196,30 @@ class Subject:
             given += np.asarray(spread * rng.standard_normal(given.shape), dtype)
         return params
 
+    def workspace(self, size: int) -> Any:
+        """Return a workspace for so many samples, with room for all extents that are tried."""
+        extents: Sequence[Mapping[str, int]] = getattr(self.module, EXTENTS, ({},))
+        largest = {name: max(each[name] for each in extents) for name in extents[0]}
+        return self.call("Workspace", size, **largest)
+
     @cached_property
-    def example(self) -> Inputs:
-        """An input like those that the module's own check uses: for shapes and dtypes."""
+    def examples(self) -> list[Inputs]:
+        """Inputs like those that the module's own check uses: for shapes and dtypes.
+
+        There is one for each choice of the extents that the module leaves open.
+        """
+        namespace = self.module.__dict__
+        choices = namespace.get(EXTENTS)
+        if choices is None:
+            return [self._example()]
+        found = []
+        for choice in choices:
+            namespace[EXTENTS] = (choice,)
+            found.append(self._example())
+        namespace[EXTENTS] = choices
+        return found
+
+    def _example(self) -> Inputs:
         captured = self._captured()
         if captured is not None:
             return captured
@@ -229,7 +251,8 @@ class Subject:
         return None
 
     def inputs(self, rng: np.random.Generator, size: int) -> Inputs:
-        """Return a random batch in the example's shape."""
+        """Return a random batch in an example's shape: of the next one for two samples more."""
+        example = self.examples[size // 2 % len(self.examples)]
 
         def batch(like: Array) -> Array:
             shape = (size, *like.shape[1:])
@@ -237,9 +260,9 @@ class Subject:
                 return rng.choice(np.unique(like), shape)
             return rng.standard_normal(shape)
 
-        if isinstance(self.example, dict):
-            return {name: batch(like) for name, like in self.example.items()}
-        return batch(self.example)
+        if isinstance(example, dict):
+            return {name: batch(like) for name, like in example.items()}
+        return batch(example)
 
     def sample(self, params: Mapping[str, Array], seed: int, size: int) -> Sample:
         """Return a random batch with a random cotangent and every form of target it takes."""

@@ -150,7 +150,7 @@ def _workspace(
     near: Sequence[Mapping[str, float]],
 ) -> float:
     """Return the difference that one workspace makes, used for all batches, twice."""
-    space = subject.call("Workspace", max(sample.size for sample, _ in tries))
+    space = subject.workspace(max(sample.size for sample, _ in tries))
     return _worst(
         *(
             difference(_trained(subject, params, each, workspace=space), expected, rounded)
@@ -212,7 +212,7 @@ def _steps(
     """
     sample, y = each
     moved, kept = (_own(subject, params) if own else flat(params) for _ in range(2))
-    space = subject.call("Workspace", sample.size)
+    space = subject.workspace(sample.size)
     memories: list[dict[str, Any]] = [{}, {}]
     if _has_moments(subject):
         memories = [{"moments": subject.call("initial_moments")} for _ in memories]

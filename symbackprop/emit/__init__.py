@@ -41,6 +41,7 @@ from symbackprop.emit.layers import (
     penalty_body,
     reads,
 )
+from symbackprop.emit.lines import block
 from symbackprop.emit.modes import Mode, fewest_samples, training_words
 from symbackprop.emit.optimizer import OptimizerSource, optimizer_source
 from symbackprop.emit.step import StepSource, StepWriter
@@ -54,7 +55,7 @@ from symbackprop.lowering.runs import SHORTEST_RUN, equal_units
 from symbackprop.lowering.storage import plan_storage
 from symbackprop.lowering.training import training_values
 from symbackprop.network import Head, Layer, Network
-from symbackprop.sizes import factor_text
+from symbackprop.sizes import Whole, factor_text
 
 
 @dataclass(frozen=True)
@@ -210,7 +211,7 @@ class _Writer:
             "training_words": training_words(network),
             "output_shape": shape_text(shape(network.output)),
             "output_name": network.output.name,
-            "output_check": check_text(network.output),
+            "cotangent_checked": "\n".join(block([_checked_cotangent(network)])),
             "value_target": value_target(network),
             "loss": "",
             "loss_name": network.loss or "",
@@ -220,9 +221,9 @@ class _Writer:
             "and_loss": " and loss_and_gradients" if network.heads else "",
             "layout_words": "",
             "targets": target_forms(network),
-            "example_targets": example_targets(network),
+            "example_targets": "\n".join(block([f"return [{example_targets(network)}]"])),
             "has_workspace": self.step is not None,
-            "arenas": [],
+            "arenas": "",
             "binding": "",
             "standard_modules": ["functools", "math", *(["operator"] if self.step else [])],
             "equations": self.optimizer.equations,
@@ -247,13 +248,8 @@ class _Writer:
         return context | self.extents.context({name: body.text for name, body in bodies.items()})
 
     def _workspace(self, step: StepSource) -> dict[str, object]:
-        kinds = {"floats": "self.dtype", "masks": "np.bool_", "places": "np.intp"}
         return {
-            "arenas": [
-                (arena, f"{size}" if fixed else f"{factor_text(size)} * batch_size", kinds[kind])
-                for arena, size in step.sizes.items()
-                for _, fixed, kind in [arena.rpartition("fixed_")]
-            ],
+            "arenas": "\n".join(block(map(_arena, step.sizes, step.sizes.values()), 2)),
             "binding": step.binding.text,
             "step_needs_n": reads(step.body.text, "n"),
             "layout_words": "features by samples" if step.batch_last else "samples by features",
@@ -271,6 +267,18 @@ class _Writer:
                 elif variable:
                     found.append(Location(variable, function, start + line, start + line))
         return tuple(found)
+
+
+def _checked_cotangent(network: Network) -> str:
+    return f'd_output = _checked("d_output", d_output, {check_text(network.output)}, dtype)'
+
+
+def _arena(name: str, size: Whole) -> str:
+    """Return the statement that allocates an arena, by its elements per sample or in all."""
+    kinds = {"floats": "self.dtype", "masks": "np.bool_", "places": "np.intp"}
+    _, fixed, kind = name.rpartition("fixed_")
+    count = f"{size}" if fixed else f"{factor_text(size)} * batch_size"
+    return f"self.{name} = _aligned({count}, {kinds[kind]})"
 
 
 def quoted(names: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from symbackprop.emit.body import Body
 from symbackprop.emit.places import Place
@@ -18,8 +18,9 @@ from symbackprop.lowering.affine import block_name
 from symbackprop.lowering.program import ArrayProgram, Buffer
 from symbackprop.network import Network
 from symbackprop.printing.statements import with_row
-from symbackprop.sizes import Whole, at_least_both
+from symbackprop.sizes import Whole, at, at_least_both, is_certain
 
+SOME = 30  # more than the least that a named extent may be
 _ARENAS = {"float": "floats", "bool": "masks", "index": "places"}
 
 
@@ -50,14 +51,14 @@ class Binding:
         arrays: by head ("" for what all share) and name.
         views: the same for what printing statements asked for, as expressions.
         groups: names that a step fetches at once, by the workspace's attribute.
-        turns: of a loop: its layers and the names, as fetched line by line in a turn.
+        turns: of a loop: the range of its turns and the names, as fetched line by line in a turn.
         sizes: elements of each arena, per sample.
     """
 
     arrays: dict[str, dict[str, Bound]]
     views: dict[str, dict[str, str]] = field(default_factory=lambda: {"": {}})
     groups: dict[str, list[str]] = field(default_factory=dict)
-    turns: dict[str, tuple[range, list[list[str]]]] = field(default_factory=dict)
+    turns: dict[str, tuple[str, list[list[str]]]] = field(default_factory=dict)
     sizes: dict[str, Whole] = field(default_factory=dict)
 
     def names(self, head: str) -> MutableMapping[str, str]:
@@ -108,11 +109,10 @@ class Binding:
         return stem if stem in self.views else ""
 
 
-def _list(layers: range, lines: Sequence[Sequence[str]]) -> str:
+def _list(turns: str, lines: Sequence[Sequence[str]]) -> str:
     rows = [f"({', '.join(line)}{',' if len(line) == 1 else ''})" for line in lines]
     turn = rows[0] if len(rows) == 1 else f"({', '.join(rows)})"
-    step = ", -1" if layers.step < 0 else ""
-    return f"[{turn} for k in range({layers.start}, {layers.stop}{step})]"
+    return f"[{turn} for k in {turns}]"
 
 
 def step_binding(network: Network, program: ArrayProgram) -> Binding:
@@ -134,7 +134,33 @@ def step_binding(network: Network, program: ArrayProgram) -> Binding:
         end = buffer.offset + buffer.per_sample
         found.sizes[arena] = at_least_both(found.sizes.get(arena, 0), end)
         found.arrays.setdefault(buffer.section, {}).update(_buffer(buffer))
+    for section, own in found.arrays.items():
+        own.update(_with_starts(section, own))
     return found
+
+
+def _with_starts(section: str, arrays: Mapping[str, Bound]) -> dict[str, Bound]:
+    """Return the arrays whose places extents with names move, and where each of them starts."""
+    found: dict[str, Bound] = {}
+    starts: dict[str, dict[Whole, str]] = {}
+    moving = [(n, b, b.by) for n, b in arrays.items() if isinstance(b.by, Place) and _moves(b.by)]
+    for name, bound, place in sorted(moving, key=lambda m: (m[2].memory, at(m[2].start, SOME))):
+        known = starts.setdefault(place.memory, {})
+        if place.start not in known:
+            label = "_".join([place.memory.removeprefix("self."), *filter(None, [section]), "at"])
+            ways = [place.elements(place.start)]
+            for start, other in known.items():
+                further = place.start - start
+                if is_certain(lambda more=further: more >= 0):  # type: ignore[misc]
+                    ways.append(f"{other} + {place.elements(further)}")
+            known[place.start] = f"{label}_{len(known) + 1}"
+            found[known[place.start]] = Bound(min(ways, key=len))
+        found[name] = Bound(replace(place, label=known[place.start]), bound.after)
+    return found
+
+
+def _moves(place: Place) -> bool:
+    return not (isinstance(place.start, int) and isinstance(place.size, int))
 
 
 def _blocks(parameters: Sequence[Variable]) -> dict[str, Bound]:

@@ -10,7 +10,7 @@ from symbackprop import calculus
 from symbackprop.building.extents import least_extents
 from symbackprop.equations import Derivation, Equation, Variable, accesses_of
 from symbackprop.network import Head, Network
-from symbackprop.sizes import sized
+from symbackprop.sizing import sized
 
 
 class Derived:
@@ -44,7 +44,9 @@ class Derived:
 
     def heads(self, *, fused: bool) -> list[tuple[Head, Derivation]]:
         """Return each head with its derivation, the last activation's along with it if fused."""
-        found = [(h, calculus.derive_head(self.written, h, fused=fused)) for h in self.written.heads]
+        found = [
+            (h, calculus.derive_head(self.written, h, fused=fused)) for h in self.written.heads
+        ]
         return [(self._sized(head), self._sized(derivation)) for head, derivation in found]
 
     def penalties(self) -> list[tuple[Variable, Derivation]]:
@@ -58,9 +60,7 @@ class Derived:
         Args:
             runs: returns what equal units of a network hand on.
         """
-        derivation: Derivation = self._sized(
-            calculus.derive_step(self.written, runs(self.written))
-        )
+        derivation: Derivation = self._sized(calculus.derive_step(self.written, runs(self.written)))
         return derivation
 
     def _of_layers(self, network: Network) -> Derivation:

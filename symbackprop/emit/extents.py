@@ -7,14 +7,17 @@ from dataclasses import dataclass
 
 from symbackprop.emit.header import check_text, open_check_text
 from symbackprop.emit.layers import reads
+from symbackprop.emit.lines import block
+from symbackprop.emit.modes import divisors
 from symbackprop.equations import Variable
 from symbackprop.errors import SymbackpropError
 from symbackprop.network import Network
-from symbackprop.sizes import Size, shown, solved, source_of
+from symbackprop.sizes import Size, at, shown, solved
+from symbackprop.sizing import is_size, size_of, source_of
 
 # The checks that a module carries run with these extents: so much more than the least, by the
 # place of the name, until no other size is equal.
-FIRST, SECOND = 2, 5
+FIRST, SECOND = 1, 3
 
 
 @dataclass(frozen=True)
@@ -40,12 +43,16 @@ class NamedExtents:
     def _fetched(self, text: str, arrays: Sequence[tuple[str, Variable]]) -> list[str]:
         """Return the statements that set those extents which the text reads."""
         pairs = zip(self.sources, self._texts(arrays), strict=True)
-        return [f"{source} = {_found(source, text_)}" for source, text_ in pairs if reads(text, source)]
+        return [
+            f"{source} = {_found(source, text_)}" for source, text_ in pairs if reads(text, source)
+        ]
 
     def _of_target(self) -> list[str]:
         """Return the extents that the target's shape has."""
         axes = [axis.extent for head in self.network.heads for axis in head.target.axes]
-        return [s for s in self.sources if any(reads(str(e), s) for e in axes if isinstance(e, Size))]
+        return [
+            s for s in self.sources if any(reads(str(e), s) for e in axes if isinstance(e, Size))
+        ]
 
     def context(self, bodies: Mapping[str, str]) -> dict[str, object]:
         """Return what the frames of a module say about named extents.
@@ -60,6 +67,11 @@ class NamedExtents:
         wanted = bodies["backward"] + check_text(self.network.output)
         targets = self._of_target()
         rows = [f"n_ = work.extents[{k}]".replace("n_", s) for k, s in enumerate(self.sources, 1)]
+        checked = open_check_text(self.network.output)
+        checked = f'output = _checked("output", output, {checked}, dtype)'
+        more = [f"{name}={text} + 1" for name, text in zip(self.least, given, strict=True)]
+        samples = f"len({_written(self.network.inputs[0])})"
+        room = f"Workspace({', '.join([f'{samples} + 1', *more])})"
         return {
             "open_extents": list(zip(self.least, given, strict=True)),
             "names_text": " and ".join(self.least),
@@ -77,10 +89,26 @@ class NamedExtents:
                 for row, source in zip(rows, self.sources, strict=True)
                 if reads(bodies.get("loss_and_gradients", ""), source)
             ],
-            "extents_given": ", ".join([f"len({_written(self.network.inputs[0])})", *given]),
+            "extents_given": ", ".join([samples, *given]),
             "shared_names": self._shared(),
+            "scarce": self._scarce(given),
             "examples": f"({', '.join(map(_dictionary, self._examples()))})",
-            "output_open_check": open_check_text(self.network.output),
+            "output_checked": "\n".join(block([checked])),
+            "example_workspace": "\n".join(block([f'arguments["workspace"] = {room}'], 2)),
+        }
+
+    def _scarce(self, given: Sequence[str]) -> dict[str, str]:
+        """Return the check that training divides by no 0, where few samples are also short."""
+        counts = [size_of(d, self.least) for d in divisors(self.network) if is_size(d)]
+        low = {str(c): None for c in counts if isinstance(c, Size) and at(c, 0) < 1}
+        if not low or not self.least:
+            return dict.fromkeys(("given", "bound", "arguments", "fewest", "found"), "")
+        return {
+            "given": "".join(f", {text}" for text in given),
+            "bound": ", *work.extents[1:]",
+            "arguments": "".join(f", {source}" for source in self.sources),
+            "fewest": next(iter(low)) if len(low) == 1 else f"min({', '.join(low)})",
+            "found": ", ".join(f"{name} {{{source_of(name)}}}" for name in self.least),
         }
 
     def _shared(self) -> str:

@@ -11,7 +11,8 @@ from symbackprop.equations import Extent, Role, Variable
 from symbackprop.lowering.runs import EqualUnits, Run, infix
 from symbackprop.network import Head, Layer, LearnedArray, Network
 from symbackprop.printing.equations import equation_lines
-from symbackprop.sizes import Size, Whole, shown, whole
+from symbackprop.sizes import Size, Whole, shown
+from symbackprop.sizing import whole
 
 
 def preamble(network: Network, version: str, equal: EqualUnits) -> str:

@@ -142,14 +142,18 @@ def with_state(
 
 def fewest_samples(network: Network) -> int:
     """Return how many samples training needs: no update may divide by what is 0 for fewer."""
-    divisors = [
+    return 2 if any(_at_one(divisor) == 0 for divisor in divisors(network)) else 1
+
+
+def divisors(network: Network) -> list[Expression]:
+    """Return what the new values of running statistics divide by, where it is no value."""
+    return [
         node.arguments[1]
         for layer in network.layers
         for equation in layer.updates
         for node in walk(equation.function)
         if isinstance(node, Apply) and node.function == "divide" and not slots(node.arguments[1])
     ]
-    return 2 if any(_at_one(divisor) == 0 for divisor in divisors) else 1
 
 
 def _at_one(expression: Expression) -> Fraction | None:

@@ -18,6 +18,7 @@ class Place:
         start: where it starts, and ``size``, how far it goes; both for one sample where it is
             ``batched``.
         shape: extents as source; ``n`` is the batch.
+        label: the name that holds the start, where extents with names move it.
     """
 
     memory: str
@@ -25,22 +26,30 @@ class Place:
     size: Whole
     shape: tuple[str, ...]
     batched: bool
+    label: str = ""
 
     @property
     def source(self) -> str:
         """The expression of the array."""
+        if self.label:
+            return f"piece({self.memory}, {self.label}, {', '.join(self.shape)})"
         shape = self.reshaped(*self.shape) if len(self.shape) > 1 else ""
         return f"{self.piece(self.start, self.size)}{shape}"
 
     def piece(self, start: Whole, size: Whole) -> str:
         """Return the expression of a flat piece of the same memory."""
+        if self.label:
+            return f"piece({self.memory}, {self.elements(start)}, {self.elements(size)})"
         stop = start + size
         if not self.batched:
-            ends = [str(start), str(stop)]
-        else:
-            ends = [_times_n(start) if start != 0 else "", _times_n(stop)]
+            return f"{self.memory}[{start}:{stop}]"
+        ends = [_times_n(start) if start != 0 else "", _times_n(stop)]
         space = " " if any(" " in text for text in ends) else ""
         return f"{self.memory}[{f'{space}:{space}'.join(ends).lstrip()}]"
+
+    def elements(self, count: Whole) -> str:
+        """Return how many elements so many are, of all samples where it is batched."""
+        return _times_n(count) if self.batched and count != 0 else str(count)
 
     def reshaped(self, *shape: str) -> str:
         """Return the call that gives it a shape."""
@@ -74,7 +83,7 @@ def places_of_run(places: Sequence[Place], layers: range) -> str | None:
     return by_layer(f"{first.memory}[{ends}]{first.reshaped(*first.shape)}", layers)
 
 
-def _side_by_side(first: Place, step: int, layers: range) -> str | None:
+def _side_by_side(first: Place, step: Whole, layers: range) -> str | None:
     """Return an expression of arrays that lie one after the other, gaps between them or none."""
     count = len(layers)
     every = first.piece(first.start, count * step)

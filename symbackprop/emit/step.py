@@ -29,7 +29,7 @@ from symbackprop.emit.runs import (
 )
 from symbackprop.emit.step_loops import printed_loop
 from symbackprop.emit.unpacking import chunks, unpacked
-from symbackprop.equations import Variable
+from symbackprop.equations import Variable, is_known
 from symbackprop.lowering.program import ArrayProgram, LoopStatement, Section, unused
 from symbackprop.lowering.runs import EqualUnits, Run, Unit, infix
 from symbackprop.lowering.training import TrainingValues
@@ -102,6 +102,8 @@ class StepWriter:
         self.given = frozenset({"y", *(v.name for v in network.inputs), *self.fetched})
         self.source = StepSource()
         self.binding = step_binding(network, program)
+        if any(not is_known(size) for size in self.binding.sizes.values()):
+            shared.helpers.add("piece")
         self.sections = {section.name: section for section in program.sections}
         self.segments = {name: self._printed(self.sections[name]) for name in self._order()}
         names = (variable_names(network), program.names.values(), self.binding.arrays[""])
@@ -327,7 +329,8 @@ class StepWriter:
         label = f"{section}{infix(run.block) or '_'}{numbers[0]}_to_{numbers[-1]}"
         arrays = {local[name]: turns.elements[name] for name in own if name in turns.elements}
         lines = list(chunks(list(arrays), label, body.depth + 1))
-        self.binding.turns[label] = (numbers, [[arrays[name] for name in line] for line in lines])
+        fetched = [[arrays[name] for name in line] for line in lines]
+        self.binding.turns[label] = (repr(numbers), fetched)
         turn = Body(depth=body.depth + 1)
         first = numbers[0] if any("state[" in line for line in segment.lines) else None
         header, parts = unpacked(lines, label, body.depth, first)  # the state's key has the number

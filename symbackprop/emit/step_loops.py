@@ -25,13 +25,13 @@ class PrintedLoop:
         starts: statements before it.
         steps: the statements of a step, and what each computes.
         bound: the expression of each name that a step fetches, for step ``k``.
-        order: of the steps.
+        order: the range of the steps.
     """
 
     starts: list[str]
     steps: list[tuple[list[str], Variable | None]]
     bound: Mapping[str, str]
-    order: range
+    order: str
 
 
 def printed_loop(
@@ -52,7 +52,7 @@ def printed_loop(
     read = tokens(line for lines, _ in steps for line in lines)
     bound = {name: parts[name] for name in read if name in parts}
     count = loop.loop.extent
-    order = range(count - 1, -1, -1) if loop.loop.backwards else range(count)
+    order = f"range({count - 1}, -1, -1)" if loop.loop.backwards else f"range(0, {count})"
     return PrintedLoop(starts, steps, bound, order)
 
 

@@ -29,7 +29,8 @@ from symbackprop.lowering.spans import refused
 from symbackprop.lowering.values import Dimension, Label, Labelled, ValueGraph
 from symbackprop.lowering.windows import read_moved
 from symbackprop.scalar import ZERO, Apply, Expression, Named
-from symbackprop.sizes import Whole, whole
+from symbackprop.sizes import Whole
+from symbackprop.sizing import whole
 
 
 def read(graph: ValueGraph, values: Mapping[Variable, Labelled], operand: Operand) -> Labelled:

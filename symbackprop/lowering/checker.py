@@ -121,22 +121,26 @@ def check_program(program: ArrayProgram, afterwards: Iterable[Value] = ()) -> No
         LoweringError: which statement reads what is not there, or writes where it reads.
     """
     heads = [section.name for section in program.sections if section.name not in COMMON]
-    numbered = [_with_numbers(program, spare) for spare in _SPARE]
-    for head, program in product(heads or [""], numbered if numbered[0] != program else [program]):
-        run = _Run(program)
+    for head, numbered in product(heads or [""], _with_numbers(program)):
+        run = _Run(numbered)
         sections = [s for s in program.sections if s.name in (*COMMON, head)]
         for section in sections:
             run.section(section)
         run.afterwards(afterwards)
 
 
-def _with_numbers(program: ArrayProgram, spare: int) -> ArrayProgram:
-    """Return the program as it is for one value of each extent known by name."""
-    buffers = []
-    for buffer in program.buffers:
-        shape = tuple(None if extent is None else at(extent, spare) for extent in buffer.shape)
-        buffers.append(replace(buffer, shape=shape, offset=at(buffer.offset, spare)))
-    return replace(program, buffers=tuple(buffers))
+def _with_numbers(program: ArrayProgram) -> list[ArrayProgram]:
+    """Return the program as it is for some values of the extents known by name."""
+    if all(isinstance(buffer.per_sample, int) for buffer in program.buffers):
+        return [program]
+    found = []
+    for spare in _SPARE:
+        buffers = []
+        for b in program.buffers:
+            shape = tuple(None if extent is None else at(extent, spare) for extent in b.shape)
+            buffers.append(replace(b, shape=shape, offset=at(b.offset, spare)))
+        found.append(replace(program, buffers=tuple(buffers)))
+    return found
 
 
 @dataclass
@@ -360,14 +364,15 @@ class _Run:
 
 def _rows(buffer: Buffer) -> tuple[int, int]:
     """Return where the array's own rows start and stop, without a row of ones."""
-    size = buffer.per_sample
-    rows = buffer.shape[0]
-    if buffer.ones and rows is not None:
-        size -= size // (rows + 1)
-    return buffer.offset, buffer.offset + size
+    start, size = buffer.offset, buffer.per_sample
+    assert isinstance(start, int)
+    assert isinstance(size, int)
+    if buffer.ones and buffer.shape[0] is not None:
+        size -= size // (_known(buffer) + 1)
+    return start, start + size
 
 
 def _known(buffer: Buffer) -> int:
     rows = buffer.shape[0]
-    assert rows is not None
+    assert isinstance(rows, int)
     return rows

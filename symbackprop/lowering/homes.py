@@ -13,7 +13,8 @@ from symbackprop.lowering.program import Kind, Part
 from symbackprop.lowering.training import SectionValues
 from symbackprop.lowering.values import POSITIONS, Value
 from symbackprop.lowering.views import VIEWS
-from symbackprop.sizes import Whole, whole
+from symbackprop.sizes import Whole
+from symbackprop.sizing import whole
 
 STEP = "k"  # the place of the present step
 Key = tuple[str, int]  # section and value number

@@ -13,16 +13,17 @@ and everything else has fallen outside by itself. Whoever reads what a loop comp
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from symbackprop import sizing
 from symbackprop.equations import Access, Affine, Operand, Variable
 from symbackprop.errors import SymbackpropError
+from symbackprop.lowering.first_step import after_first
 from symbackprop.lowering.values import COSTLY, Dimension, Label, Labelled, Value, ValueGraph
-from symbackprop.scalar import ARITY, Expression, Number
-from symbackprop.sizes import Size, Whole, is_size, size_of, whole
+from symbackprop.scalar import ARITY
+from symbackprop.sizes import Whole
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,7 +176,7 @@ class LoopBuilder:
         extent = first.variable.axes[first.axis].extent
         if {shift.offset for shift in carries} not in ({-1}, {1}):
             raise refused_recurrence(first.variable, "reads more than the step before")
-        self.extent, self.backwards = whole(extent), first.offset > 0
+        self.extent, self.backwards = sizing.whole(extent), first.offset > 0
         self.token = object()
         nodes = graph.nodes[start:]
         self.axes = self._axes_of_steps(nodes)
@@ -370,40 +371,6 @@ class LoopBuilder:
             else:
                 found[value.number] = self.graph.again(value, found)
         return found
-
-
-_COMPARED: Mapping[str, Callable[[object, object], bool]] = {
-    "greater": operator.gt,  # type: ignore[dict-item]
-    "greater_equal": operator.ge,  # type: ignore[dict-item]
-    "less": operator.lt,  # type: ignore[dict-item]
-    "less_equal": operator.le,  # type: ignore[dict-item]
-    "equal": operator.eq,
-    "not_equal": operator.ne,
-}
-
-
-def after_first(test: Value, extent: Whole, backwards: bool) -> bool | None:
-    """Return the truth that a comparison of the step's number has at all steps but the first.
-
-    None where that is not so, or where it does not compare with a constant.
-    """
-    compare = _COMPARED.get(test.operation)
-    if compare is None or [o.operation for o in test.operands] != ["range", "literal"]:
-        return None
-    limit = test.operands[1].attribute
-    assert isinstance(limit, Expression)
-    if not (isinstance(limit, Number) or is_size(limit)):
-        return None
-    first, sign = (extent - 1, -1) if backwards else (0, 1)
-    # How far from the first step the constant lies.
-    beyond = limit.value if isinstance(limit, Number) else size_of(limit, {})
-    beyond = beyond - first
-    if isinstance(beyond, Size):
-        return None
-    steps = extent if isinstance(extent, int) else int(abs(beyond)) + 3  # then nothing changes
-    begins, *others = [compare(sign * step, beyond) for step in range(steps)]
-    truth = not begins
-    return truth if all(other == truth for other in others) else None
 
 
 def refused_recurrence(variable: Variable, reason: str) -> SymbackpropError:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from symbackprop.equations import is_known
 from symbackprop.lowering.program import (
     ArrayProgram,
     Buffer,
@@ -19,6 +20,7 @@ from symbackprop.lowering.program import (
     Statement,
     unused,
 )
+from symbackprop.lowering.spans import known
 from symbackprop.scalar import ZERO
 
 
@@ -27,6 +29,8 @@ def join_masks(program: ArrayProgram) -> ArrayProgram:
     buffers = {buffer.name: buffer for buffer in program.buffers if not buffer.section}
     backward = next((s for s in program.sections if s.name == "backward"), None)
     if backward is None or not program.layout.batch_last:
+        return program
+    if not all(is_known(buffer.per_sample) for buffer in program.buffers):
         return program
     sources = {
         statement.target: buffers[name]
@@ -58,12 +62,16 @@ def _compared(
 def _worthwhile(sources: Sequence[Buffer]) -> bool:
     """Whether most of the memory from the first to the last is compared anyway."""
     start, end = _span(sources)
-    return end - start <= 2 * sum(buffer.per_sample for buffer in sources)
+    return end - start <= 2 * sum(known(buffer.per_sample) for buffer in sources)
 
 
 def _span(sources: Sequence[Buffer]) -> tuple[int, int]:
-    start = min(buffer.offset for buffer in sources)
-    return start, max(buffer.offset + buffer.per_sample for buffer in sources)
+    start = min(known(buffer.offset) for buffer in sources)
+    return start, max(_end(buffer) for buffer in sources)
+
+
+def _end(buffer: Buffer) -> int:
+    return known(buffer.offset + buffer.per_sample)
 
 
 def _joined(
@@ -72,7 +80,7 @@ def _joined(
     start, end = _span(list(sources.values()))
     taken = {buffer.name for buffer in program.buffers}
     shape = (end - start, None)
-    free = max(b.offset + b.per_sample for b in program.buffers if b.kind == "float" and b.batched)
+    free = max(_end(b) for b in program.buffers if b.kind == "float" and b.batched)
     hidden = Buffer(unused("hidden", taken), shape, "float", start)
     active = Buffer(unused("active", taken), shape, "bool", 0)
     masks = Buffer(unused("masks", taken), shape, "float", free)

@@ -27,6 +27,7 @@ from symbackprop.lowering.sources import Sources, between_turns
 from symbackprop.lowering.values import COSTLY, Value, reachable
 from symbackprop.lowering.views import VIEWS
 from symbackprop.network import Head, Network
+from symbackprop.sizes import UndecidedError
 
 FREE = frozenset({"input", "literal", "range", "before"}) | VIEWS
 IN_PLACE = frozenset({"put", "add_at", "unwindow"})  # statements, not expressions
@@ -43,7 +44,10 @@ def lower_layers(lowering: Lowering, derivation: Derivation, sources: Sources) -
 
     def lower(item: Equation | Adjoint) -> None:
         start = len(lowering.graph.nodes)
-        lowering.equation(item) if isinstance(item, Equation) else lowering.adjoint(item)
+        try:
+            lowering.equation(item) if isinstance(item, Equation) else lowering.adjoint(item)
+        except UndecidedError as error:
+            raise error.at(made(item).name) from None
         sources.note(lowering, start, item, made(item))
 
     for unit in (*in_units(derivation.equations), *in_units(derivation.adjoints)):

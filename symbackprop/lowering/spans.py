@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from symbackprop.equations import Access, Affine, Extent, Index, IndexExpression, Role, is_known
 from symbackprop.errors import SymbackpropError
-from symbackprop.sizes import Whole, at_most, product, whole
+from symbackprop.sizes import Whole, at_most, product
+from symbackprop.sizing import whole
 
 
 class Span(NamedTuple):

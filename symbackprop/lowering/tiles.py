@@ -9,7 +9,8 @@ from symbackprop.equations import Access, Equation, Index, Operand, Variable
 from symbackprop.lowering.accesses import Window, is_slice, window
 from symbackprop.lowering.values import Dimension, Label, Labelled, ValueGraph
 from symbackprop.scalar import Apply, Slot
-from symbackprop.sizes import Whole, whole
+from symbackprop.sizes import Whole
+from symbackprop.sizing import whole
 
 
 @dataclass(frozen=True)

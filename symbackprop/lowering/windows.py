@@ -22,6 +22,7 @@ from symbackprop.equations import (
     Quotient,
     Remainder,
     Role,
+    extent_expression,
     indices_of,
 )
 from symbackprop.lowering.spans import (
@@ -37,8 +38,9 @@ from symbackprop.lowering.spans import (
     with_digits,
 )
 from symbackprop.lowering.values import Dimension, Label, Labelled, ValueGraph
-from symbackprop.scalar import ZERO, number
-from symbackprop.sizes import Whole, whole
+from symbackprop.scalar import ZERO
+from symbackprop.sizes import Whole
+from symbackprop.sizing import whole
 
 Moved = Mapping[int, IndexExpression]  # by the position of an axis
 
@@ -120,8 +122,11 @@ def _in_order(place: Access, index: Index, positions: Sequence[int]) -> list[int
     """Return the axes by the digit that each is, the highest first."""
     digits = {p: _digit(place, place.indices[p]) for p in positions}
     extents = {p: place.variable.axes[p].extent for p in positions}
-    pairs = {p: (digits[p][1], extents[p]) for p in positions}
-    places = sorted(positions, key=cmp_to_key(lambda p, q: _higher(pairs[p], pairs[q])))
+
+    def compared(p: int, q: int) -> int:
+        return _higher((digits[p][1], extents[p]), (digits[q][1], extents[q]))
+
+    places = sorted(positions, key=cmp_to_key(compared))
     rest = whole(index.extent)
     for position in places:
         _, step, base = digits[position]
@@ -229,7 +234,7 @@ def _times(place: Access, position: int, index: Index) -> tuple[Whole, Whole]:
 
 
 def _haloed(
-    graph: ValueGraph, base: Labelled, margins: Mapping[Label, tuple[int, int]], fill: Fill
+    graph: ValueGraph, base: Labelled, margins: Mapping[Label, tuple[Whole, Whole]], fill: Fill
 ) -> Labelled:
     """Return base with room before and after some axes, filled with a number."""
     axes = {label: base.labels.index(label) for label in margins}
@@ -303,7 +308,7 @@ def _at_one_place(graph: ValueGraph, value: Labelled, place: Access, moved: Move
         axis = place.variable.axes[position]
         _, span = span_of(place, position, item)
         own = graph.node("range", [], extra=[(position, Dimension(axis.extent, axis.role))])
-        there = graph.map("equal", own, graph.leaf("literal", number(span.start)))
+        there = graph.map("equal", own, graph.leaf("literal", extent_expression(span.start)))
         value = graph.map("where", there, value, graph.leaf("literal", ZERO))
     return value
 

@@ -286,6 +286,10 @@ def _quotient(node: Apply, parts: Sequence[_Text]) -> _Text:
     return f"{_enclosed(above, _PRODUCT)} / {_enclosed(below, _POWER)}", _PRODUCT
 
 
+def _floor(node: Apply, parts: Sequence[_Text]) -> _Text:
+    return f"⌊{_quotient(node, parts)[0]}⌋", _ATOM
+
+
 def _power(node: Apply, parts: Sequence[_Text]) -> _Text:
     base, exponent = _enclosed(parts[0], _ATOM), node.arguments[1]
     if isinstance(exponent, Number) and exponent.value.denominator == 1:
@@ -311,6 +315,7 @@ _WRITERS = {
     "negative": _negative,
     "multiply": _product,
     "divide": _quotient,
+    "floor_divide": _floor,
     "power": _power,
     "where": _where,
     "sqrt": _root,

@@ -20,8 +20,9 @@ from symbackprop.printing.contractions import contracted, transposition
 from symbackprop.printing.lookups import taken
 from symbackprop.printing.texts import LEVELS, Text
 from symbackprop.printing.windows import VIEW_PRINTERS, between
-from symbackprop.scalar import Apply, Expression, Named, Number, walk
-from symbackprop.sizes import CONSTANTS, Size, Whole, source_of, whole
+from symbackprop.scalar import Apply, Expression, Named, Number
+from symbackprop.sizes import Size, Whole
+from symbackprop.sizing import CONSTANTS, is_size, names_in, size_of, whole, word
 
 _COMPARE, _SUM, _TERM, _UNARY, _ATOM = LEVELS
 _INFIX = {
@@ -170,7 +171,7 @@ class NumpyPrinter:
         """Return the text of a constant: a literal, a size, or a module-level constant."""
         if isinstance(expression, Number):
             return rational(expression.value)
-        if any(isinstance(n, Named) and n.name not in CONSTANTS for n in walk(expression)):
+        if names_in(expression):
             return self._scalar(expression)
         name = constant_name(expression)
         self.constants.setdefault(name, self._scalar(expression).source)
@@ -179,9 +180,11 @@ class NumpyPrinter:
     def _scalar(self, expression: Expression) -> Text:
         if isinstance(expression, Number):
             return rational(expression.value)
+        size = _as_size(expression)
+        if size is not None:
+            return Text(str(size), _ATOM if size.name.isidentifier() else _SUM)
         if isinstance(expression, Named):
-            constant = expression.name in CONSTANTS
-            return Text(f"math.{expression.name}" if constant else source_of(expression.name))
+            return Text(f"math.{expression.name}" if expression.name in CONSTANTS else "n")
         assert isinstance(expression, Apply)
         texts = [self._scalar(argument) for argument in expression.arguments]
         if expression.function in ("add", "multiply"):
@@ -195,7 +198,7 @@ class NumpyPrinter:
 _SCALARS: Mapping[str, Callable[[list[Text]], Text]] = {
     "divide": lambda t: Text(f"{t[0].within(_TERM)} / {t[1].within(_UNARY)}", _TERM),
     "power": lambda t: Text(f"{t[0].within(_ATOM)} ** {t[1].within(_UNARY)}", _TERM),
-    "floor_divide": lambda t: Text(f"{t[0].within(_TERM)} // {t[1].within(_UNARY)}", _TERM),
+    "floor_divide": lambda t: Text(f"{t[0].within(_TERM)} // {t[1].within(_UNARY)}", _SUM),
     "negative": lambda t: Text(f"-{t[0].within(_UNARY)}", _UNARY),
     "abs": lambda t: Text(f"abs({t[0].source})"),
     "maximum": lambda t: Text(f"max({t[0].source}, {t[1].source})"),
@@ -214,6 +217,14 @@ def _may_divide_by_zero(value: Value) -> bool:
     """Whether a number is divided by one that a batch decides, such as a count."""
     divisor = value.operands[1]
     return value.rank == 0 and any(v.rank for v in reachable([divisor]))
+
+
+def _as_size(expression: Expression) -> Size | None:
+    """Return the size that the expression is, where it has names besides the batch's."""
+    if not (names_in(expression) - {"N"} and is_size(expression)):
+        return None
+    size = size_of(expression, {})
+    return size if isinstance(size, Size) else None
 
 
 def rational(value: Fraction) -> Text:
@@ -240,6 +251,8 @@ def constant_name(expression: Expression) -> str:
             .replace("+", "")
             .upper()
         )
+    if (size := _as_size(expression)) is not None:
+        return word(size).upper()
     if isinstance(expression, Named):
         return expression.name.upper()
     assert isinstance(expression, Apply)

@@ -29,7 +29,8 @@ from symbackprop.printing.texts import Text
 from symbackprop.printing.view_names import suffix
 from symbackprop.printing.window_statements import WINDOW_STATEMENTS
 from symbackprop.scalar import Expression, Number
-from symbackprop.sizes import Size, factor_text, product, whole, word
+from symbackprop.sizes import Size, factor_text, product
+from symbackprop.sizing import whole, word
 
 _WORDS = {
     Fraction(0): "zero",

@@ -12,7 +12,8 @@ from symbackprop.lowering.spans import Span
 from symbackprop.lowering.values import Value
 from symbackprop.lowering.views import natural
 from symbackprop.scalar import Named
-from symbackprop.sizes import Whole, whole
+from symbackprop.sizes import Whole
+from symbackprop.sizing import whole
 
 FILLS = {"zero": "0", "-inf": "-np.inf", "inf": "np.inf"}
 
@@ -184,7 +185,7 @@ def windows(source: str, spans: Sequence[Span], order: Sequence[int], value: Val
         value: what reads the windows, or adds to them.
     """
     cuts: dict[int, str] = {}
-    seen: list[tuple[int, int, int, int]] = []
+    seen: list[tuple[int, Whole, int, int]] = []
     for span in spans:
         cuts[span.axis] = _cut(span, _extent(span, value))
         if len(span.steps) == 2:
@@ -237,7 +238,7 @@ def _short(subscript: str) -> str:
     return subscript
 
 
-def _items(numbers: Sequence[int]) -> str:
+def _items(numbers: Sequence[Whole]) -> str:
     return f"({', '.join(map(str, numbers))}{',' if len(numbers) == 1 else ''})"
 
 
@@ -249,5 +250,3 @@ def reshaped(
     names = [k for k, size in enumerate(sizes) if isinstance(size, Named)]
     parts = ["-1" if names == [k] else extent(size) for k, size in enumerate(sizes)]
     return f"{source}.reshape({', '.join(parts)})"
-
-
