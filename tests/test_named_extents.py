@@ -316,7 +316,10 @@ def test_what_an_extent_must_at_least_be_follows_from_the_layers(tmp_path):
 @pytest.mark.parametrize(
     ("layer", "message"),
     [
-        ('type = "dense"\nunits = 2', r"layer 2 \(dense\): W2 has the shape \(multiply"),
+        (
+            'type = "dense"\nunits = 2',
+            r"layer 2 \(dense\): W2 has the shape \(4 \* T, 2\); the size T is left open",
+        ),
         ('type = "activation"\nfunction = "relu"', ""),
     ],
 )

@@ -16,9 +16,10 @@ from symbackprop.equations import (
 from symbackprop.errors import SymbackpropError
 from symbackprop.instantiate import polynomials
 from symbackprop.instantiate.reads import needed
-from symbackprop.instantiate.scope import extent_text
 from symbackprop.network import BATCH, Network
 from symbackprop.scalar import Expression, Named, Number, substitute, walk
+from symbackprop.sizes import shown
+from symbackprop.sizing import size_of
 
 MOST = 1 << 16  # no layer is seen to need more
 
@@ -77,8 +78,8 @@ def _least(name: str, extents: list[Expression]) -> int:
     for extent in extents:
         if not _fits(extent, name, high):
             raise SymbackpropError(
-                f"no extent {name} up to {MOST} serves the layers: {extent_text(extent)} has to "
-                "be 1 or more"
+                f"no extent {name} up to {MOST} serves the layers: {shown(size_of(extent, {}))} "
+                "has to be 1 or more"
             )
     while low < high:
         middle = (low + high) // 2

@@ -45,9 +45,8 @@ from symbackprop.emit.lines import block
 from symbackprop.emit.modes import Mode, fewest_samples, training_words
 from symbackprop.emit.optimizer import OptimizerSource, optimizer_source
 from symbackprop.emit.step import StepSource, StepWriter
-from symbackprop.equations import Derivation, Variable, is_known
+from symbackprop.equations import Derivation, Variable, extent_expression
 from symbackprop.errors import SymbackpropError
-from symbackprop.instantiate.scope import shape_text as axes_text
 from symbackprop.lowering.checker import check_program
 from symbackprop.lowering.masks import join_masks
 from symbackprop.lowering.plain import head_program, penalty_program, plain_program
@@ -56,6 +55,7 @@ from symbackprop.lowering.storage import plan_storage
 from symbackprop.lowering.training import training_values
 from symbackprop.network import Head, Layer, Network
 from symbackprop.sizes import Whole, factor_text
+from symbackprop.sizing import names_in, size_of
 
 
 @dataclass(frozen=True)
@@ -112,10 +112,13 @@ def _require_determined(network: Network) -> None:
 
 def _require_numbers(layer: Layer, parameter: Variable) -> None:
     """Refuse a parameter that would grow with an extent known by name."""
-    if not all(is_known(axis.extent) for axis in parameter.axes):
+    extents = [extent_expression(axis.extent) for axis in parameter.axes]
+    names = sorted({name for extent in extents for name in names_in(extent)})
+    if names:
+        found = shape_text([size_of(extent, {}) for extent in extents])
         raise SymbackpropError(
-            f"{layer.place}: {parameter.name} has the shape {axes_text(parameter.axes)}; a "
-            "module's parameters have numbers as extents, and only its input may have names"
+            f"{layer.place}: {parameter.name} has the shape {found}; the size {names[0]} is left "
+            "open, and the shape of a parameter needs numbers"
         )
 
 
