@@ -334,7 +334,6 @@ HOSTILE = [
     "result = __import__('os').system('true')",
     "import os\nresult = os.system('true')",
     "import subprocess\nresult = subprocess.run(['true'])",
-    "result = open('/etc/passwd').read()",
     "result = eval('1+1')",
     "result = exec('a = 1')",
     "result = (1).__class__.__bases__[0].__subclasses__()",
@@ -376,3 +375,34 @@ def test_underflow_is_noted() -> None:
     assert of_module(machine, scope, "result").value == 0
     assert machine.graph.underflowed
     assert math.isclose(interpreted("result = np.exp(-700.0)"), math.exp(-700))
+
+
+def test_no_file_is_read() -> None:
+    text = "with open('/etc/passwd') as f:\n    result = f.read()\n"
+    found = interpreted(text)
+    assert "root" not in found
+    assert found == interpreted("result = open('data.txt', 'r').read()")
+
+
+def test_a_generator_gives_its_values_in_order() -> None:
+    text = """
+def pairs(n):
+    for i in range(n):
+        yield i, i * i
+    yield from [(7, 49)]
+result = [a + b for a, b in pairs(3)]
+"""
+    assert interpreted(text) == [0, 2, 6, 56]
+
+
+def test_a_generator_without_an_end_is_given_up() -> None:
+    with pytest.raises(Unknown):
+        interpreted("def f():\n    while True:\n        yield 1\nresult = [x for x in f()]")
+
+
+@pytest.mark.parametrize("name", ["compile", "memoryview", "raw_input", "get_ipython"])
+def test_a_name_of_python_that_is_not_known_is_no_name_error(name: str) -> None:
+    with pytest.raises(Unknown):
+        interpreted(f"result = {name}('x')")
+    with pytest.raises(Unknown):
+        interpreted("from pylab import *\nresult = linspac(3)")

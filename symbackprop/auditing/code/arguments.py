@@ -27,10 +27,12 @@ from symbackprop.auditing.code.running import (
     Target,
     choices_of,
     defaults_of,
+    keyed,
     linked_names,
     main_output,
     parameter_names,
     reads,
+    unpacks,
 )
 from symbackprop.auditing.code.sites import site_spec, site_value
 from symbackprop.auditing.code.specs import Spec
@@ -87,6 +89,8 @@ class Arguments(Targets):
             return Spec("fixed", 0, value=choices[0])
         if site_value(self, target, name, probe=True) is not MISSING:
             return Spec("site", 0)
+        if keyed(target, name):
+            return Spec("options", 0)
         if prefix:
             return guessed_size(name)
         shown = site_spec(self, target, name)
@@ -171,7 +175,11 @@ class Arguments(Targets):
             held = instance.attributes.get(name)
             if isinstance(held, Instance | Function | Class | Bound | Native):
                 return held
-        if rest and ("cache" in name or name in ("ctx", "memory", "saved", "context")):
+        if rest and (
+            "cache" in name
+            or name in ("ctx", "memory", "saved", "context")
+            or unpacks(self.backward_target, name)
+        ):
             return rest[0] if len(rest) == 1 else tuple(rest)
         main = main_output(output) if output is not None else self.state_output(name)
         if naming.names_output(name) and main is not None:
@@ -179,10 +187,12 @@ class Arguments(Targets):
         named = [n for n in late if naming.names_upstream(n)]
         likely = named[0] if named else None
         free = self.unmatched(late)
+        # A derivative that reads nothing but `y` reads the output, or the variable.
+        alone = len(self.backward_names) == 1
         others = [
             n
             for n in late
-            if not naming.names_label(n) and not naming.names_rate(n) and n not in named
+            if (alone or not naming.names_label(n)) and not naming.names_rate(n) and n not in named
         ]
         if len(others) == 1 and name == others[0] and likely is None:
             likely = self.linked(name, free, main)
@@ -227,12 +237,13 @@ class Arguments(Targets):
             if f"link {reading}" in self.setup.reading:
                 return None
         scalar = not isinstance(main, np.ndarray) or not main.ndim
-        if not free and any(map(naming.names_label, self.late)):
+        labels = [n for n in self.late if naming.names_label(n) and len(self.backward_names) > 1]
+        if not free and labels:
             self.setup.reading = (*self.setup.reading, "link output")
             return None
         if "link upstream" in self.setup.reading:
             return name
-        if free and (not self.stored or scalar or any(naming.names_label(n) for n in self.late)):
+        if free and (not self.stored or scalar or labels):
             self.setup.reading = (*self.setup.reading, "link variable")
             return None
         return None if scalar else name

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,9 +11,10 @@ import numpy as np
 
 from symbackprop.auditing.code import naming
 from symbackprop.auditing.code.dag import Node
-from symbackprop.auditing.code.interpreter.values import Array, Instance, Tensor
+from symbackprop.auditing.code.given_values import Value, gathered, is_loss, same
+from symbackprop.auditing.code.interpreter.values import Array, Tensor
 from symbackprop.auditing.code.pairs import Pair
-from symbackprop.auditing.code.running import Followed, Target
+from symbackprop.auditing.code.running import Followed, parameter_names
 
 
 @dataclass(frozen=True)
@@ -100,91 +100,37 @@ def _plain(name: str) -> str:
     return name.replace('"', "'").replace(" ", "")
 
 
-def gathered(followed: Followed) -> Iterator[tuple[str, Any, bool]]:
-    """Yield every value that may be a gradient: its spelled name, itself, whether returned."""
-    if isinstance(followed.result, dict):
-        for key, value in followed.result.items():
-            yield from _flat(str(key), value, True)
-    yield from _returned(followed.backward, followed.result)
-    for name, value in followed.after.items():
-        before = followed.before.get(name)
-        if name.startswith("self.") and not _same(before, value):
-            yield from _flat(name, value, False)
-
-
-def _returned(target: Target, result: Any) -> Iterator[tuple[str, Any, bool]]:
-    names = _return_names(target.node)
-    if isinstance(result, tuple):
-        spelled = (
-            names if len(names) == len(result) else [f"result[{i}]" for i in range(len(result))]
-        )
-        for name, part in zip(spelled, result, strict=True):
-            yield from _flat(name, part, True)
-    else:
-        yield from _flat(names[0] if len(names) == 1 else "result", result, True)
-
-
-def _return_names(node: Any) -> list[str]:
-    if not isinstance(node, ast.FunctionDef):
-        return []
-    for here in reversed(list(ast.walk(node))):
-        if isinstance(here, ast.Return) and here.value is not None:
-            parts = here.value.elts if isinstance(here.value, ast.Tuple) else [here.value]
-            own = {a.arg for a in node.args.args}
-            return [_spelled(p, i, own) for i, p in enumerate(parts)]
-    return []
-
-
-def _spelled(node: ast.expr, place: int, parameters: set[str]) -> str:
-    if isinstance(node, ast.Name | ast.Attribute | ast.Subscript):
-        return ast.unparse(node)
-    # `dw / N` and `dx.T` keep the name of what they are made of.
-    names = [n.id for n in ast.walk(node) if isinstance(n, ast.Name) and n.id not in parameters]
-    marked = [n for n in names if naming.names_gradient(n)]
-    return (
-        marked[0] if len(set(marked)) == 1 and isinstance(node, ast.BinOp) else f"result[{place}]"
-    )
-
-
-def _flat(name: str, value: Any, returned: bool, depth: int = 0) -> Iterator[tuple[str, Any, bool]]:
-    if depth > 4:
-        return
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield from _flat(f"{name}[{key!r}]", inner, returned, depth + 1)
-    elif isinstance(value, list | tuple):
-        for place, inner in enumerate(value):
-            yield from _flat(f"{name}[{place}]", inner, returned, depth + 1)
-    elif isinstance(value, Instance):
-        for key, inner in value.attributes.items():
-            yield from _flat(f"{name}.{key}", inner, returned, depth + 1)
-    elif isinstance(value, np.ndarray | Tensor | Node | int) and not isinstance(value, bool):
-        yield name, value, returned
-
-
-def _same(before: Any, after: Any) -> bool:
-    if isinstance(before, np.ndarray) and isinstance(after, np.ndarray):
-        return before.shape == after.shape and all(
-            a is b or (not isinstance(a, Node) and bool(a == b))
-            for a, b in zip(before.flat, after.flat, strict=True)
-        )
-    return before is after
-
-
 def claims(followed: Followed, wanted: tuple[str, ...]) -> list[Claim]:
     """Return the gradients that the derivative gives, by the wanted variables or by all."""
     values = [
-        (n, v, r) for n, v, r in gathered(followed) if r or n not in followed.inputs.originals
+        v
+        for v in gathered(followed)
+        if (v.returned or v.spelled not in followed.inputs.originals) and not is_loss(v)
     ]
     candidates = variables(followed, wanted)
     found: list[Claim] = []
+    taken: list[Value] = []
     for variable, names in candidates.items():
-        claim = _by_name(followed, variable, names, values) or _by_update(followed, variable, names)
+        chosen = _by_name(followed, names, values)
+        claim = _by_update(followed, variable, names)
+        if chosen:
+            taken += chosen
+            claim = _claim(followed, variable, names, chosen)
         if claim is not None:
             found.append(claim)
     found += _unnamed(followed, candidates, found, values)
-    taken = {c.spelled for c in found}
-    rest = [v for v in values if v[0] not in taken and v[2] and _is_array_like(v[1])]
+    spelled = {c.spelled for c in found}
+    # Where one function gives all, a plain name beside the gradients is no gradient.
+    alone = followed.forward is followed.backward and bool(found)
+    rest = [
+        v
+        for v in values
+        if v.returned
+        and not (alone and not naming.names_gradient(v.spelled))
+        and isinstance(v.value, np.ndarray | Tensor | Node | int)
+        and not any(v is t for t in taken)
+        and (v.spelled not in spelled or v.place is not None)
+    ]
     left = {
         k: v
         for k, v in candidates.items()
@@ -192,6 +138,14 @@ def claims(followed: Followed, wanted: tuple[str, ...]) -> list[Claim]:
     }
     found += _by_position(followed, left, rest, bool(wanted), bool(found))
     return found
+
+
+def _claim(
+    followed: Followed, variable: str, names: tuple[str, ...], chosen: list[Value]
+) -> Claim | None:
+    arrays = [as_nodes(followed, v.value) for v in chosen]
+    kept = tuple(a for a in arrays if a is not None)
+    return Claim(variable, names, kept, chosen[0].spelled) if len(kept) == len(names) else None
 
 
 def claimed(followed: Followed, pair: Pair) -> list[Claim]:
@@ -213,12 +167,12 @@ def _unnamed(
     followed: Followed,
     candidates: dict[str, tuple[str, ...]],
     found: list[Claim],
-    values: list[tuple[str, Any, bool]],
+    values: list[Value],
 ) -> list[Claim]:
     """What is stored as the gradient and no more: that of the one parameter of its shape."""
     known = {c.variable for c in found}
     result = []
-    for spelled, value, returned in values:
+    for spelled, value, returned, _ in values:
         if returned or not naming.names_gradient(spelled) or naming.stem(spelled):
             continue
         array = as_nodes(followed, value)
@@ -236,36 +190,41 @@ def _unnamed(
     return result
 
 
-def _is_array_like(value: Any) -> bool:
-    return isinstance(value, np.ndarray | Tensor | Node | int)
+def _by_name(followed: Followed, names: tuple[str, ...], values: list[Value]) -> list[Value]:
+    """The gradients whose names are those of some inputs with a mark; none if one lacks its own.
 
-
-def _by_name(
-    followed: Followed, variable: str, names: tuple[str, ...], values: list[tuple[str, Any, bool]]
-) -> Claim | None:
-    """The gradient whose name is the variable's with a mark."""
-    chosen: list[Array] = []
-    first = ""
+    Of equal names, the one that stands where its variable stands among the parameters.
+    """
+    chosen: list[Value] = []
     for name in names:
         place = re.search(r"(\[\d+\])$", name)
         stem = naming.stem(re.sub(r"\[\d+\]$", "", name))
         fits = []
-        for spelled, value, _ in values:
-            own = re.search(r"(\[\d+\])$", spelled)
+        for value in values:
+            own = re.search(r"(\[\d+\])$", value.spelled)
             if place is not None and (own is None or own[1] != place[1]):
                 continue
-            base = re.sub(r"\[\d+\]$", "", spelled)
-            if _is_entry(base, name):
-                fits.append((False, spelled, value))
+            base = re.sub(r"\[\d+\]$", "", value.spelled)
+            away = value.place != _place_of(followed, name)
+            if _is_entry(base, name) or base == f"d{naming.last(name)}":
+                fits.append((False, away, value))
             elif naming.names_gradient(base) and _alike(naming.stem(base), stem):
-                fits.append((naming.stem(base) != stem, spelled, value))
-        fits.sort(key=lambda fit: fit[0])
-        array = as_nodes(followed, fits[0][2]) if fits else None
-        if array is None:
-            return None
-        chosen.append(array)
-        first = first or fits[0][1]
-    return Claim(variable, names, tuple(chosen), first)
+                fits.append((naming.stem(base) != stem, away, value))
+        fits.sort(key=lambda fit: fit[:2])
+        if not fits or as_nodes(followed, fits[0][2].value) is None:
+            return []
+        chosen.append(fits[0][2])
+    return chosen
+
+
+def _place_of(followed: Followed, name: str) -> int | None:
+    """Where a variable stands among the function's parameters, if results stand in their order."""
+    node = followed.forward.node
+    if node is None or followed.forward is followed.backward:
+        return None
+    known = parameter_names(followed.forward)
+    ordered = isinstance(followed.result, tuple) and len(followed.result) == len(known)
+    return known.index(name) if ordered and name in known else None
 
 
 def _is_entry(spelled: str, name: str) -> bool:
@@ -299,7 +258,7 @@ def _by_update(followed: Followed, variable: str, names: tuple[str, ...]) -> Cla
         before, after = _at(followed.before, name), _at(followed.after, name)
         if not isinstance(before, np.ndarray) or not isinstance(after, np.ndarray):
             return None
-        if before.shape != after.shape or _same(before, after):
+        if before.shape != after.shape or same(before, after):
             return None
         arrays.append(before - after)
     rates = [n for n in followed.inputs.values if naming.names_rate(n)]
@@ -334,30 +293,52 @@ def _at(state: dict[str, Any], name: str) -> Any:
 def _by_position(
     followed: Followed,
     left: dict[str, tuple[str, ...]],
-    rest: list[tuple[str, Any, bool]],
+    rest: list[Value],
     wanted: bool,
     others: bool,
 ) -> list[Claim]:
-    """Gradients without a telling name: the only value, or by shape and order."""
-    if not rest or not left:
-        return []
+    """Gradients without a telling name: by their place, the only value, or by shape and order."""
+    placed = list(_by_place(followed, left, rest))
+    known = {claim.variable for claim in placed}
+    left = {name: names for name, names in left.items() if name not in known}
+    if placed or not rest or not left:
+        return placed
     forward = [n for n in left if not n.startswith("self.") and not naming.names_label(n)]
-    if len(rest) == 1:
-        names = list(left) if wanted else forward[:1]
-        named = naming.names_gradient(rest[0][0]) and rest[0][0] != followed.upstream
-        if len(names) != 1 or (others and not wanted and named):
+    if len(rest) > 1:
+        return list(_by_shape(followed, left, rest, forward))
+    names = list(left) if wanted else forward[:1]
+    array = as_nodes(followed, rest[0].value)
+    if len(names) != 1 or array is None or len(left[names[0]]) != 1:
+        return []
+    if others and not wanted:
+        # What is left of several is of the one variable that is left, if it has its shape.
+        shapes = [followed.inputs.originals[left[n][0]].shape for n in forward]
+        if shapes.count(array.shape) != 1 or shapes[0] != array.shape:
             return []
-        array = as_nodes(followed, rest[0][1])
-        if array is None or len(left[names[0]]) != 1:
-            return []
-        return [Claim(names[0], left[names[0]], (array,), rest[0][0])]
-    return list(_by_shape(followed, left, rest, forward))
+    return [Claim(names[0], left[names[0]], (array,), rest[0].spelled)]
+
+
+def _by_place(
+    followed: Followed, left: dict[str, tuple[str, ...]], rest: list[Value]
+) -> Iterator[Claim]:
+    """Gradients that stand in the order of the parameters, one for each."""
+    for name, names in left.items():
+        place = _place_of(followed, name)
+        for value in rest:
+            array = as_nodes(followed, value.value)
+            own = naming.stem(value.spelled)
+            telling = naming.names_gradient(value.spelled) and own
+            others = [v for v in left if naming.stem(v) == own]
+            if place is None or value.place != place or array is None or len(names) != 1:
+                continue
+            if not telling or not others or followed.forward.context:
+                yield Claim(name, names, (array,), value.spelled)
 
 
 def _by_shape(
     followed: Followed,
     left: dict[str, tuple[str, ...]],
-    rest: list[tuple[str, Any, bool]],
+    rest: list[Value],
     forward: list[str],
 ) -> Iterator[Claim]:
     open_values = list(rest)
@@ -366,11 +347,11 @@ def _by_shape(
         if len(shapes) != 1:
             continue
         fits = []
-        for spelled, value, _ in open_values:
+        for spelled, value, *_ in open_values:
             array = as_nodes(followed, value)
             if array is not None and array.shape == shapes[0]:
                 fits.append((spelled, array))
         rivals = [n for n in left if n != name and n not in forward] or []
         if len(fits) >= 1 and (len(fits) == 1 or not rivals):
-            open_values = [v for v in open_values if v[0] != fits[0][0]]
+            open_values = [v for v in open_values if v.spelled != fits[0][0]]
             yield Claim(name, names, (fits[0][1],), fits[0][0])

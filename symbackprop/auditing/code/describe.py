@@ -29,6 +29,7 @@ def described(project: Project, pair: Pair, outcome: Outcome, deadline: float) -
             notes.append(f"with what is derived for {', '.join(replaced)}")
     if outcome.trial is not None and outcome.verdict != "refuted":
         notes.append(missed(project, pair, outcome.trial))
+        notes += sorted(outcome.trial.followed.machine.record.notes)
         if outcome.trial.followed.machine.graph.underflowed:
             notes.append("exponentials below the smallest double are taken as 0")
     return Finding(

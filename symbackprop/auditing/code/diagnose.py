@@ -101,7 +101,8 @@ def _is_diagonal(outcome: Outcome, trial: Trial) -> bool:
 def _factor(trial: Trial, ratio: float) -> Diagnosis:
     if abs(ratio + 1) < 1e-9:
         return Diagnosis("sign", ("sign",), "the sign is wrong", -1.0)
-    words = next(iter(named(trial, abs(ratio))), "")
+    # What reduces nothing has no count in it.
+    words = "" if trial.target.elementwise else next(iter(named(trial, abs(ratio))), "")
     sign = "minus " if ratio < 0 else ""
     detail = f"the claim is {sign}{words or f'{abs(ratio):.6g}'} times the derived gradient"
     kind = "reduction" if "shape" in words else "factor"

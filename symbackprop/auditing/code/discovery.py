@@ -159,11 +159,21 @@ def _holds_both(node: ast.FunctionDef) -> bool:
     """Whether a function returns a loss and gradients."""
     for here in ast.walk(node):
         if isinstance(here, ast.Return) and isinstance(here.value, ast.Tuple):
-            names = [e.id for e in here.value.elts if isinstance(e, ast.Name)]
+            names = [n for e in here.value.elts for n in _named(e)]
             loss = any(_words(n) & _LOSSES and not naming.names_gradient(n) for n in names)
             if loss and any(naming.names_gradient(n) for n in names):
                 return True
     return False
+
+
+def _named(element: ast.expr) -> list[str]:
+    """What a returned value goes by: its name, the keys of a dict, the gradient in a quotient."""
+    if isinstance(element, ast.Dict):
+        return [str(k.value) for k in element.keys if isinstance(k, ast.Constant)]
+    inner = [n.id for n in ast.walk(element) if isinstance(n, ast.Name)]
+    if isinstance(element, ast.Name):
+        return inner
+    return [n for n in inner if naming.names_gradient(n)]
 
 
 def _of_class(project: Project, node: ast.ClassDef) -> Iterator[Pair]:

@@ -27,8 +27,11 @@ from symbackprop.auditing.code.specs import Setup, Spec
 from symbackprop.auditing.code.sweep import gradients
 
 MOST_STATE = 6
+DIGITS = 4
 FIRST = "classes first"
 RECORDS = 3
+# Strides at the sets of sizes: windows of any size overlap at 1, and at 2 a stride is seen.
+STEPS = (2, 1, 2)
 
 
 class Inputs:
@@ -48,8 +51,12 @@ class Inputs:
         # What each variable was before anything ran: arrays of nodes.
         self.originals: dict[str, Array] = {}
         self.choices: list[str] = []
+        # What the program compares an entry of a dict of settings with.
+        self.choices_by_key: dict[str, list[str]] = {}
         # Values of states with what they were replaced by; they are kept, so that ids stay theirs.
         self._freed: dict[int, tuple[Any, Any]] = {}
+        # Settings of many digits are of one origin where they are equal, whoever holds them.
+        self._constants: dict[int, Node] = {}
 
     def sample(self, name: str, index: tuple[int, ...]) -> float:
         """Return the value of an element at this point."""
@@ -78,6 +85,8 @@ class Inputs:
     def _made(self, name: str, spec: Spec) -> Any:
         if spec.kind == "fixed":
             return self._fixed(spec.value)
+        if spec.kind == "step":
+            return STEPS[self.setup.sizes.which]
         if spec.kind in ("int", "bool"):
             value = self.setup.sizes.value(name) if spec.kind == "int" else bool(spec.value)
             return value
@@ -87,6 +96,8 @@ class Inputs:
             return Extents(self.setup.shape(name), marker)
         if spec.kind == "records":
             return [self._record(f"{name}[{i}]", i == RECORDS - 1) for i in range(RECORDS)]
+        if spec.kind == "options":
+            return self._options(name)
         if spec.kind == "real":
             node = self.machine.graph.input(name, (), self.sample(name, ()))
             self.originals[name] = _zero_rank(node)
@@ -112,6 +123,22 @@ class Inputs:
 
         made.keyed = True
         made.factory = Native("field", field)
+        return made
+
+    def _options(self, name: str) -> Defaults:
+        """A dict of parameters or settings: it has whatever the program reads of it."""
+        made = Defaults()
+
+        def entry(machine: Machine, key: Any) -> Any:
+            choices = self.choices_by_key.get(str(key), ())
+            first = Spec("fixed", 0, value=choices[0]) if choices else guessed_option(str(key))
+            inner = f"{name}[{key!r}]"
+            made[key] = self.get(inner, lambda: first)
+            return made[key]
+
+        made.keyed = True
+        made.factory = Native("entry", entry)
+        self.machine.register(name, made)
         return made
 
     def _fixed(self, value: Any) -> Any:
@@ -228,10 +255,14 @@ class Inputs:
             return value
         if name in self.setup.specs and self.setup.specs[name].kind == "fixed":
             return value
+        if value.place in self._constants:
+            return self._constants[value.place]
         low, high = sorted((value.value * 0.8, value.value * 1.2))
         self.setup.specs.setdefault(name, Spec("real", 0, low, high))
         node = self.machine.graph.input(name, (), self.sample(name, ()))
         self.originals[name] = _zero_rank(node)
+        if len(str(float(value.constant)).replace(".", "").strip("-0")) >= DIGITS:
+            self._constants[value.place] = node
         return node
 
 
@@ -262,6 +293,17 @@ def guessed(name: str) -> Spec:
     if naming.names_scalar(bare):
         return Spec("real", 0, 0.2, 0.9)
     return Spec("array", 1 if naming.names_bias(bare) else 2)
+
+
+def guessed_option(key: str) -> Spec:
+    """Return what an entry of a dict of settings is taken for, so that windows overlap."""
+    if naming.names_step(key):
+        return Spec("step", 0)
+    if naming.names_pad(key):
+        return Spec("fixed", 0, value=1)
+    spec = guessed(key)
+    plain = spec == Spec("array", 2) and len(key) > 2
+    return Spec("int", 0) if plain and naming.names_size(key) else spec
 
 
 def guessed_size(name: str) -> Spec:

@@ -336,7 +336,7 @@ def fitted(claimed: Array, shape: tuple[int, ...]) -> Array | None:
         if thin == tuple(e for e in shape if e != 1):
             return claimed.reshape(shape)
     # A constant stands for an array of it: a derivative that is 1.
-    if claimed.ndim == 0:
+    if claimed.ndim == 0 and claimed[()].constant is not None:
         made = np.empty(shape, dtype=object)
         made[...] = claimed[()]
         return made

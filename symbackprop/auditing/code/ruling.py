@@ -12,6 +12,7 @@ from symbackprop.auditing.code.reruns import ELSEWHERE, THIRD, Reruns
 from symbackprop.auditing.code.running import main_output
 from symbackprop.auditing.code.scaling import explained
 from symbackprop.auditing.code.solve import Search
+from symbackprop.auditing.code.surrogates import FLAT, declared, is_flat
 from symbackprop.auditing.code.trials import (
     Outcome,
     Trial,
@@ -218,8 +219,13 @@ class Ruling:
         trial = shaped[0]
         compared = trial.compared[name]
         undecided = Outcome(name, "undecided", trial, compared)
+        surrogate = declared(self.reruns.project, self.reruns.pair, trial, name)
+        if surrogate is not None:
+            return self.outcome(name, "convention", trial, "exact", surrogate)
         if compared.zero and compared.error == 0:
             undecided.reason = "both are 0 at the points"
+        elif is_flat(trial, name):
+            undecided.reason = FLAT
         elif trial.target.words == "elements" and not trial.target.elementwise:
             undecided.reason = "the output is no number, and no gradient by it is given"
         elif self.hasty:

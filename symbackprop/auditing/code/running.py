@@ -176,11 +176,75 @@ def compared_strings(project: Project) -> list[str]:
     return list(found)
 
 
+def choices_by_key(project: Project) -> dict[str, list[str]]:
+    """Return the strings that entries of dicts are compared with: ``mode = param['mode']``."""
+    nodes = [n for s in project.module.body for n in ast.walk(s)]
+    keys: dict[str, str] = {}
+    for node in nodes:
+        for target, value in _bindings(node):
+            key = _key(value)
+            if isinstance(target, ast.Name) and key is not None:
+                keys[target.id] = key
+    found: dict[str, list[str]] = {}
+    for node in nodes:
+        if isinstance(node, ast.Compare) and isinstance(node.comparators[0], ast.Constant):
+            key = keys.get(node.left.id) if isinstance(node.left, ast.Name) else _key(node.left)
+            choice = node.comparators[0].value
+            if key is not None and isinstance(choice, str) and choice not in found.get(key, ()):
+                found.setdefault(key, []).append(choice)
+    return found
+
+
+def _bindings(node: ast.AST) -> list[tuple[ast.expr, ast.expr]]:
+    """What an assignment binds to what, tuples part by part."""
+    if not isinstance(node, ast.Assign):
+        return []
+    target, value = node.targets[0], node.value
+    if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+        return list(zip(target.elts, value.elts, strict=False))
+    return [(target, value)]
+
+
+def _key(node: ast.expr) -> str | None:
+    """The key of ``dict['key']``."""
+    key = (
+        node.slice.value
+        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant)
+        else None
+    )
+    return key if isinstance(key, str) else None
+
+
+def keyed(target: Target, name: str) -> bool:
+    """Whether a function takes a parameter for a dict of settings or parameters."""
+    assert target.node is not None
+    for node in ast.walk(target.node):
+        whole = node.value if isinstance(node, ast.Subscript | ast.Attribute) else None
+        if isinstance(whole, ast.Name) and whole.id == name:
+            if isinstance(node, ast.Subscript) and _key(node) is not None:
+                return True
+            if isinstance(node, ast.Attribute) and node.attr in ("get", "setdefault", "keys"):
+                return True
+    return False
+
+
 def reads(target: Target, name: str) -> bool:
     """Whether a function reads a parameter: one that it ignores keeps its default."""
     assert target.node is not None
     return any(
         isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load)
+        for n in ast.walk(target.node)
+    )
+
+
+def unpacks(target: Target, name: str) -> bool:
+    """Whether a function takes a parameter apart: ``a, b = name``."""
+    assert target.node is not None
+    return any(
+        isinstance(n, ast.Assign)
+        and isinstance(n.value, ast.Name)
+        and n.value.id == name
+        and isinstance(n.targets[0], ast.Tuple)
         for n in ast.walk(target.node)
     )
 

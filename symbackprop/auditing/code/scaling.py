@@ -45,11 +45,15 @@ def batch(trial: Trial) -> dict[str, int]:
     """Return the extents that may be counts of a batch: first axes of inputs, last of columns."""
     found: dict[str, int] = {}
     sizes = trial.setup.sizes
+    # One class index for each sample says which axis counts samples.
+    samples = {
+        sizes.root(f"{n}.0") for n, s in trial.setup.specs.items() if s.kind == "label" and s.rank
+    }
     for name, original in trial.followed.inputs.originals.items():
         if original.ndim and f"{name}.0" in sizes.parents:
             for axis in range(original.ndim):
                 value = original.shape[axis]
-                if value > 1:
+                if value > 1 and (not samples or sizes.root(f"{name}.{axis}") in samples):
                     found.setdefault(f"{name}.shape[{axis}]", value)
     return found
 
@@ -85,15 +89,13 @@ def explained(trial: Trial, name: str) -> Factor | None:
     limit = trial.compared[name].ratio is None
     names = named(trial, ratio)
     if trial.target.scalar:
-        same = all(r is not None and abs(r - ratio) <= TOLERANCE * ratio for r in ratios.values())
+        # A gradient that is no multiple at all is a mistake of its own.
+        same = all(r is None or abs(r - ratio) <= TOLERANCE * ratio for r in ratios.values())
         return Factor(names, "mean or sum over the batch", limit) if same and names else None
     names = tuple(n for n in names if "1 / (" in n and "*" not in n)
-    own = [r for r in ratios.values() if r is None or abs(r - 1) > TOLERANCE]
-    if names and all(r is not None and abs(r - ratio) <= TOLERANCE for r in own):
-        others = [n for n, r in ratios.items() if r is not None and abs(r - 1) <= TOLERANCE]
-        if all(_is_input(trial, n) for n in others):
-            return Factor(names, "the mean over the batch is taken in the layer", limit)
-    return None
+    others = [n for n, r in ratios.items() if r is not None and abs(r - 1) <= TOLERANCE]
+    names = tuple(n for n in names if all(_has_axis(trial, other, n) for other in others))
+    return Factor(names, "the mean over the batch is taken in the layer", limit) if names else None
 
 
 def _ratio(compared: Compared) -> float | None:
@@ -101,8 +103,14 @@ def _ratio(compared: Compared) -> float | None:
     return compared.ratio if compared.ratio is not None else compared.limit_ratio
 
 
-def _is_input(trial: Trial, name: str) -> bool:
-    """Whether a variable flows in and has the batch's axis; parameters have not."""
-    names = trial.compared[name].claim.names
-    ranks = [trial.followed.inputs.originals[n].ndim for n in names]
-    return not name.startswith("self.") and min(ranks) >= 2
+def _has_axis(trial: Trial, name: str, factor: str) -> bool:
+    """Whether a variable has the axis that a factor counts, as inputs of a batch have."""
+    sizes, originals = trial.setup.sizes, trial.followed.inputs.originals
+    array, _, axis = factor.removeprefix("1 / (").removesuffix("])").partition(".shape[")
+    root = sizes.root(f"{array}.{axis}")
+    return not name.startswith("self.") and any(
+        sizes.root(f"{n}.{k}") == root
+        for n in trial.compared[name].claim.names
+        for k in range(originals[n].ndim)
+        if f"{n}.{k}" in sizes.parents
+    )

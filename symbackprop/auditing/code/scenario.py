@@ -48,9 +48,7 @@ class Scenario(Arguments):
         if not alone:
             output, arguments = self.later_steps(forward, held, output, arguments)
         self.stored = any(
-            k.startswith("self.")
-            and (k not in held or v is not held[k])
-            and not (isinstance(v, np.ndarray) and isinstance(held.get(k), np.ndarray))
+            k.startswith("self.") and (k not in held or _stored(held[k], v))
             for k, v in self.state().items()
         )
         self.setup.forward = set(self.inputs.values) | set(self.inputs.originals)
@@ -133,3 +131,14 @@ class Scenario(Arguments):
             and len(value) > len(held[name])
             for name, value in self.state().items()
         )
+
+
+def _stored(before: Any, after: Any) -> bool:
+    """Whether a part of an object's state was set anew; objects are dicts of their attributes."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        return any(k not in before or _stored(before[k], v) for k, v in after.items())
+    if isinstance(before, list | tuple) and type(before) is type(after):
+        parts = zip(before, after, strict=False)
+        return len(before) != len(after) or any(_stored(b, a) for b, a in parts)
+    arrays = isinstance(before, np.ndarray) and isinstance(after, np.ndarray)
+    return after is not before and not arrays

@@ -157,15 +157,21 @@ def _settled(setup: Setup, fault: Mismatch, partly: set[str]) -> bool:
 
 
 def _longer(setup: Setup, index: int, size: int) -> Iterator[Setup]:
-    """The same with an extent that was too short one with a longer one."""
+    """The same with an extent that was too short one with a longer one.
+
+    Indices and what they run along come first, other axes of the same array last.
+    """
     values = {n: setup.sizes.value(n) for n in setup.sizes.order}
-    short = [n for n, v in values.items() if v == size]
-    for value in values.values():
-        if short and value > max(index, size):
-            new = setup.copy()
-            if new.sizes.unify(size, value):
-                yield new
-                return
+    short = {n.rpartition(".")[0] for n, v in values.items() if v == size}
+    longer: dict[int, tuple[bool, bool]] = {}
+    for name, value in reversed(values.items()):
+        array = name.rpartition(".")[0]
+        indices = array in setup.specs and setup.specs[array].kind == "label"
+        longer[value] = array in short, not indices
+    for value in sorted((v for v in longer if v > max(index, size)), key=lambda v: longer[v]):
+        new = setup.copy()
+        if new.sizes.unify(size, value):
+            yield new
 
 
 def _single(setup: Setup, fault: Mismatch) -> Iterator[Setup]:
@@ -232,7 +238,8 @@ def _wanted(fault: Misused, kind: str, rank: int) -> list[tuple[str, int]]:
     if needed == "label":
         return [("label", max(rank - 1, 1)), ("label", rank), ("label", 1)]
     if needed == "dict":
-        return [("records", 0), ("site", 0)] if kind == "array" else [("site", 0)]
+        rest = [("options", 0), ("site", 0)]
+        return [("records", 0), *rest] if kind == "array" else rest
     if needed == "int":
         return [("int", 0)] if kind in ("real", "array") and (rank == 0 or kind == "array") else []
     if needed == "function":
@@ -245,7 +252,9 @@ def _wanted(fault: Misused, kind: str, rank: int) -> list[tuple[str, int]]:
 def ranks(setup: Setup) -> Iterator[Setup]:
     """Yield the same setup with one array of another rank: of one axis, of one column, of more."""
     for name, spec in setup.specs.items():
-        if spec.kind not in ("array", "label", "onehot") or "[" in name or name.startswith("self"):
+        if spec.kind not in ("array", "label", "onehot") or "[" in name:
+            continue
+        if name.startswith("self") or (spec.rank and f"{name}.0" not in setup.sizes.parents):
             continue
         for rank in (1, 2, 3, 4):
             if f"{spec.kind} {rank}" in spec.tried or rank == spec.rank or rank < 1:

@@ -33,6 +33,8 @@ KINDS = (
     "function",
     "shape",
     "records",
+    "options",
+    "step",
     "fixed",
     "default",
     "site",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from typing import Any
 
 import numpy as np
@@ -19,11 +20,12 @@ from symbackprop.auditing.code.interpreter.values import (
     Library,
     Tensor,
 )
-from symbackprop.auditing.code.pairs import Pair, Part
+from symbackprop.auditing.code.pairs import Pair, Part, definition, parameters
 from symbackprop.auditing.code.project import Project
 from symbackprop.auditing.code.running import (
     MOST_SECONDS,
     Target,
+    choices_by_key,
     compared_strings,
     sized_globals,
     snapshot,
@@ -46,6 +48,7 @@ class Targets:
         for name, spec in sized_globals(project).items():
             self.setup.specs.setdefault(name, spec)
             self.scope.overrides[name] = self.inputs.get(name)
+        self.scope.found = self.free_global
         replace_refuted(self.machine, self.scope, project)
         self.objects: dict[str, Instance] = {}
         self.forward_names: dict[str, Any] = {}
@@ -55,11 +58,26 @@ class Targets:
         self.late: list[str] = []
         self.backward_target = Target(None)
         self.inputs.choices = compared_strings(project)
+        self.inputs.choices_by_key = choices_by_key(project)
         self.backward_names: set[str] = set()
         self.forward_node: Any = None
         self.main: Any = None
         self.stored = False
         self.singles: list[Setup] = []
+
+    def free_global(self, name: str, value: Any) -> Any:
+        """Return an array of the file's own, such as its weights, made a free input."""
+        sides = (self.pair.function, self.pair.derivative)
+        nodes = [definition(self.project.module, part.name) for part in sides if part]
+        own = {p for n in nodes if isinstance(n, ast.FunctionDef) for p in parameters(n)}
+        array = value.array if isinstance(value, Tensor) else value
+        if name in own or not isinstance(array, np.ndarray) or array.dtype != object:
+            return value
+        origin = self.machine.input_name(array)
+        if origin is not None and not origin.startswith("random "):
+            return value
+        self.inputs.values[name] = self.inputs.freed(name, value)
+        return self.inputs.values[name]
 
     def may_narrow(self, names: frozenset[str]) -> bool:
         """Return whether some of these inputs may be drawn from (0, 1) instead."""

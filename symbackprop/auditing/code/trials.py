@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from symbackprop.auditing.code.faults import Fault
@@ -89,6 +90,9 @@ def _squares(setup: Setup, name: str) -> set[tuple[int, int]]:
     return {(i, j) for i, j in pairs if single or roots[i] == roots[j]}
 
 
+_SHAPED = ("array", "label", "onehot")
+
+
 def as_many_axes(setup: Setup, other: Setup) -> bool:
     """Whether another setup has as many axes of more than one element: a column for a vector.
 
@@ -97,7 +101,20 @@ def as_many_axes(setup: Setup, other: Setup) -> bool:
     return all(
         sum(e != 1 for e in setup.shape(name)) == sum(e != 1 for e in other.shape(name))
         for name, spec in setup.specs.items()
-        if spec.kind == "array" and name in other.specs and spec != other.specs[name]
+        if spec.kind in _SHAPED and name in other.specs and spec != other.specs[name]
     ) and setup.sizes.ones() == other.sizes.ones() - len(
         [n for n in other.specs if other.specs[n].rank > setup.specs.get(n, other.specs[n]).rank]
+    )
+
+
+def is_narrower(setup: Setup, base: Setup, asked: Collection[str]) -> bool:
+    """Whether an array has fewer axes of more than one element than it had, though not asked to."""
+    return any(
+        0 < spec.rank < base.specs[name].rank
+        and sum(e != 1 for e in setup.shape(name)) < sum(e != 1 for e in base.shape(name))
+        for name, spec in setup.specs.items()
+        if name not in asked
+        and spec.kind == "array"
+        and name in base.specs
+        and base.specs[name].kind == "array"
     )

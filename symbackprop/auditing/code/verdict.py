@@ -27,6 +27,7 @@ from symbackprop.auditing.code.trials import (
     Trial,
     as_many_axes,
     holds,
+    is_narrower,
 )
 
 SECONDS = 4.0
@@ -113,6 +114,18 @@ class Judge:
             if plain and spec.kind == "array" and spec.rank == 2 and "[" not in name:
                 new = Setup.of(self.pair.settings, self.torch)
                 new.specs[name] = spec.become(rank=3)
+                yield new
+
+    def shallower(self, setup: Setup) -> Iterator[Setup]:
+        """Yield setups in which a parameter has no axis of samples that broadcasting gave it."""
+        arrays = [n for n, s in setup.specs.items() if s.kind == "array" and n in setup.forward]
+        for name in arrays[1:]:
+            spec, first = setup.specs[name], setup.specs[arrays[0]]
+            if spec.rank < 2 or first.rank < 2 or "[" in name or name.startswith("self"):
+                continue
+            if setup.sizes.root(f"{name}.0") == setup.sizes.root(f"{arrays[0]}.0"):
+                new = Setup.of(self.pair.settings, self.torch)
+                new.specs[name] = spec.become(rank=spec.rank - 1)
                 yield new
 
     def lacking(self) -> str:
@@ -217,7 +230,10 @@ class Judge:
         )
         if found.followed is not None and found.setup is not None:
             known = [t.setup.key() for t in self.trials]
-            if found.setup.key() not in known:
+            base = self.trials[0].setup if self.trials else found.setup
+            asked = [n for n, s in setup.specs.items() if s.rank < base.specs.get(n, s).rank]
+            narrow = is_narrower(found.setup, base, asked)
+            if found.setup.key() not in known and not narrow:
                 self.read(found.setup, found.followed, convention)
 
     def readings(self, base: Trial) -> Iterator[tuple[Setup, str | None]]:
@@ -261,7 +277,7 @@ class Judge:
                 new = setup.copy()
                 new.seed += seed
                 yield new, base.convention
-        for other in self.deeper(setup):
+        for other in (*self.shallower(setup), *self.deeper(setup)):
             yield other, None
         for other in self.search.singles[:2]:
             yield other, None

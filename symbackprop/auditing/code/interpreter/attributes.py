@@ -142,7 +142,17 @@ def _namespace(machine: Machine, value: Namespace, name: str) -> Any:
         )
     if name in ("mark_dirty", "mark_non_differentiable", "set_materialize_grads"):
         return Native(name, lambda machine, *arguments: None)
+    if name == "saved_variables" and "saved_tensors" in value.attributes:
+        return value.attributes["saved_tensors"]
+    if name in _OF_CONTEXTS:
+        raise Unknown(f"the attribute {name} of a context", machine.here[1])
     raise Raised("AttributeError", f"no attribute {name!r} was set", machine.here[1])
+
+
+_OF_CONTEXTS = (
+    *("saved_tensors", "saved_variables", "saved_for_forward", "save_for_forward", "fwd_args"),
+    *("to_save", "next_functions", "metadata", "name", "materialize_grads", "dirty_tensors"),
+)
 
 
 def _library(machine: Machine, value: Library, name: str) -> Any:

@@ -26,6 +26,7 @@ from symbackprop.auditing.code.interpreter.values import (
     Function,
     Instance,
     Library,
+    Namespace,
     Native,
     Tensor,
 )
@@ -212,6 +213,16 @@ def _quiet(machine: Machine, *arguments: Any, **keywords: Any) -> None:
     return None
 
 
+# What files hold is unknown; a text of few characters, since programs count what it has.
+_TEXT = "abacabadefab"
+
+
+def _open(machine: Machine, *arguments: Any, **options: Any) -> Namespace:
+    read = Native("read", lambda machine, *size: _TEXT)
+    lines = Native("readlines", lambda machine: [_TEXT])
+    return Namespace({"read": read, "readlines": lines, "close": Native("close", _quiet)})
+
+
 _TABLE: dict[str, Callable[..., Any]] = {
     "range": _range,
     "xrange": _range,
@@ -246,6 +257,7 @@ _TABLE: dict[str, Callable[..., Any]] = {
         value, Function | Bound | Native | Class | Library
     ),
     "print": _quiet,
+    "open": _open,
     "any": lambda machine, value: any(operators.truth(machine, v) for v in iterate(machine, value)),
     "all": lambda machine, value: all(operators.truth(machine, v) for v in iterate(machine, value)),
     "type": _kind,

@@ -9,7 +9,7 @@ from symbackprop.auditing.code.faults import Raised, Unknown
 from symbackprop.auditing.code.interpreter.libraries import quiet
 from symbackprop.auditing.code.interpreter.machine import MOST_CALLS, Machine, kind_of, native
 from symbackprop.auditing.code.interpreter.registry import FUNCTIONS
-from symbackprop.auditing.code.interpreter.scopes import bound_names
+from symbackprop.auditing.code.interpreter.scopes import bound_names, generates
 from symbackprop.auditing.code.interpreter.values import (
     Bound,
     Class,
@@ -128,8 +128,8 @@ def _body(machine: Machine, function: Function, scope: Scope) -> Any:
     try:
         machine.execute(node.body, scope)
     except Returned as end:
-        return end.value
-    return None
+        return scope.yielded if generates(node) else end.value
+    return scope.yielded if generates(node) else None
 
 
 def bound_arguments(

@@ -279,6 +279,13 @@ def _unpack(machine: Machine, target: ast.Tuple | ast.List, value: Any, scope: S
         assign(machine, part.value if isinstance(part, ast.Starred) else part, item, scope)
 
 
+def _yield(machine: Machine, node: ast.Yield | ast.YieldFrom, scope: Scope) -> Any:
+    value = None if node.value is None else evaluate(machine, node.value, scope)
+    scope.yielded += iterate(machine, value) if isinstance(node, ast.YieldFrom) else [value]
+    if len(scope.yielded) > MOST_LENGTH:
+        raise Unknown("a generator that goes on and on", node.lineno)
+
+
 _HANDLERS: dict[type[ast.expr], Callable[[Machine, Any, Scope], Any]] = {
     ast.Constant: _constant,
     ast.Name: _name,
@@ -302,4 +309,6 @@ _HANDLERS: dict[type[ast.expr], Callable[[Machine, Any, Scope], Any]] = {
     ast.DictComp: _dicted,
     ast.JoinedStr: _text,
     ast.NamedExpr: _walrus,
+    ast.Yield: _yield,
+    ast.YieldFrom: _yield,
 }

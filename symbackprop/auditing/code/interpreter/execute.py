@@ -213,11 +213,17 @@ def _import(machine: Machine, node: ast.Import, scope: Scope) -> None:
 def _import_from(machine: Machine, node: ast.ImportFrom, scope: Scope) -> None:
     if node.module == "__future__":
         return
+    if node.module in _BUILTINS:
+        return
     module = imported(machine, scope.module, node.module or "", node.level)
     for alias in node.names:
         if alias.name == "*":
             continue
         bind(machine, alias.asname or alias.name, _member(machine, module, node, alias.name), scope)
+
+
+# Their names are Python's own, which are known anyway.
+_BUILTINS = ("builtins", "__builtin__", "past.builtins", "future.builtins", "six.moves")
 
 
 def _member(machine: Machine, module: Any, node: ast.ImportFrom, name: str) -> Any:
@@ -311,10 +317,19 @@ def _nonlocal(machine: Machine, node: ast.Nonlocal, scope: Scope) -> None:
     scope.outside |= set(node.names)
 
 
+_PLAIN_CONTEXTS = (
+    *("torch.", "np.errstate", "numpy.errstate", "np.printoptions", "warnings.", "tf."),
+    *("contextlib.", "suppress(", "catch_warnings(", "errstate(", "no_grad("),
+)
+
+
 def _with(machine: Machine, node: ast.With, scope: Scope) -> None:
     for item in node.items:
         text = ast.unparse(item.context_expr)
-        if not text.startswith(("torch.", "np.errstate", "numpy.errstate", "warnings.", "tf.")):
+        if text.startswith("open(") and isinstance(item.optional_vars, ast.expr):
+            value = evaluate(machine, item.context_expr, scope)
+            assign(machine, item.optional_vars, value, scope)
+        elif not text.startswith(_PLAIN_CONTEXTS):
             raise Unknown(f"with {text[:60]}", node.lineno)
     execute(machine, node.body, scope)
 

@@ -45,6 +45,7 @@ class Record:
     lines: set[tuple[str, int | None, int]] = field(default_factory=set)
     outcomes: dict[Place, set[str]] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
+    notes: set[str] = field(default_factory=set)
 
 
 class Machine:
@@ -160,7 +161,11 @@ class Machine:
             and value.constant.denominator == 1
         ):
             return int(value.constant)
-        raise self.misused(value, "int", f"{what} must be an integer, not {kind_of(value)}")
+        free = isinstance(value, Node) and value.function == "input"
+        element = value.payload[1] if free else id(value) not in self.inputs
+        raise self.misused(
+            value, "label" if element else "int", f"{what} must be an integer, not {kind_of(value)}"
+        )
 
     def misused(self, value: Any, needed: str, message: str) -> Raised:
         """Return the fault of a value that is used as what it is not."""

@@ -151,7 +151,7 @@ def matmul(machine: Machine, a: Array, b: Array) -> Any:
         raise Mismatch(message, a.shape[-1], inner, machine.here[1])
     outer = broadcast(machine, a.shape[:-2], b.shape[:-2])
     machine.spend(count(outer) * count(a.shape[-2:]) * (b.shape[-1] if b.ndim > 1 else 1), False)
-    return plain(np.matmul(*_alike(machine, a, b)))
+    return _product(machine, np.matmul, a, b)
 
 
 def _alike(machine: Machine, a: Array, b: Array) -> tuple[Array, Array]:
@@ -172,7 +172,7 @@ def dot(machine: Machine, a: Any, b: Any) -> Any:
         message = f"shapes {left.shape} and {right.shape} not aligned"
         raise Mismatch(message, left.shape[-1], inner, machine.here[1])
     machine.spend(count(left.shape) * (count(right.shape) // max(inner, 1)), False)
-    return plain(np.dot(*_alike(machine, left, right)))
+    return _product(machine, np.dot, left, right)
 
 
 def _numbers(machine: Machine, name: str, operation: Operation, a: Any, b: Any) -> Any:
@@ -276,3 +276,11 @@ def truth(machine: Machine, value: Any) -> bool:
     if isinstance(value, Instance):
         return True
     return bool(value)
+
+
+def _product(machine: Machine, multiply: Callable[[Array, Array], Any], a: Array, b: Array) -> Any:
+    try:
+        return plain(multiply(*_alike(machine, a, b)))
+    except SystemError as error:
+        # NumPy goes on with a product after the fault of an element.
+        raise Unknown("too many values", machine.here[1]) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 from functools import lru_cache
 from typing import Any
 
@@ -39,7 +40,30 @@ def lookup(machine: Machine, name: str, scope: Scope, line: int = 0) -> Any:
         return Library(_CUSTOMARY[name])
     if name in ("__name__", "__file__"):
         return "module"
+    if name in _ELSEWHERE or _may_be_bound(scope.module, name):
+        raise Unknown(f"the name {name!r} is not known", line)
     raise Raised("NameError", f"name {name!r} is not defined", line)
+
+
+# Names of Python, of older ones and of notebooks, which programs need not bind.
+_ELSEWHERE = frozenset(
+    [*dir(builtins), *("unicode", "raw_input", "basestring", "unichr", "file", "get_ipython")]
+)
+
+
+def _may_be_bound(module: ModuleScope, name: str) -> bool:
+    """Whether a name may be set where no statement of the top level shows it."""
+    for statement in module.module.body:
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Global) and name in node.names:
+                return True
+            if isinstance(node, ast.ImportFrom) and node.names[0].name == "*":
+                return True
+        if isinstance(statement, ast.If):
+            stored = (n for n in ast.walk(statement) if isinstance(n, ast.Name))
+            if any(n.id == name and isinstance(n.ctx, ast.Store) for n in stored):
+                return True
+    return module.module.problem is not None
 
 
 def of_module(machine: Machine, module: ModuleScope, name: str) -> Any:
@@ -63,6 +87,8 @@ def of_module(machine: Machine, module: ModuleScope, name: str) -> Any:
             machine.execute([statement], scope)
     finally:
         module.running.discard(name)
+    if name in module.names:
+        module.names[name] = module.found(name, module.names[name])
     return module.names.get(name, MISSING)
 
 
@@ -124,6 +150,19 @@ def bind(machine: Machine, name: str, value: Any, scope: Scope) -> None:
                 return
             here = here.outer
     scope.names[name] = value
+
+
+@lru_cache(maxsize=4096)
+def generates(node: ast.FunctionDef) -> bool:
+    """Return whether a function yields values."""
+    waiting: list[ast.AST] = list(node.body)
+    while waiting:
+        here = waiting.pop()
+        if isinstance(here, ast.Yield | ast.YieldFrom):
+            return True
+        if not isinstance(here, ast.FunctionDef | ast.ClassDef | ast.Lambda):
+            waiting += ast.iter_child_nodes(here)
+    return False
 
 
 @lru_cache(maxsize=4096)

@@ -16,7 +16,7 @@ Array = Any
 class Scope:
     """Names of a function call, a class body or a module, within what surrounds it."""
 
-    __slots__ = ("globals_", "module", "names", "outer", "outside", "owner", "unbound")
+    __slots__ = ("globals_", "module", "names", "outer", "outside", "owner", "unbound", "yielded")
 
     def __init__(
         self, module: ModuleScope, outer: Scope | None, owner: Class | None = None
@@ -28,16 +28,22 @@ class Scope:
         self.globals_: set[str] = set()
         self.outside: set[str] = set()
         self.unbound: frozenset[str] = frozenset()
+        # What a generator gave so far: it runs to its end before its values are used.
+        self.yielded: list[Any] = []
 
 
 @dataclass
 class ModuleScope:
-    """A module whose top-level statements run when a name that they bind is looked up."""
+    """A module whose top-level statements run when a name that they bind is looked up.
+
+    `found` may put another value in place of the one that a name was bound to.
+    """
 
     module: Module
     names: dict[str, Any] = field(default_factory=dict)
     running: set[str] = field(default_factory=set)
     overrides: dict[str, Any] = field(default_factory=dict)
+    found: Callable[[str, Any], Any] = lambda name, value: value
 
 
 @dataclass(eq=False)
