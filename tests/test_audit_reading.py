@@ -15,6 +15,7 @@ from symbackprop.auditing.formulas.reading.resolve import Reader
 from symbackprop.auditing.formulas.reading.scan import ALTERNATIVES
 from symbackprop.auditing.formulas.reading.tokens import NotReadError, macros_of
 from symbackprop.auditing.formulas.tree import Node
+from symbackprop.auditing.sheets import read_document
 
 DATA = Path(__file__).parent / "data" / "formulas.txt"
 
@@ -165,3 +166,9 @@ def test_trees_can_be_walked_and_changed() -> None:
     assert sketch(renamed) == "(+ a <(frac b c) . z>)"
     with pytest.raises(ValueError, match="more children"):
         tree.with_children(tree.Access("a"), (tree.Access("b"),))
+
+
+def test_what_stands_between_two_formulas_on_one_line_is_no_code() -> None:
+    text = "Entries are $`w_{ij} = v_{ji}`$, $`c = 2`$ and `$x$`; `$`, too."
+    (sheet,) = read_document("notes.md", text)
+    assert [source.text for source in sheet.sources] == ["w_{ij} = v_{ji}", "c = 2"]

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from symbackprop.calculus.textbook import Loss
 from symbackprop.calculus.totals import Total
-from symbackprop.equations import Adjoint, Equation, Variable
+from symbackprop.equations import Access, Adjoint, Equation, Variable
+from symbackprop.render import scalars
 from symbackprop.render.batch import over_batch
 from symbackprop.render.context import Context, seeded
 from symbackprop.render.document import (
@@ -31,7 +32,7 @@ from symbackprop.render.matrix import (
 from symbackprop.render.matrix_setting import legend, set_matrix
 from symbackprop.render.setting import Setting
 from symbackprop.render.shares import CHAIN_RULE, absorbed
-from symbackprop.render.typeset import Script, Symbol
+from symbackprop.render.typeset import Math, Script, Symbol, row
 
 _TITLES: dict[Layout, str] = {"rows": "Samples as rows", "columns": "Samples as columns"}
 _WORDS: dict[Layout, str] = {
@@ -39,8 +40,8 @@ _WORDS: dict[Layout, str] = {
     "columns": "Every column of a matrix is one sample: a layer computes W A.",
 }
 _TURNED: dict[Layout, str] = {
-    "rows": "Weight w_ij of the equations unit by unit is entry (j, i) of W here.",
-    "columns": "W here is the transpose of the code's: weight w_ij is its entry (i, j).",
+    "rows": "Weight w_ij of the equations unit by unit is entry (j, i) of W here: ",
+    "columns": "W here is the transpose of the code's: weight w_ij is its entry (i, j), ",
 }
 _JACOBIANS = (
     "Small bold letters are those of one sample, as columns. A partial of one by another has a row "
@@ -69,13 +70,31 @@ def _layout(context: Context, layout: Layout) -> Section:
         writer.backward(group)
     explained = legend(writer.forms, context.setting(samples=True))
     opening: list[Block] = [Paragraph((_WORDS[layout],))]
-    opening += [Paragraph((_TURNED[layout],))] if context.swapped else []
+    opening += [Paragraph((_TURNED[layout], *_entries(context, layout)))] if context.swapped else []
     opening += [Paragraph(explained)] if explained else []
     opening += _lookalike(context, writer.forms)
     opening += [Paragraph((_JACOBIANS,))] if writer.local else []
     opening += [Paragraph((_NO_FORM,))] if writer.missing else []
     anchor = context.anchor("matrix", layout)
     return Section((_TITLES[layout],), anchor, (*opening, *writer.blocks), level=2)
+
+
+def _entries(context: Context, layout: Layout) -> Inlines:
+    """Return the entries of the matrices whose indices print in reverse, as a sentence's end."""
+    found: dict[Math, None] = {}
+    for group in context.groups:
+        setting = context.setting(group, samples=True)
+        operands = [operand for e in group.shown.equations for operand in e.operands]
+        for variable in dict.fromkeys(o.variable for o in operands if isinstance(o, Access)):
+            if variable in context.swapped:
+                whole = Access(variable, variable.axes)
+                names = setting.names_of(whole)
+                weight = setting.access(whole, names)
+                places = [names[axis] for axis in variable.axes]
+                entry = setting.entry(variable, places if layout == "rows" else places[::-1])
+                found[row(entry, scalars.EQUALS, weight)] = None
+    pieces = [piece for formula in found for piece in (", ", formula)]
+    return (*pieces[1:], ".")
 
 
 def _lookalike(context: Context, forms: Iterable[MatrixForm]) -> list[Block]:

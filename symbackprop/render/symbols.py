@@ -131,15 +131,22 @@ class Symbols:
             return base
         if variable in self.swapped and len(places) == 2:
             places = places[::-1]
-        below = subscript([self._place(place, names) for place in places])
-        if isinstance(base, Script):
-            return Script(base.base, below, base.above)
-        return Script(base, below)
+        return _subscripted(base, [self._place(place, names) for place in places])
+
+    def entry(self, variable: Variable, places: Sequence[Math]) -> Math:
+        """Return an entry of a whole array: its symbol with subscripts."""
+        return _subscripted(self.array(variable), places)
 
     def names(self, indices: Iterable[Index], taken: Collection[Math] = ()) -> Names:
         """Return letters for indices: their own or, where it is none or taken, the next free."""
         names: Names = {}
         self._add_names(indices, names, taken)
+        return names
+
+    def names_of(self, access: Access) -> Names:
+        """Return letters for the indices of a read, in the order in which they print."""
+        names: Names = {}
+        self._name_places(access, names)
         return names
 
     def derivative(self, above: Math, below: Math) -> Math:
@@ -265,6 +272,11 @@ class Symbols:
         if self._first and place.terms:
             parts.append(apply("multiply", number(-self._first), weight(place)))
         return _Position(apply("add", *parts), tuple(names[index] for _, index in place.terms))
+
+
+def _subscripted(base: Math, places: Sequence[Math]) -> Math:
+    below = subscript(places)
+    return Script(base.base, below, base.above) if isinstance(base, Script) else Script(base, below)
 
 
 def subscript(places: Sequence[Math]) -> Math:

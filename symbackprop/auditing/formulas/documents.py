@@ -128,6 +128,8 @@ _MARKDOWN_SKIPPED = re.compile(
     r"|(?P<comment><!--.*?(?:-->|\Z))"
     r"|(?P<fence>^[ \t>]*(?P<ticks>`{3,}+|~{3,}+)[ \t]*(?P<lang>[\w-]*)[^\n]*\n"
     r"(?P<body>.*?)(?:^[ \t>]*(?P=ticks)[ \t]*$|\Z))"
+    # What closes one formula of GitHub's and opens the next is no code between them.
+    r"|(?P<math>(?<![\\$])\$`[^`\n]+`\$)"
     r"|(?P<code>(?<![`$])(?P<quote>`{1,3})(?!`)[^\n]*?(?<!`)(?P=quote)(?!`))",
     re.DOTALL | re.MULTILINE,
 )
@@ -169,6 +171,8 @@ class _Finder:
 
         def blank(match: re.Match[str]) -> str:
             groups = match.groupdict()
+            if groups.get("math"):
+                return match.group()
             if groups["ignore"]:
                 self.ignored.append(match.start())
             elif groups.get("lang") == "math":

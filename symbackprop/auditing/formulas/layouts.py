@@ -128,6 +128,8 @@ class Elaborator:
         return rule(self, node)
 
     def _access(self, node: Access) -> Units:
+        if node.name == "I" and node.style == "bold" and len(node.indices) == 1:
+            return Units(True, True, Delta)  # the subscript is its size
         kind = self.layout.kinds.get(node.family, "scalar")
         if node.indices and kind != "scalar" and len(node.indices) != sum(AXES[kind]):
             raise LayoutError(f"{node.name} does not have so many indices")

@@ -211,7 +211,7 @@ class _Bench:
             if len(self.trial.failed) >= (1 if self.stop else ENOUGH_FAILED):
                 break
         self.trial.steps += 2 * steps - left.steps - right.steps
-        _conclude(self.trial, [left, right])
+        _conclude(self.trial, [left, right], letters)
         return good
 
 
@@ -236,7 +236,7 @@ def _record(
         trial.unclear += 1
 
 
-def _conclude(trial: Trial, evaluators: list[Evaluator]) -> None:
+def _conclude(trial: Trial, evaluators: list[Evaluator], letters: Sequence[str]) -> None:
     traces = [evaluator.trace for evaluator in evaluators]
     trial.free = (
         trial.free[0] | frozenset(traces[0].free),
@@ -244,6 +244,8 @@ def _conclude(trial: Trial, evaluators: list[Evaluator]) -> None:
     )
     met = {part for trace in traces for part in trace.met}
     trial.mixed |= {part[0][0] for part in met if (*part[:2], not part[2]) in met}
+    # A class y beside the targets y_i is one of them by name alone.
+    trial.mixed |= {part[0][0] for part in met if part[2]} & set(letters)
     trial.named = trial.named or any(trace.named for trace in traces)
     trial.arbitrary = trial.arbitrary or any(trace.arbitrary for trace in traces)
     for trace in traces:

@@ -132,6 +132,8 @@ def _scripted(core: Item, place: str, script: Item) -> Item:
 def _decorated(inner: Item, mark: str, at: int) -> Item:
     """Put an accent or a style on the one symbol within, or wrap a group in braces."""
     body = content(inner)
+    while len(body) == 1 and body[0].kind == "brace" and content(body[0]) != body:
+        body = content(body[0])
     if len(body) == 1 and body[0].kind in ("letter", "word", "number", "brace"):
         symbol = replace(body[0], at=at)
         if mark in _STYLES:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from symbackprop.auditing.formulas.reading.facts import Facts, key
-from symbackprop.auditing.formulas.reading.items import Item
+from symbackprop.auditing.formulas.reading.items import Item, content
 from symbackprop.auditing.formulas.tree import Access, Label, Node
 
 Expression = Callable[[tuple[Item, ...]], Node]
@@ -66,6 +66,9 @@ def _marked(item: Item) -> str:
     return item.text + "'" * item.primes
 
 
+_JOINING = ("plus", "minus", "join")
+
+
 def _above(item: Item, facts: Facts, expression: Expression, found: Scripts) -> None:
     rest = list(item.above)
     while rest and rest[0].kind in ("paren", "bracket") and (label := _bracketed(rest[0])):
@@ -80,7 +83,12 @@ def _above(item: Item, facts: Facts, expression: Expression, found: Scripts) -> 
         rest.pop(0)
     if not rest:
         return
-    if _is_transpose(rest[-1]) and len(rest) > 1 and rest[-2].kind not in ("plus", "minus", "join"):
+    if len(rest) > 1 and _is_circle(rest[0]):
+        # A circle says that entries are raised, which is what a power of an array is read as.
+        found.after.append(expression(tuple(rest[1:])))
+    elif (
+        _is_transpose(rest[-1]) and len(rest) > 1 and rest[-2].kind not in ("plus", "minus", "join")
+    ):
         _power(rest[:-1], item, facts, expression, found)
         found.after.append("T")
     elif len(rest) == 2 and rest[0].kind == "minus" and _is_transpose(rest[1]):
@@ -96,6 +104,10 @@ def _trailing(part: Item, rest: list[Item]) -> None:
 
 def _bracketed(part: Item) -> Label | None:
     return label_of(part.parts[0], "round" if part.kind == "paren" else "square")
+
+
+def _is_circle(item: Item) -> bool:
+    return any(part.kind == "join" and part.text == "⊙" for part in content(item))
 
 
 def _is_transpose(item: Item) -> bool:
