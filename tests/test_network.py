@@ -1,11 +1,11 @@
 """From an architecture to a network: shapes, names, starts, heads and penalties."""
 
-import sys
 from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 import pytest
+from counting import calls_of
 
 from symbackprop.architecture import Architecture, LayerUse, Use
 from symbackprop.build import build_network
@@ -338,20 +338,9 @@ def test_look_ups_and_positions_are_not_penalised():
 
 def calls(count):
     """Return how many functions are called to build a network of so many layers."""
-    called = 0
-
-    def note(frame, event, argument):
-        nonlocal called
-        called += event == "call"
-
     layers = [dense(16, "relu") for _ in range(count)]
-    before = sys.getprofile()
-    sys.setprofile(note)
-    try:
-        network((16,), *layers, dense(4, "softmax"), loss="cross_entropy", l2=0.1)
-    finally:
-        sys.setprofile(before)
-    return called
+    last = dense(4, "softmax")
+    return calls_of(lambda: network((16,), *layers, last, loss="cross_entropy", l2=0.1))
 
 
 def test_building_takes_no_more_than_its_share_for_each_layer():
