@@ -62,9 +62,15 @@ def right_claims() -> tuple[Right, ...]:
             words, definitions = rest.split(), []
         elif line.startswith("? "):
             found.append(Right(name, tuple(definitions), line[2:], bool(words), tuple(words[1:])))
-        elif line and not line.startswith("#"):
+        elif line and line[0] not in "#%":
             definitions.append(line)
     return tuple(found)
+
+
+def covered() -> frozenset[str]:
+    """The entries of the catalogue that have claims of their own."""
+    lines = DATA.read_text(encoding="utf-8").splitlines()
+    return frozenset(name for line in lines if line.startswith("% ") for name in line[2:].split())
 
 
 def wrong_claims() -> Iterator[Wrong]:

@@ -6,11 +6,12 @@ from collections import Counter
 
 import pytest
 from audit_algebra import claim, paper
-from audit_corpus import Right, Wrong, right_claims, wrong_claims
+from audit_corpus import Right, Wrong, covered, right_claims, wrong_claims
 from mistakes import MISTAKES
 
 from symbackprop.auditing.finding import DIAGNOSES, Finding
 from symbackprop.auditing.formulas.decide import judge
+from symbackprop.catalog import CATALOG
 
 RIGHT = right_claims()
 WRONG = tuple(wrong_claims())
@@ -98,6 +99,17 @@ def test_the_corpora_are_large() -> None:
     assert len(WRONG) >= 150
     assert {wrong.mistake for wrong in WRONG} == set(MISTAKES)
     assert {kind for _, kinds in MISTAKES.values() for kind in kinds} <= set(DIAGNOSES)
+
+
+# What only moves entries has derivatives of 0 and 1.
+MOVED = {"flatten", "pad", "reshape", "slice", "transpose"}
+
+
+def test_the_corpora_are_of_the_whole_catalogue() -> None:
+    entries = {
+        *(*CATALOG.activations, *CATALOG.losses, *CATALOG.layers, *CATALOG.penalties),
+    }
+    assert covered() == entries - MOVED
 
 
 @pytest.mark.parametrize("right", RIGHT, ids=lambda right: f"{right.name}: {right.text}")

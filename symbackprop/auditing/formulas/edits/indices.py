@@ -16,9 +16,11 @@ from symbackprop.auditing.formulas.edits.editing import (
     put,
     times,
 )
+from symbackprop.auditing.formulas.model import index_letters
 from symbackprop.auditing.formulas.tree import (
     Access,
     Add,
+    Big,
     Delta,
     Derivative,
     Label,
@@ -78,7 +80,9 @@ def _reordered(node: Product) -> Iterator[Node]:
 
 def subscript(right: Node, context: Context) -> Iterator[Edit]:
     """Yield a claim with another letter in an index place."""
-    letters = list(dict.fromkeys((*index_names(context.left), *index_names(right))))
+    bound = [b.index.name for _, node in walk(right) if isinstance(node, Big) for b in node.bounds]
+    named = (*index_names(context.left), *index_names(right), *bound, *index_letters(right))
+    letters = list(dict.fromkeys(named))
     for path, node in walk(right):
         if not isinstance(node, Access):
             continue
