@@ -31,6 +31,7 @@ PROVED = {
     "d(a,z) = a*(1-a)": ("a = exp(z)/(1+exp(z))",),
     "d(a,z,z) = -2*a*(1-a**2)": ("a = tanh(z)",),
     "prime(f,z) = f(z)*(1-f(z))": ("f(x) = 1/(1+exp(-x))",),
+    "d(L,w[1,j]) = 2*(z[1]-y[1])*x[j]": (UNIT[0], "L = total(i, 2, (z[i]-y[i])**2)"),
     "d(r,x[i]) = x[i]/r": ("r = sqrt(total(i, n, x[i]**2))",),
 }
 OF_LAYERS = (
@@ -43,6 +44,7 @@ OF_LAYERS = (
 OPEN = {
     "d(L,x[i]) = i*w[i]": ("L = total(i, n, i*w[i]*x[i])",),
     "d(y[i],w[k]) = x[i+k]": ("y[i] = total(k, 3, w[k]*x[i+k])",),
+    "d(h[i],x) = 3": ("h[1] = 3*x", "h[i] = 3*x"),
 }
 
 

@@ -25,6 +25,7 @@ from symbackprop.auditing.formulas.symbolic.forms import (
 )
 
 PI = Read("pi")
+FIXED = "="  # begins the name of an index that is a number
 MOST_TERMS = 120
 LARGEST_POWER = 8
 Term = tuple[Monomial, Fraction]
@@ -57,7 +58,10 @@ class Algebra:
         """Return Kronecker's delta."""
         if left.axis != right.axis:
             raise UnknownError("letters of different axes are compared")
-        return self.ONE if left == right else self.atom(Delta(*sorted((left, right))))
+        if left == right:
+            return self.ONE
+        both_fixed = left.name[:1] == right.name[:1] == FIXED
+        return ZERO if both_fixed else self.atom(Delta(*sorted((left, right))))
 
     def add(self, a: Form, b: Form) -> Form:
         """Return a + b."""

@@ -63,13 +63,20 @@ def _big(run: Translator, node: Big, place: Place) -> Form:
 
 def _bound_axis(run: Translator, bound: Bound, inner: int) -> int:
     """Return the axis that a sum runs over: all of it."""
-    root = run.surveyor.sizes.root(letter(inner, bound.index.name))
-    whole = bound.lower is None or (isinstance(bound.lower, Number) and bound.lower.value == 1)
-    open_ended = bound.upper is None or isinstance(bound.upper, Access)
+    sizes = run.surveyor.sizes
+    root = sizes.root(letter(inner, bound.index.name))
+    from_first = bound.lower is None or _is(bound.lower, 1)
+    # An axis whose extent is stated is any axis: what holds for all of them holds for it.
+    to_last = bound.upper is None or isinstance(bound.upper, Access)
+    to_last = to_last or (root in sizes.stated and _is(bound.upper, sizes.stated[root]))
     within = bound.members is not None or bound.condition is not None
-    if within or not (whole and open_ended) or root not in run.surveyor.tied:
+    if within or not (from_first and to_last) or root not in run.surveyor.tied:
         raise UnknownError("a sum over a part")
     return run.axis(root)
+
+
+def _is(node: Node | None, value: int) -> bool:
+    return isinstance(node, Number) and node.value == value
 
 
 def _power(run: Translator, node: Power, place: Place) -> Form:

@@ -35,8 +35,7 @@ def _derivative(run: Translator, node: Derivative, place: Place) -> Form:
 def _variable(run: Translator, by: Node, place: Place) -> tuple[Quantity, tuple[Index, ...]]:
     if not isinstance(by, Access) or formal_key(by) in place.formals:
         raise UnknownError("a derivative by something that is not a name")
-    indices = tuple(run.letter(index, place) for index in by.indices)
-    return run.quantity(by, place), indices
+    return run.quantity(by, place), run.indices(by, place)
 
 
 def _change(
@@ -77,7 +76,7 @@ def _loss_change(run: Translator, by: Change, kept: frozenset[Quantity]) -> Form
     changes = []
     for rule, labels in run.model.sinks:
         quantity = (rule.target.symbol, labels)
-        found = run.definition(quantity, len(rule.target.indices))
+        found = run.model.match(*quantity, (None,) * len(rule.target.indices))
         if found is None:
             raise UnknownError("an end without a definition")
         scope = run.surveyor.scopes.of(*found)
@@ -86,6 +85,8 @@ def _loss_change(run: Translator, by: Change, kept: frozenset[Quantity]) -> Form
             for index in rule.target.indices
             if isinstance(index, Access)
         ]
+        if len(letters) < len(rule.target.indices):
+            raise UnknownError("an end that is single elements")
         form = run.read(quantity, tuple(letters), kept, 0)
         arriving = slope(run.algebra, run.expanded(form, kept), by)
         name = f"loss by {quantity!r}"

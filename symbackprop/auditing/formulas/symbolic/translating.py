@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from symbackprop.auditing.formulas.evaluating.core import DEEPEST, formal_key
 from symbackprop.auditing.formulas.model import Labels, Model, Rule, Symbol, is_letter
 from symbackprop.auditing.formulas.primitives import primitives
-from symbackprop.auditing.formulas.shapes import Surveyor, letter
-from symbackprop.auditing.formulas.symbolic.algebra import Algebra, renamed
+from symbackprop.auditing.formulas.shapes import Surveyor, letter, slot
+from symbackprop.auditing.formulas.symbolic.algebra import FIXED, Algebra, renamed
 from symbackprop.auditing.formulas.symbolic.forms import (
     Atom,
     Form,
@@ -21,10 +21,7 @@ from symbackprop.auditing.formulas.symbolic.forms import (
     Read,
     UnknownError,
 )
-from symbackprop.auditing.formulas.tree import (
-    Access,
-    Node,
-)
+from symbackprop.auditing.formulas.tree import Access, Node, Number
 
 Quantity = tuple[Symbol, Labels]
 
@@ -104,15 +101,26 @@ class Translator:
             return place.formals[formal_key(node)]
         if formal_key(replace(node, indices=())) in place.formals:
             raise UnknownError("an element of an argument")
-        quantity = self.quantity(node, place)
-        indices = tuple(self.letter(index, place) for index in node.indices)
-        return self.read(quantity, indices, place.kept, place.depth)
+        indices = self.indices(node, place)
+        return self.read(self.quantity(node, place), indices, place.kept, place.depth)
 
     def quantity(self, node: Access, place: Place) -> Quantity:
         """Return which quantity an access names, at which layer."""
         if any(label.base in place.letters for label in node.labels):
             raise UnknownError("an index as a label")
         return node.symbol, self.model.labels(node, place.layers)
+
+    def indices(self, node: Access, place: Place) -> tuple[Index, ...]:
+        """Return the letters and the places that an access names."""
+        symbol, labels = self.quantity(node, place)
+        found = []
+        for k, index in enumerate(node.indices):
+            if isinstance(index, Number):
+                root = self.surveyor.sizes.root(slot(symbol, labels, k))
+                found.append(Index(self.axis(root), 0, f"{FIXED}{index.value}"))
+            else:
+                found.append(self.letter(index, place))
+        return tuple(found)
 
     def letter(self, node: Node, place: Place) -> Index:
         """Return the letter that an index is."""
@@ -129,7 +137,7 @@ class Translator:
         self.named[name] = quantity
         if symbol in self.model.held or symbol == self.model.simplex:
             raise UnknownError("what holds by a convention")
-        found = self.definition(quantity, len(indices)) if quantity not in kept else None
+        found = self.definition(quantity, indices) if quantity not in kept else None
         if found is not None:
             return self._defined(*found, indices, kept, depth)
         size = ("size", symbol, labels, "()")
@@ -138,13 +146,17 @@ class Translator:
             return self.algebra.atom(Read(f"extent {axis}"))
         return self.algebra.atom(Read(name, indices))
 
-    def definition(self, quantity: Quantity, rank: int) -> tuple[Rule, dict[str, int]] | None:
+    def definition(
+        self, quantity: Quantity, indices: tuple[Index, ...]
+    ) -> tuple[Rule, dict[str, int]] | None:
         """Return the definition of a quantity and the values of its label letters."""
         symbol, labels = quantity
         for rule in self.model.named(symbol):
-            if any(not is_letter(index) for index in rule.target.indices):
-                raise UnknownError("a definition of single elements")
-        return self.model.match(symbol, labels, (None,) * rank)
+            for own, index in zip(rule.target.indices, indices, strict=False):
+                if not is_letter(own) and index.name[:1] != FIXED:
+                    raise UnknownError("a definition of single elements")
+        fixed = (index.name.partition(FIXED)[2] for index in indices)
+        return self.model.match(symbol, labels, tuple(int(f) if f else None for f in fixed))
 
     def _defined(
         self,
@@ -157,11 +169,14 @@ class Translator:
         if rule.formals:
             raise UnknownError("a function without its argument")
         inside = self.inside(rule, bound, kept, depth)
-        own = {i.name: inside.letters[i.name] for i in rule.target.indices if isinstance(i, Access)}
-        if len(own) != len(indices):
-            raise UnknownError("a definition of a diagonal")
         body = self.value(rule.body, inside)
-        values = dict(zip(own.values(), indices, strict=True))
+        values: dict[Index, Index] = {}
+        for own, index in zip(rule.target.indices, indices, strict=True):
+            if (
+                isinstance(own, Access)
+                and values.setdefault(inside.letters[own.name], index) != index
+            ):
+                raise UnknownError("a definition of a diagonal")
         if any(mine.axis != theirs.axis for mine, theirs in values.items()):
             raise UnknownError("letters of different axes")
         return renamed(self.algebra, body, values)
@@ -175,8 +190,8 @@ class Translator:
         scope = self.surveyor.scopes.of(rule, bound)
         letters = {name: self.index(0, name) for name in self.model.loose}
         for index in rule.target.indices:
-            assert isinstance(index, Access)
-            letters[index.name] = self.algebra.index(self.index(scope, index.name).axis)
+            if isinstance(index, Access):
+                letters[index.name] = self.algebra.index(self.index(scope, index.name).axis)
         return Place(letters, {**self.model.layers, **bound}, scope, {}, kept, depth + 1)
 
     def expanded(self, form: Form, kept: frozenset[Quantity] = frozenset()) -> Form:
