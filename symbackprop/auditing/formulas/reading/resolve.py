@@ -184,10 +184,14 @@ class Reader:
         return self.grouped(made, replace(group, primes=0))
 
     def arguments(self, items: tuple[Item, ...]) -> tuple[Node, ...]:
-        """Read arguments between commas, semicolons and bars."""
+        """Read arguments between commas, semicolons and single bars."""
         if [i.kind for i in items] == ["join"]:
             return (Access("placeholder"),)
-        parts = split_at(items, "comma", "semi", "bar")
+        parts = [
+            part
+            for listed in split_at(items, "comma", "semi")
+            for part in ([listed] if _holds_sizes(listed) else split_at(listed, "bar"))
+        ]
         return tuple(self.expression(part) for part in parts if part)
 
     def access(self, item: Item) -> Node:
@@ -344,6 +348,13 @@ class Reader:
 
 def _is_transposed(item: Item) -> bool:
     return bool(item.above) and item.above[-1].kind == "top"
+
+
+def _holds_sizes(items: tuple[Item, ...]) -> bool:
+    """Whether bars stand around absolute values, not between arguments: ``exp(-|z|)``."""
+    places = [place for place, item in enumerate(items) if item.kind == "bar"]
+    pairs = zip(places[::2], places[1::2], strict=False)
+    return len(places) % 2 == 0 and all(last > first + 1 for first, last in pairs)
 
 
 def _without_dots(items: tuple[Item, ...]) -> tuple[Item, ...]:
