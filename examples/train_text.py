@@ -28,6 +28,7 @@ STEPS, BATCH, RATE = 2000, 32, 3e-3
 EVERY = 100  # steps between lines of progress
 HELD = 10  # one paragraph of so many
 WRITTEN = 400  # characters
+LENGTH = 64  # of a window, for a network that reads any
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,15 @@ class Text:
 
 
 def context(architecture: Path) -> int:
-    """Return how many characters a network reads at once."""
+    """Return how many characters a network reads at once; of one that reads any, ``LENGTH``."""
     (text,) = tomllib.loads(architecture.read_text(encoding="utf-8"))["input"]
-    return int(text["shape"][0])
+    (extent,) = text["shape"]
+    return extent if isinstance(extent, int) else LENGTH
+
+
+def reads_any(module: ModuleType) -> bool:
+    """Whether a network reads stretches of any length."""
+    return hasattr(module, "EXTENTS")
 
 
 def read(path: Path = TEXT) -> Text:
@@ -104,7 +111,8 @@ def train(
     rng = np.random.default_rng(seed)
     params = module.initialize(seed, dtype=np.float32)
     moments = module.initial_moments(dtype=np.float32)
-    workspace = module.Workspace(BATCH, dtype=np.float32)
+    largest = {"T": length} if reads_any(module) else {}
+    workspace = module.Workspace(BATCH, dtype=np.float32, **largest)
     total = 0.0
     for step in range(1, steps + 1):
         eta = RATE * (1 + math.cos(math.pi * step / steps)) / 2
@@ -128,7 +136,7 @@ def write(module: ModuleType, params: dict, text: Text, length: int, seed: int) 
     written = [text.characters.index("\n")]
     for _ in range(WRITTEN):
         seen = written[-length:]
-        x = np.zeros((1, length), int)
+        x = np.zeros((1, len(seen) if reads_any(module) else length), int)
         x[0, : len(seen)] = seen
         output, _ = module.forward(params, x)
         chances = output[0, len(seen) - 1].astype(float)

@@ -16,6 +16,8 @@ from math import ceil, prod
 from symbackprop.errors import SymbackpropError
 from symbackprop.scalar import Named
 
+SHORT = 40  # characters of a sum that stands as a factor
+
 
 class UndecidedError(SymbackpropError):
     """A question about sizes whose answer depends on the extents that names stand for."""
@@ -277,6 +279,12 @@ def is_certain(compare: Callable[[], bool]) -> bool:
 def shown(size: Whole) -> str:
     """Return the size as users write it."""
     return re.sub(r"\bn_", "", str(size))
+
+
+def times(size: Whole, factor: str) -> str:
+    """Return the source of a multiple; a sum that is no short one is multiplied out."""
+    text = f"{factor_text(size)} * {factor}"
+    return text if isinstance(size, int) or len(text) <= SHORT else str(size * named(factor))
 
 
 def solved(size: Size, name: str, value: str) -> str | None:

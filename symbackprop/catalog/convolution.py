@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from symbackprop.definition import Body, Field, Layer, Parameter, Reading, written_layer
 from symbackprop.equations import Extent
 from symbackprop.errors import SymbackpropError
+from symbackprop.sizes import Whole, factor_text
 
 PLACES = {1: ("h",), 2: ("h", "w"), 3: ("d", "h", "w")}  # of an output, axis by axis
 OFFSETS = ("u", "v", "t")  # in a window
@@ -50,15 +51,17 @@ class Axis:
         return plus(f"({inner})//{self.stride}" if self.stride > 1 else inner, 1)
 
 
-def times(factor: int, name: str) -> str:
+def times(factor: Whole, name: str) -> str:
     """Return a multiple, as text."""
-    return name if factor == 1 else f"{factor}*{name}"
+    return name if factor == 1 else f"{factor_text(factor)}*{name}"
 
 
-def plus(text: str, number: int) -> str:
+def plus(text: str, number: Whole) -> str:
     """Return a sum with a number, as text."""
     if number == 0:
         return text
+    if not isinstance(number, int):
+        return f"{text} + {number}"
     return f"{text} {'+' if number > 0 else '-'} {abs(number)}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from math import prod
 
@@ -10,6 +11,9 @@ from symbackprop.definition import Body, Field, Reading, index_letters, written_
 from symbackprop.equations import Extent
 from symbackprop.errors import SymbackpropError
 from symbackprop.scalar import Named
+from symbackprop.sizes import Whole, named, product
+from symbackprop.sizes import shown as text
+from symbackprop.sizing import size_of
 
 _FLAT = "klmpqrs"  # letters that run over several axes at once
 _ROLES = {1: ("feature",), 2: ("time", "feature")}  # what axes stand for, by how many there are
@@ -41,16 +45,10 @@ def axis_of(name: str, value: int, rank: int) -> int:
     return place - 1
 
 
-def numbers_of(shape: Sequence[Extent], what: str) -> tuple[int, ...]:
-    """Return the extents as numbers.
-
-    Raises:
-        SymbackpropError: an extent is known by name only.
-    """
-    found = tuple(extent for extent in shape if isinstance(extent, int))
-    if len(found) < len(shape):
-        raise SymbackpropError(f"{what} needs extents that are numbers, found {shown(shape)}")
-    return found
+def sizes_of(shape: Sequence[Extent], extents: Sequence[str]) -> list[Whole]:
+    """Return the extents to compute with: those without a number by what equations call them."""
+    pairs = zip(shape, extents, strict=True)
+    return [extent if isinstance(extent, int) else named(name) for extent, name in pairs]
 
 
 def shown(shape: Sequence[Extent]) -> str:
@@ -108,21 +106,32 @@ def _flattened(reading: Reading) -> Body:
 
 
 def _reshaped(reading: Reading) -> Body:
+    """Return the body of a reshape; errors call extents what users call them."""
+    try:
+        return _row_by_row(reading)
+    except SymbackpropError as error:
+        (shape,) = reading.shapes
+        own = [text(size_of(extent, {})) for extent in shape]
+        found = re.sub(r"\bextent(\d)\b", lambda match: own[int(match[1])], str(error))
+        raise SymbackpropError(found) from None
+
+
+def _row_by_row(reading: Reading) -> Body:
     """Write axes that become one by its digits, and an axis that becomes several by a sum.
 
     Where several become several others, all are one axis in between.
     """
     shape, extents, _ = one_value(reading)
-    old = numbers_of(shape, "reshape")
+    old = sizes_of(shape, extents)
     new = _wanted(reading.fields["shape"], old)
     letters = index_letters(len(new))
     equations, ranges, source, read = [], {}, "x", _matched(old, new)
     if any(len(here) > 1 and len(there) > 1 for here, there in read):
         flat = dict(zip(_FLAT, read, strict=False))
         inner = [item for k, (here, _) in flat.items() for item in digits(k, map(str, here))]
-        ranges = {k: str(prod(here)) for k, (here, _) in flat.items()}
+        ranges = {k: str(product(here)) for k, (here, _) in flat.items()}
         equations.append(f"f[{', '.join(flat)}] = x[{', '.join(inner)}]")
-        source, read = "f", [((prod(here),), there) for here, there in read]
+        source, read = "f", [((product(here),), there) for here, there in read]
     places: list[str] = []
     used = iter(letters)
     for here, there in read:
@@ -130,7 +139,7 @@ def _reshaped(reading: Reading) -> Body:
         if len(own) == 1:
             places += digits(own[0], map(str, here))
         else:
-            steps = (prod(there[k + 1 :]) for k in range(len(there)))
+            steps = (product(there[k + 1 :]) for k in range(len(there)))
             places.append(" + ".join(map(times, steps, own)))
     equations.append(f"y[{', '.join(letters)}] = {source}[{', '.join(places)}]")
     return Body(
@@ -143,15 +152,15 @@ def _reshaped(reading: Reading) -> Body:
 
 
 def _matched(
-    old: Sequence[int], new: Sequence[int]
-) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    old: Sequence[Whole], new: Sequence[Whole]
+) -> list[tuple[tuple[Whole, ...], tuple[Whole, ...]]]:
     """Return the shortest runs of axes, old and new, that hold as many numbers."""
-    found: list[tuple[tuple[int, ...], tuple[int, ...]]] = []
+    found: list[tuple[tuple[Whole, ...], tuple[Whole, ...]]] = []
     here, there = [0, 1], [0, 1]  # start and stop of the runs
     while True:
         run, other = old[slice(*here)], new[slice(*there)]
-        if prod(run) != prod(other):
-            (here if prod(run) < prod(other) else there)[1] += 1
+        if product(run) != product(other):
+            (here if product(run) < product(other) else there)[1] += 1
             continue
         if here[1] == len(old) or there[1] == len(new):
             return [*found, (tuple(old[here[0] :]), tuple(new[there[0] :]))]
@@ -159,17 +168,17 @@ def _matched(
         here, there = [here[1], here[1] + 1], [there[1], there[1] + 1]
 
 
-def _wanted(given: int | tuple[int, ...], old: Sequence[int]) -> tuple[int, ...]:
+def _wanted(given: int | tuple[int, ...], old: Sequence[Whole]) -> tuple[Whole, ...]:
     """Return the shape that is asked for, its -1 replaced by what is left over."""
     new = given if isinstance(given, tuple) else (given,)
-    count, known = prod(old), prod(extent for extent in new if extent != -1)
+    count, known = product(old), prod(extent for extent in new if extent != -1)
     if len(index_letters(len(new))) < len(new):
         raise SymbackpropError(f"shape has {len(new)} axes; at most {len(_FLAT)} are allowed")
     if 0 in new or new.count(-1) > 1:
         raise SymbackpropError(
             f"shape is {shown(new)}; allowed: numbers from 1, and -1 once for what is left over"
         )
-    if count != known and (-1 not in new or count % known):
+    if count != known and (-1 not in new or count // known * known != count):
         raise SymbackpropError(
             f"shape {shown(new)} holds {known} numbers, a sample of shape {shown(old)} has {count}"
         )
@@ -181,16 +190,16 @@ def _sliced(reading: Reading) -> Body:
     shape, extents, letters = one_value(reading)
     fields = reading.fields
     axis = axis_of("axis", fields["axis"], len(shape))
-    (extent,) = numbers_of(shape[axis : axis + 1], "slice")
-    start, stop, _ = slice(fields["start"], fields["stop"]).indices(extent)
-    count = len(range(start, stop, fields["step"]))
-    if not count:
+    extent = sizes_of(shape, extents)[axis]
+    start, stop = _bounds(fields["start"], fields["stop"], extent)
+    count = (stop - start + fields["step"] - 1) // fields["step"]
+    if isinstance(count, int) and count < 1:
         raise SymbackpropError(
             f"start {fields['start']} and stop {fields['stop']} leave nothing of the {extent} "
             f"places of axis {axis + 1}"
         )
     place = plus(times(fields["step"], letters[axis]), start)
-    if place == letters[axis] and count < extent:
+    if place == letters[axis] and count != extent:
         place = f"0 + {place}"  # a bare index would run over the whole axis
     read = ", ".join([*letters[:axis], place, *letters[axis + 1 :]])
     return Body(
@@ -198,6 +207,17 @@ def _sliced(reading: Reading) -> Body:
         (f"y[{', '.join(letters)}] = x[{read}]",),
         output=(*extents[:axis], str(count), *extents[axis + 1 :]),
     )
+
+
+def _bounds(start: int, stop: int | None, extent: Whole) -> tuple[Whole, Whole]:
+    """Return where a slice of an axis begins and ends; of one with a name it lies inside."""
+    if isinstance(extent, int):
+        first, end, _ = slice(start, stop).indices(extent)
+        return first, end
+    begin = extent + start if start < 0 else start
+    if stop is None:
+        return begin, extent
+    return begin, extent + stop if stop < 0 else stop
 
 
 ENTRIES = (

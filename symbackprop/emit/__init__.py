@@ -54,7 +54,7 @@ from symbackprop.lowering.runs import SHORTEST_RUN, equal_units
 from symbackprop.lowering.storage import plan_storage
 from symbackprop.lowering.training import training_values
 from symbackprop.network import Head, Layer, Network
-from symbackprop.sizes import Whole, factor_text
+from symbackprop.sizes import Whole, times
 from symbackprop.sizing import names_in, size_of
 
 
@@ -280,7 +280,7 @@ def _arena(name: str, size: Whole) -> str:
     """Return the statement that allocates an arena, by its elements per sample or in all."""
     kinds = {"floats": "self.dtype", "masks": "np.bool_", "places": "np.intp"}
     _, fixed, kind = name.rpartition("fixed_")
-    count = f"{size}" if fixed else f"{factor_text(size)} * batch_size"
+    count = f"{size}" if fixed else times(size, "batch_size")
     return f"self.{name} = _aligned({count}, {kinds[kind]})"
 
 

@@ -18,6 +18,7 @@ from symbackprop.sizing import is_size, size_of, source_of
 # The checks that a module carries run with these extents: so much more than the least, by the
 # place of the name, until no other size is equal.
 FIRST, SECOND = 1, 3
+_KEYWORDS = frozenset({"self", "batch_size", "dtype"})
 
 
 @dataclass(frozen=True)
@@ -27,9 +28,22 @@ class NamedExtents:
     network: Network
     least: dict[str, int]
 
-    def __bool__(self) -> bool:
-        """Whether there is any."""
-        return bool(self.least)
+    def __post_init__(self) -> None:
+        """Refuse names that a module cannot serve."""
+        for variable in self.network.inputs:
+            named = [axis.extent for axis in variable.axes[1:] if isinstance(axis.extent, Size)]
+            for extent in named:
+                if named.count(extent) > 1:
+                    raise SymbackpropError(
+                        f"input {variable.owner or 'x'}: the extent {shown(extent)} stands twice "
+                        "in one shape; a module reads each from one axis: take two names"
+                    )
+        for name in self.least:
+            if name in _KEYWORDS:
+                raise SymbackpropError(
+                    f"input: the extent {name} has the name of an argument of Workspace; take "
+                    "another name"
+                )
 
     @property
     def sources(self) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from symbackprop.sizes import Whole, factor_text, is_certain
+from symbackprop.sizes import Whole, factor_text, is_certain, times
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Place:
 
 
 def _times_n(count: Whole) -> str:
-    return "n" if count == 1 else f"{factor_text(count)} * n"
+    return "n" if count == 1 else times(count, "n")
 
 
 def places_of_run(places: Sequence[Place], layers: range) -> str | None:

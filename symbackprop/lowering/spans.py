@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from symbackprop.equations import Access, Affine, Extent, Index, IndexExpression, Role, is_known
 from symbackprop.errors import SymbackpropError
-from symbackprop.sizes import Whole, at_most, product
+from symbackprop.sizes import UndecidedError, Whole, at_most, product
 from symbackprop.sizing import whole
 
 
@@ -117,19 +117,26 @@ def ordered(indices: Sequence[Index], steps: Sequence[int]) -> list[Index]:
     return [index for _, index in pairs]
 
 
-def margins_of(place: Access, spans: Spans) -> dict[int, tuple[int, int]]:
+def margins_of(place: Access, spans: Spans) -> dict[int, tuple[Whole, Whole]]:
     """Return how far the places go beyond each axis at most, on either side."""
     found = {}
     for position, (_, span) in spans.items():
         if len(span.steps) > 2:
             raise refused(place, "an index that is a sum of more than two")
         extent = whole(place.variable.axes[position].extent)
-        beyond = -span.first, span.last + 1 - extent
-        found[position] = max(0, at_most(beyond[0])), max(0, at_most(beyond[1]))
+        found[position] = _margin(-span.first), _margin(span.last + 1 - extent)
     return found
 
 
-def is_whole(place: Access, position: int, span: Span, margin: tuple[int, int]) -> bool:
+def _margin(beyond: Whole) -> Whole:
+    """Return the room that so many places beyond an end need: a number, if one is enough."""
+    try:
+        return max(0, at_most(beyond))
+    except UndecidedError:
+        return beyond if beyond >= 0 else 0
+
+
+def is_whole(place: Access, position: int, span: Span, margin: tuple[Whole, Whole]) -> bool:
     """Whether an index runs over the axis and its margins, from one end to the other."""
     extent = whole(place.variable.axes[position].extent) + sum(margin)
     return span.steps == (1,) and (span.first, span.counts) == (-margin[0], (extent,))

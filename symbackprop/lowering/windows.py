@@ -39,7 +39,7 @@ from symbackprop.lowering.spans import (
 )
 from symbackprop.lowering.values import Dimension, Label, Labelled, ValueGraph
 from symbackprop.scalar import ZERO
-from symbackprop.sizes import Whole
+from symbackprop.sizes import Whole, is_certain
 from symbackprop.sizing import whole
 
 Moved = Mapping[int, IndexExpression]  # by the position of an axis
@@ -144,7 +144,7 @@ def _higher(one: tuple[Extent, Extent], other: tuple[Extent, Extent]) -> int:
     step, next_step = whole(one[0]), whole(other[0])
     if step == next_step:
         return (one[1] == 1) - (other[1] == 1)
-    return -1 if step >= next_step else 1
+    return -1 if is_certain(lambda: step >= next_step) else 1
 
 
 def _check_apart(place: Access, labels: Sequence[Label], moved: Moved) -> None:
@@ -251,7 +251,7 @@ def _haloed(
 def _windows(graph: ValueGraph, base: Labelled, place: Access, spans: Spans) -> Labelled:
     spans = with_digits(spans)
     margins = margins_of(place, spans)
-    leaving: dict[Label, tuple[int, int]] = {p: m for p, m in margins.items() if any(m)}
+    leaving: dict[Label, tuple[Whole, Whole]] = {p: m for p, m in margins.items() if any(m)}
     if leaving:
         assert place.fill is not None
         base = _haloed(graph, base, leaving, place.fill)
@@ -313,7 +313,9 @@ def _at_one_place(graph: ValueGraph, value: Labelled, place: Access, moved: Move
     return value
 
 
-def _inside(graph: ValueGraph, base: Labelled, place: Access, cuts: Mapping[int, int]) -> Labelled:
+def _inside(
+    graph: ValueGraph, base: Labelled, place: Access, cuts: Mapping[int, Whole]
+) -> Labelled:
     """Return what lies within a halo."""
     spans, extra = [], []
     for p, start in cuts.items():

@@ -21,6 +21,7 @@ from symbackprop.equations import (
     indices_of,
 )
 from symbackprop.scalar import ONE, Apply, Expression, Named, Number, Slot, decimal
+from symbackprop.sizes import Size, shown
 
 # How tightly a text binds: a weaker one is put in parentheses.
 _SUM, _SIGN, _REDUCED, _PRODUCT, _POWER, _ATOM = range(6)
@@ -226,7 +227,7 @@ def _affine(affine: Affine, names: Mapping[Index, str]) -> str:
 
 
 def _extent(extent: Extent) -> str:
-    return str(extent) if isinstance(extent, int) else scalar_text(extent)
+    return shown(extent) if isinstance(extent, int | Size) else scalar_text(extent)
 
 
 def _enclosed(text: _Text, least: int) -> str:
