@@ -8,6 +8,8 @@ import pytest
 from layer_cases import cases, disagreements, fits, module_of, network_of
 
 from symbackprop.api import build
+from symbackprop.architecture import Architecture, LayerUse
+from symbackprop.build import build_network
 from symbackprop.catalog import CATALOG
 from symbackprop.checking.gradients import examine
 from symbackprop.checking.subject import Subject
@@ -224,7 +226,9 @@ start_dim = 2
 [[layer]]
 type = "global_avg_pool"
 """
+BESIDE = JOINED[: JOINED.index('type = "slice"')] + 'type = "dense"\nunits = 2\n'
 NETWORKS = {
+    "beside": (BESIDE, [{"T": 2, "S": 1}, {"T": 3, "S": 5}]),
     "joined": (JOINED, [{"T": 1, "S": 3}, {"T": 4, "S": 2}]),
     "transformer": (TRANSFORMER, [{"T": 1}, {"T": 5}, {"T": 9}]),
     "convolution": (CONVOLUTION, [{"H": 2, "W": 7}, {"H": 5, "W": 3}]),
@@ -414,3 +418,21 @@ def test_an_extent_is_found_from_what_follows(make):
         value = make(extent)
         found = eval(solved(size, "n_T", "value"), {"value": value})
         assert make(found) == value
+
+
+def test_names_that_a_module_needs_are_refused(tmp_path):
+    text = RECURRENT.replace('"T"', '"dtype"')
+    with pytest.raises(SymbackpropError, match="the extent dtype has a name that a module needs"):
+        generate(build(written(tmp_path, text)))
+
+
+def test_one_name_twice_in_a_shape_is_refused(tmp_path):
+    text = CONVOLUTION.replace('"W"', '"H"')
+    with pytest.raises(SymbackpropError, match="the extent H stands twice in one shape"):
+        generate(build(written(tmp_path, text)))
+
+
+def test_a_name_is_no_code():
+    given = Architecture("x", ("T)",), (LayerUse("dense", "layer", fields={"units": 2}),))
+    with pytest.raises(SymbackpropError, match=r"'T\)'; a name is letters, digits and _"):
+        build_network(given)

@@ -90,6 +90,8 @@ def size(name: str, value: Any) -> Extent:
     if isinstance(value, str):
         if value == "N":
             raise SymbackpropError(f"{name} is 'N', which is the batch; take another name")
+        if not (value.isascii() and value.isidentifier()):
+            raise SymbackpropError(f"{name} is {_shown(value)}; a name is letters, digits and _")
         return Named(value)
     if isinstance(value, bool) or not isinstance(value, int):
         raise SymbackpropError(f"{name} is {_shown(value)}; it must be a whole number from 1")

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from keyword import iskeyword
 
 from symbackprop.emit.header import check_text, open_check_text
 from symbackprop.emit.layers import reads
 from symbackprop.emit.lines import block
 from symbackprop.emit.modes import divisors
+from symbackprop.emit.runs import variable_names
 from symbackprop.equations import Variable
 from symbackprop.errors import SymbackpropError
 from symbackprop.network import Network
-from symbackprop.sizes import Size, at, shown, solved
+from symbackprop.sizes import Size, at, named, shown, solved
 from symbackprop.sizing import is_size, size_of, source_of
 
 # The checks that a module carries run with these extents: so much more than the least, by the
@@ -31,18 +33,18 @@ class NamedExtents:
     def __post_init__(self) -> None:
         """Refuse names that a module cannot serve."""
         for variable in self.network.inputs:
-            named = [axis.extent for axis in variable.axes[1:] if isinstance(axis.extent, Size)]
-            for extent in named:
-                if named.count(extent) > 1:
+            own = [axis.extent for axis in variable.axes[1:] if isinstance(axis.extent, Size)]
+            for extent in own:
+                if own.count(extent) > 1:
                     raise SymbackpropError(
                         f"input {variable.owner or 'x'}: the extent {shown(extent)} stands twice "
                         "in one shape; a module reads each from one axis: take two names"
                     )
+        taken = variable_names(self.network)
         for name in self.least:
-            if name in _KEYWORDS:
+            if name in _KEYWORDS or iskeyword(name) or source_of(name) in taken:
                 raise SymbackpropError(
-                    f"input: the extent {name} has the name of an argument of Workspace; take "
-                    "another name"
+                    f"input: the extent {name} has a name that a module needs; take another name"
                 )
 
     @property
@@ -50,16 +52,52 @@ class NamedExtents:
         """The variables that hold them in a module."""
         return [source_of(name) for name in self.least]
 
-    def _texts(self, arrays: Sequence[tuple[str, Variable]]) -> list[str]:
-        """Return the expression of every extent, read from the shapes of arrays."""
-        return [_text(source, arrays) or "" for source in self.sources]
-
     def _fetched(self, text: str, arrays: Sequence[tuple[str, Variable]]) -> list[str]:
         """Return the statements that set those extents which the text reads."""
-        pairs = zip(self.sources, self._texts(arrays), strict=True)
-        return [
-            f"{source} = {_found(source, text_)}" for source, text_ in pairs if reads(text, source)
+        found = self._solutions(arrays)
+        wanted = {source for source in self.sources if reads(text, source)}
+        for source in sorted(wanted - found.keys()):
+            raise SymbackpropError(
+                f"the loss needs the extent {shown(named(source))}, which the output's shape does "
+                "not tell"
+            )
+        wanted |= {source for s in wanted for source in found if reads(found[s], source)}
+        return [f"{source} = {text}" for source, text in found.items() if source in wanted]
+
+    def _solutions(self, arrays: Sequence[tuple[str, Variable]]) -> dict[str, str]:
+        """Return expressions of extents, read from shapes; one may read those before it.
+
+        Where an axis is none itself, the smallest serve with which it has its extent: all that
+        is computed from the arrays depends on that alone.
+        """
+        axes = [
+            (axis.extent, f"{array}.shape[{k}]")
+            for array, variable in arrays
+            for k, axis in enumerate(variable.axes)
+            if k and isinstance(axis.extent, Size)
         ]
+        found: dict[str, str] = {}
+        for extent, text in axes:
+            if str(extent) in self.sources:
+                found.setdefault(str(extent), text)
+        for extent, text in axes:
+            open_ = [s for s in self.sources if reads(str(extent), s) and s not in found]
+            others = [str(other) for other, _ in axes if other != extent]
+            if open_ and not any(reads(other, s) for other in others for s in open_):
+                found |= self._solved(extent, text, open_)
+        return found
+
+    def _solved(self, extent: Size, text: str, names: Sequence[str]) -> dict[str, str]:
+        """Return the smallest extents of these names with which an axis has its extent."""
+        if len(names) == 1 and (found := solved(extent, names[0], text)):
+            return {names[0]: found}
+        for name in names:
+            rest = extent - named(name)
+            if not reads(str(rest), name):
+                least = {source_of(key): str(value) for key, value in self.least.items()}
+                own = {other: least[other] for other in names if other != name}
+                return {**own, name: f"{text} - ({rest})"}
+        return {}
 
     def _of_target(self) -> list[str]:
         """Return the extents that the target's shape has."""
@@ -74,13 +112,14 @@ class NamedExtents:
         Args:
             bodies: of the functions, by name.
         """
-        given = self._texts([(_written(v), v) for v in self.network.inputs])
+        found = self._solutions([(_written(v), v) for v in self.network.inputs])
+        given = [found[source] for source in self.sources]
         arguments = [(v.name, v) for v in self.network.inputs]
         cached = [(f'cache["{v.name}"]', v) for v in self.network.inputs]
         output = [("output", self.network.output)]
         wanted = bodies["backward"] + check_text(self.network.output)
         targets = self._of_target()
-        rows = [f"n_ = work.extents[{k}]".replace("n_", s) for k, s in enumerate(self.sources, 1)]
+        rows = [f"{source} = work.extents[{k}]" for k, source in enumerate(self.sources, 1)]
         checked = open_check_text(self.network.output)
         checked = f'output = _checked("output", output, {checked}, dtype)'
         more = [f"{name}={text} + 1" for name, text in zip(self.least, given, strict=True)]
@@ -161,25 +200,3 @@ def _written(variable: Variable) -> str:
 def _dictionary(entries: Mapping[str, object]) -> str:
     pairs = ", ".join(f'"{key}": {value}' for key, value in entries.items())
     return f"{{{pairs}}}"
-
-
-def _text(source: str, arrays: Iterable[tuple[str, Variable]]) -> str | None:
-    """Return the expression of an extent: of an axis that it is, else of one that follows."""
-    axes = [
-        (axis.extent, f"{array}.shape[{k}]")
-        for array, variable in arrays
-        for k, axis in enumerate(variable.axes)
-        if k and isinstance(axis.extent, Size)
-    ]
-    exact = (text for extent, text in axes if str(extent) == source)
-    following = (solved(extent, source, text) for extent, text in axes)
-    return next(exact, None) or next((text for text in following if text), None)
-
-
-def _found(source: str, text: str) -> str:
-    if not text:
-        raise SymbackpropError(
-            f"the loss needs the extent {source.removeprefix('n_')}, which the output's shape "
-            "does not tell"
-        )
-    return text
