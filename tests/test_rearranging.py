@@ -85,7 +85,12 @@ REFUSED = [
     ("reshape", (2, 6), {"shape": (1,) * 7 + (12,)}, "shape has 8 axes; at most 7"),
     ("slice", (2, 6), {"axis": 3}, "axis is 3; allowed: 1 to 2"),
     ("slice", (2, 6), {"start": 4, "stop": 2}, "leave nothing of the 6 places of axis 2"),
-    ("slice", (2, "T"), {}, "slice needs extents that are numbers, found (T,)"),
+    (
+        "reshape",
+        (2, "T"),
+        {"shape": (4, 3)},
+        "shape (4, 3) holds 12 numbers, a sample of shape (2, T) has 2 * T",
+    ),
     ("pad", (2, 6), {"padding": (1, 2, 3)}, "padding has 3 numbers; allowed: 1, or 2"),
     (
         "pad",
