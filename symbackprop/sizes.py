@@ -17,6 +17,7 @@ from symbackprop.errors import SymbackpropError
 from symbackprop.scalar import Named
 
 SHORT = 40  # characters of a sum that stands as a factor
+MODERATE = 30  # more than the least that a name stands for: as an extent is in use
 
 
 class UndecidedError(SymbackpropError):

@@ -18,9 +18,8 @@ from symbackprop.lowering.affine import block_name
 from symbackprop.lowering.program import ArrayProgram, Buffer
 from symbackprop.network import Network
 from symbackprop.printing.statements import with_row
-from symbackprop.sizes import Whole, at, at_least_both, is_certain
+from symbackprop.sizes import MODERATE, Whole, at, at_least_both, is_certain
 
-SOME = 30  # more than the least that a named extent may be
 _ARENAS = {"float": "floats", "bool": "masks", "index": "places"}
 
 
@@ -144,7 +143,7 @@ def _with_starts(section: str, arrays: Mapping[str, Bound]) -> dict[str, Bound]:
     found: dict[str, Bound] = {}
     starts: dict[str, dict[Whole, str]] = {}
     moving = [(n, b, b.by) for n, b in arrays.items() if isinstance(b.by, Place) and _moves(b.by)]
-    for name, bound, place in sorted(moving, key=lambda m: (m[2].memory, at(m[2].start, SOME))):
+    for name, bound, place in sorted(moving, key=lambda m: (m[2].memory, at(m[2].start, MODERATE))):
         known = starts.setdefault(place.memory, {})
         if place.start not in known:
             label = "_".join([place.memory.removeprefix("self."), *filter(None, [section]), "at"])

@@ -13,9 +13,7 @@ from dataclasses import dataclass, replace
 
 from symbackprop.lowering.program import Buffer, Kind
 from symbackprop.lowering.runs import EqualUnits
-from symbackprop.sizes import Whole, at, at_least_both, is_certain
-
-_MODERATE = 30  # more than the least that a name stands for
+from symbackprop.sizes import MODERATE, Whole, at, at_least_both, is_certain
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ class _Taken:
     @property
     def order(self) -> tuple[int, ...]:
         """By which places are sorted, as they lie where extents with names are moderate."""
-        return at(self.offset, _MODERATE), at(self.stop, _MODERATE), self.start, self.end, self.ones
+        return at(self.offset, MODERATE), at(self.stop, MODERATE), self.start, self.end, self.ones
 
 
 def lay_out(tenants: Sequence[Tenant], equal: EqualUnits) -> tuple[Buffer, ...]:

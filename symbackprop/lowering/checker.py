@@ -26,9 +26,9 @@ from symbackprop.lowering.program import (
 )
 from symbackprop.lowering.values import Value
 from symbackprop.scalar import ARITY, TRUTH
-from symbackprop.sizes import at
+from symbackprop.sizes import MODERATE, at
 
-_SPARE = (0, 1, 30)  # more than the least that a name stands for
+_SPARE = (0, 1, MODERATE)  # more than the least that a name stands for
 _MAPS = frozenset(ARITY) | {"subtract", "square", "number"}
 _REDUCTIONS = frozenset({"total", "largest", "smallest", "product", "argmax", "argmin"})
 _TAKES_TRUTH: Mapping[str, Callable[[int], bool]] = {
