@@ -11,6 +11,7 @@ from symbackprop.api import build
 from symbackprop.checking.gradients import examine
 from symbackprop.emit import generate
 from symbackprop.errors import SymbackpropError
+from symbackprop.notation.toml import read_toml
 
 POINTS = 8
 ROUNDING = 64  # units in the last place
@@ -118,3 +119,27 @@ def test_a_fault_in_steps_with_a_workspace_is_reported(fault, optimizer):
     report = examine(module_of(text.replace(right, wrong)))
     failed = [name for name, finding in report.checks.items() if not finding.passed]
     assert failed == ["training steps"]
+
+
+STEEP = """
+spec = 1
+[network]
+input = [2]
+loss = "squared_error"
+[[define]]
+kind = "activation"
+name = "steep"
+equations = ["a = {}"]
+[[layer]]
+type = "dense"
+units = 2
+activation = "steep"
+"""
+
+
+@pytest.mark.parametrize("equation", ["z*z*z*z*z", "(exp(z) - exp(-z)) / 2"])
+def test_steps_down_a_steep_loss_stay_finite(equation):
+    text = generate(build(read_toml(STEEP.format(equation), "net.toml"))).text
+    assert examine(module_of(text)).passed
+    for right, wrong in WORKSPACE.values():
+        assert not examine(module_of(text.replace(right, wrong))).passed

@@ -118,7 +118,9 @@ class TestToml:
             ('spec = 1\n[network]\ninput = ["N"]\n' + DENSE, ["'N' is reserved"]),
             (NETWORK + DENSE + "[[input]]\n", ["input 1: name is missing"]),
             (NETWORK + DENSE + "[[block]]\n", ["block 1: name is missing"]),
-            (NETWORK + "[[layer]]\nunits = 3\n", ["layer 1: type", "the name of a type"]),
+            (NETWORK + "[[layer]]\nunits = 3\n", ["layer 1: type is missing; found 'units'"]),
+            (NETWORK + "[[layer]]\n", ["layer 1: type is missing; found no field"]),
+            (NETWORK + "[[layer]]\ntype = 3\n", ["layer 1: type: found 3", "name of a type"]),
             (
                 NETWORK + DENSE + '[[layer]]\ntype = "conv4d"\n',
                 ["layer 2: type 'conv4d' is not known", "did you mean 'conv3d'?"],

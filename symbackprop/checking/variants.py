@@ -217,6 +217,7 @@ def _steps(
     if _has_moments(subject):
         memories = [{"moments": subject.call("initial_moments")} for _ in memories]
     expected = {name: value for name, value in first.items() if name in params or name == LOSS}
+    rate = _rate(params, first)
     worst = 0.0
     for factor in (1.0, 1.0, -2.0):
         value, plain = subject.train(moved, sample.x, y)
@@ -228,10 +229,17 @@ def _steps(
         expected = {}
         if factor != 1:
             plain, found = ({k: v * factor for k, v in g.items()} for g in (plain, found))
-        subject.call("update", moved, plain, RATE, **memories[0])
-        subject.call("update", kept, found, RATE, workspace=space, **memories[1])
+        subject.call("update", moved, plain, rate, **memories[0])
+        subject.call("update", kept, found, rate, workspace=space, **memories[1])
         worst = _worst(worst, difference(kept, moved, units(moved)))
     return worst
+
+
+def _rate(params: Mapping[str, Array], gradient: Mapping[str, Array]) -> float:
+    """Return the rate of steps that stay near the point, however steep the loss is there."""
+    size = max((largest(value) for value in params.values()), default=0.0)
+    steepest = max((largest(gradient[name]) for name in params), default=0.0)
+    return RATE * size / steepest if steepest > size > 0 else RATE
 
 
 def _own(subject: Subject, params: Mapping[str, Array]) -> dict[str, Array]:

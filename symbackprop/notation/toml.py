@@ -189,7 +189,10 @@ def _rate(value: object, what: str) -> float:
 def _layer(table: dict[str, Any], position: int, catalog: Catalog) -> LayerUse:
     place = f"layer {position}"
     try:
-        kind = table.get("type")
+        if "type" not in table:
+            found = ", ".join(repr(field[:64]) for field in list(table)[:8])
+            raise SymbackpropError(f"type is missing; found {found or 'no field'}")
+        kind = table["type"]
         if not isinstance(kind, str):
             raise SymbackpropError(f"type: found {shown(kind)}; allowed: the name of a type")
         definition = None
