@@ -15,7 +15,7 @@ from stable_check import LINE, POSITIVE, RANDOM, UNIT, check, derivatives, expre
 
 from symbackprop.calculus import stable
 from symbackprop.calculus.partials import partial
-from symbackprop.calculus.stable import assembly, balance, complements, logarithms, region
+from symbackprop.calculus.stable import assembly, balance, complements, logarithms, region, towers
 from symbackprop.calculus.stable import stable_form as form
 from symbackprop.calculus.stable.polynomials import used
 from symbackprop.scalar import Apply, Slot, apply, number, slots, walk
@@ -53,7 +53,18 @@ FLAT = {
     "sinh": ("(exp(z) - exp(-z)) / 2", tuple(x for x in Z if abs(x) < 60)),
     "a limit near 0": ("eps / (1 + exp(-z)) - (1 - eps) / (1 + exp(z))", Z),
     "exponentials that cancel": ("exp(z) * exp(-z)", Z),
+    "log of 1 - tanh": ("log(1 - tanh(z))", tuple(x for x in Z if abs(x) > 0.3)),
+    "Gompertz": ("exp(-exp(z))", Z),
+    "its complement": ("1 - exp(-2 * exp(-z))", Z),
+    "its density": ("exp(z) * exp(-exp(z))", Z),
+    "Gumbel": ("exp(-z - exp(-z))", Z),
+    "slope of Gumbel": ("(exp(-z) - 1) / exp(z + exp(-z))", Z),
+    "tanh of exp": ("z * tanh(exp(z))", Z),
+    "its steep factor": ("z * exp(3 * z) * (1 - tanh(exp(2 * z))**2)", Z),
+    "erf of exp": ("z * erf(exp(z) / 2) + z * exp(z) * exp(-exp(2 * z) / 4)", Z),
+    "bell of softplus": ("exp(-log(1 + exp(z))**2)", Z),
 }
+TOWERS = list(FLAT)[-9:]
 
 
 @pytest.mark.parametrize("name", FLAT)
@@ -63,7 +74,7 @@ def test_table(name):
         expression(text),
         [values],
         units=6.0,
-        conditioned=name in ("upper tail", "Gaussian log gap"),
+        conditioned=name in ("upper tail", "Gaussian log gap", *TOWERS),
     )
 
 
@@ -338,7 +349,7 @@ FAULTS = {
     "no expm1": (assembly, "is_complement", lambda *_: False, "sinh"),
     "no expm1 in branches": (complements, "_complements", lambda *_: [], "exp - 1 in a sum"),
     "no palindromes": (assembly.Assembly, "_symmetric", lambda *_: None, "its curvature"),
-    "no tanh by exponentials": (stable, "_tanh_to_expand", lambda *_: False, "slope of tanh"),
+    "no tanh by exponentials": (stable, "tanh_to_expand", lambda *_: False, "slope of tanh"),
     "no even logarithm": (logarithms, "_even_logarithm", lambda *_: None, "log cosh"),
     "no log1p": (logarithms, "log_of", lambda tree: apply("log", tree), "softplus"),
     "no hinge": (logarithms, "_hinges", lambda *_: 0, "softplus"),
@@ -352,17 +363,32 @@ FAULTS = {
     "no cancelling": (complements, "_cancels", lambda *_: False, "exponentials that cancel"),
     "no tanh apart": (stable, "_apart", lambda _, q: [q.above], "slope of tanh in a sum"),
     "steps on one side": (assembly, "_is_step", lambda _, c: not used(c), "a limit near 0"),
+    "no limit in towers": (stable, "saturated", lambda tree, _: tree, "its density"),
+    "a limit that is too low": (towers, "_LIMIT", 2, "Gompertz"),
+    "a limit of what grows": (towers, "_MOST", 0, "its steep factor"),
+    "no turned divisors": (
+        towers,
+        "_without_growing_divisors",
+        lambda node, _: node,
+        "slope of Gumbel",
+    ),
     "wrong common exponent": (region, "_common", lambda unit, _: unit, "softplus, doubled"),
 }
+
+
+def forget():
+    """Empty the caches of stable forms, which hold what the rules gave before."""
+    form.cache_clear()
+    stable._stable_form.cache_clear()
 
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_faults_are_seen(name, monkeypatch):
     where, attribute, bent, victim = FAULTS[name]
     text, values = FLAT[victim]
-    form.cache_clear()
+    forget()
     monkeypatch.setattr(where, attribute, bent)
     with pytest.raises((AssertionError, FloatingPointError)):
         check(expression(text), [values], units=6.0, conditioned=victim == "upper tail")
     monkeypatch.undo()
-    form.cache_clear()
+    forget()

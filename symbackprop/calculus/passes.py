@@ -11,6 +11,7 @@ from symbackprop.calculus.exclude import exclude
 from symbackprop.calculus.exponentials import shift_exponentials
 from symbackprop.calculus.graph import reads
 from symbackprop.calculus.maxima import nonpositive_differences
+from symbackprop.calculus.opening import open_exponentials
 from symbackprop.calculus.phases import unroll_windows
 from symbackprop.calculus.rewrite import compose, floor_logarithms
 from symbackprop.calculus.stable import stable_form
@@ -55,7 +56,13 @@ def derive_network(network: Network) -> NetworkDerivation:
 
 def derive_layers(network: Network) -> Derivation:
     """Derive the plain path: from a given cotangent of the output to input and parameters."""
-    return _derived(_of_layers(network), network.output, network.varied, ())
+    return _derived(_of_layers(network), network.output, network.varied, (), _between(network))
+
+
+def _between(network: Network) -> set[Variable]:
+    """Return what stands between layers, and between a layer and its activation."""
+    found = {variable for layer in network.layers for variable in (*layer.inputs, layer.output)}
+    return found | {layer.preactivation for layer in network.layers if layer.preactivation}
 
 
 def _of_layers(network: Network) -> list[Equation]:
@@ -74,7 +81,8 @@ def derive_step(network: Network, fixed: Collection[Variable] = ()) -> Derivatio
     last = (a.variable for e in network.layers[-1].activation for a in reads(e))
     kept = {network.output, network.boundary, *fixed, *read, *last}
     unrolled, steps = unroll_windows(equations, kept)
-    derivation = _derived(unrolled, network.output, network.varied, ())
+    stay = _between(network) | kept
+    derivation = _derived(unrolled, network.output, network.varied, (), stay)
     return replace(derivation, steps=(*steps, *derivation.steps))
 
 
@@ -98,7 +106,8 @@ def derive_head(network: Network, head: Head, *, fused: bool) -> Derivation:
         if isinstance(operand, Access)
     }
     learned = [array.variable for array in network.parameters if array.variable in read]
-    return _derived(equations, head.cost, [network.boundary, *learned], [network.output])
+    wrt = [network.boundary, *learned]
+    return _derived(equations, head.cost, wrt, [network.output], [network.output])
 
 
 def derive_penalty(equations: Sequence[Equation], variable: Variable) -> Derivation:
@@ -111,11 +120,21 @@ def _derived(
     output: Variable,
     wrt: Collection[Variable],
     probabilities: Collection[Variable],
+    kept: Collection[Variable] = (),
 ) -> Derivation:
-    """Derive equations whose totals of exponentials are shifted first."""
-    shifted, steps = shift_exponentials(equations, (output,))
-    derivation = _differentiated(shifted, output, wrt, probabilities)
-    return replace(derivation, steps=(*steps, *derivation.steps))
+    """Derive equations whose exponentials are brought to where a stable form finds them.
+
+    Args:
+        equations: in topological order.
+        output: what is differentiated.
+        wrt: with respect to what.
+        probabilities: whose logarithms are clamped.
+        kept: variables that nothing looks through.
+    """
+    shifted, shifting = shift_exponentials(equations, (output,))
+    opened, opening = open_exponentials(shifted, {output, *kept})
+    derivation = _differentiated(opened, output, wrt, probabilities)
+    return replace(derivation, steps=(*shifting, *opening, *derivation.steps))
 
 
 def _differentiated(

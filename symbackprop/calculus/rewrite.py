@@ -125,7 +125,8 @@ def _guarded(expression: Expression) -> set[int]:
     return inside - outside
 
 
-def _rebuilt(equation: Equation, function: Expression, scope: Scope) -> Equation:
+def rewritten(equation: Equation, function: Expression, scope: Scope) -> Equation:
+    """Return the equation with another right side, over the operands of its scope."""
     function, operands = compress(function, tuple(scope.operands))
     return replace(equation, function=function, operands=operands)
 
@@ -146,7 +147,7 @@ def _open_linear(equation: Equation, definitions: Definitions) -> Equation:
     if not known:
         return equation
     function = rebuild(equation.function, lambda node: known.get(node, node))
-    return _rebuilt(equation, function, scope)
+    return rewritten(equation, function, scope)
 
 
 def _has_common_logarithm(access: Access, definitions: Definitions) -> bool:
@@ -174,7 +175,7 @@ def _split_logarithms(equation: Equation, definitions: Definitions) -> Equation:
     if not split:
         return equation
     function = _collected(replaced(equation.function, split))
-    return _rebuilt(equation, function, scope)
+    return rewritten(equation, function, scope)
 
 
 def replaced(expression: Expression, values: Mapping[Expression, Expression]) -> Expression:

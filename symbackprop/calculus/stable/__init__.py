@@ -17,13 +17,14 @@ from symbackprop.calculus.stable.polynomials import (
     RING,
     Polynomial,
     Quotient,
-    constant,
     generator,
     used,
 )
 from symbackprop.calculus.stable.readers import READERS
 from symbackprop.calculus.stable.region import Region, TooManyGeneratorsError
-from symbackprop.scalar import Apply, Expression, apply, number, walk
+from symbackprop.calculus.stable.tangents import tanh_to_expand, vanishes
+from symbackprop.calculus.stable.towers import saturated
+from symbackprop.scalar import Apply, Expression, apply, walk
 
 _ESSENTIAL = frozenset({"exp", "expm1", "tanh", "erf", "sign"})
 _NONE: frozenset[Expression] = frozenset()
@@ -42,6 +43,11 @@ def stable_form(expression: Expression, nonpositive: frozenset[Expression] = _NO
         An expression whose terms are ordered so that exponentially small ones come last.
         Where no rule applies, the expression itself. A NaN in a slot gives NaN.
     """
+    return saturated(_stable_form(expression, nonpositive), nonpositive)
+
+
+@lru_cache(maxsize=8192)
+def _stable_form(expression: Expression, nonpositive: frozenset[Expression]) -> Expression:
     if not isinstance(expression, Apply):
         return expression
     if expression.function in READERS and _has_essential(expression):
@@ -57,7 +63,7 @@ def _has_essential(expression: Expression) -> bool:
 
 def _by_identity(expression: Apply, nonpositive: frozenset[Expression]) -> Expression | None:
     region = Region(
-        lambda inner: stable_form(inner, nonpositive),
+        lambda inner: _stable_form(inner, nonpositive),
         lambda node: _rebuilt(node, nonpositive),
         READERS,
         logarithm,
@@ -65,38 +71,15 @@ def _by_identity(expression: Apply, nonpositive: frozenset[Expression]) -> Expre
     )
     try:
         quotient = region.read(expression)
-        if _tanh_to_expand(region, quotient):
+        if tanh_to_expand(region, quotient):
             quotient = region.read(expression)
         parts = [Quotient(part, quotient.below) for part in _apart(region, quotient)]
         if len(parts) > 1:
-            terms = (stable_form(written(region, part), nonpositive) for part in parts)
+            terms = (_stable_form(written(region, part), nonpositive) for part in parts)
             return apply("add", *terms)
         return assembled(region, quotient)
     except TooManyGeneratorsError:
         return None
-
-
-def _tanh_to_expand(region: Region, quotient: Quotient) -> bool:
-    """Choose the tanh that cancel against 1, or that share their exponential with others."""
-    below = region.bases_of(quotient.below)
-    for position in used(quotient.above, quotient.below):
-        argument = region.tanh_arguments.get(position)
-        if argument is None:
-            continue
-        square = region.exponential(apply("multiply", number(2), argument))
-        shared = region.bases_of(square.above, square.below)
-        if any(base in below for base in shared) or _vanishes_at_one(quotient, position):
-            region.expand_tanh.add(argument)
-    return bool(region.expand_tanh)
-
-
-def _vanishes_at_one(quotient: Quotient, position: int) -> bool:
-    return any(_vanishes(p, position) for p in (quotient.above, quotient.below))
-
-
-def _vanishes(polynomial: Polynomial, position: int) -> bool:
-    limits = (constant(1), constant(-1))
-    return any(not polynomial.compose(generator(position), limit) for limit in limits)
 
 
 def _apart(region: Region, quotient: Quotient) -> list[Polynomial]:
@@ -119,7 +102,7 @@ def _vanishing(polynomial: Polynomial, position: int) -> Polynomial:
     others = [k for k in used(polynomial) if k != position]
     result = RING.zero
     for exponents, factor in by_exponents(polynomial, others):
-        if _vanishes(factor, position):
+        if vanishes(factor, position):
             powers = zip(others, exponents, strict=True)
             result += math.prod((generator(k) ** n for k, n in powers), start=factor)
     return result
@@ -129,7 +112,7 @@ def _rebuilt(node: Expression, nonpositive: frozenset[Expression]) -> Expression
     """Return the node with the stable forms of its arguments."""
     if not isinstance(node, Apply):
         return node
-    arguments = [stable_form(argument, nonpositive) for argument in node.arguments]
+    arguments = [_stable_form(argument, nonpositive) for argument in node.arguments]
     if node.function == "where":
         return guarded(arguments, nonpositive)
     if node.function == "log":

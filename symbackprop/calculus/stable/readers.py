@@ -16,6 +16,7 @@ from symbackprop.calculus.stable.polynomials import (
     used,
 )
 from symbackprop.calculus.stable.region import ARITHMETIC, Base, Region
+from symbackprop.calculus.stable.tangents import tanh_to_expand
 from symbackprop.calculus.stable.trees import inside_logarithm, is_negative, scaled, summands
 from symbackprop.scalar import Apply, Expression, Named, Number, Slot, apply, number, slots, walk
 
@@ -189,7 +190,10 @@ def _read_tanh(region: Region, node: Apply) -> Quotient | None:
 
 
 def _read_logarithm(region: Region, node: Apply) -> Quotient | None:
-    inner = region.quotient(inside_logarithm(node) or node)
+    argument = inside_logarithm(node) or node
+    inner = region.quotient(argument)
+    if tanh_to_expand(region, inner):
+        inner = region.quotient(argument)
     result = region.logarithm(region, inner)
     if result is None:
         return None

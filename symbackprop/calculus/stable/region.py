@@ -46,7 +46,7 @@ class TooManyGeneratorsError(Exception):
 
 @dataclass
 class Base:
-    """``E = exp(unit * u)``, where ``tree`` is ``scale * u``.
+    """``E = exp(unit * u)``, where ``tree`` is the stable form of ``scale * u``.
 
     Attributes:
         position: the generator E.
@@ -179,7 +179,8 @@ class Region:
         unit = abs(ratio) if direction == 0 else -direction * ratio
         position = len(self.trees)
         self.opaque(argument, f"base {position}")
-        self.bases[key] = Base(position, argument, ratio, unit, direction != 0, abs(ratio))
+        tree = self.stable(argument)
+        self.bases[key] = Base(position, tree, ratio, unit, direction != 0, abs(ratio))
         return self.bases[key]
 
     def take_out(self, quotient: Quotient) -> Quotient:

@@ -60,6 +60,10 @@ def summands(tree: Expression, factor: Fraction = Fraction(1)) -> list[tuple[Fra
         lead = tree.arguments[0]
         if isinstance(lead, Number):
             return summands(apply("multiply", *tree.arguments[1:]), factor * lead.value)
+    if isinstance(tree, Apply) and tree.function == "divide":
+        above, below = tree.arguments
+        if isinstance(below, Number) and below.value:
+            return summands(above, factor / below.value)
     return [(factor, tree)]
 
 
