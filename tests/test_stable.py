@@ -340,6 +340,13 @@ def test_random_sums_and_products(names, tenths):
             assert abs(expected - actual) <= mpmath.mpf(10) ** -60 * (abs(expected) + 1)
 
 
+def test_a_tanh_that_stays_changes_no_exponents():
+    whole = expression("log(2 - exp(-z**2)) + z * exp(3 * z) * (1 - tanh(z)**2)")
+    with mpmath.workdps(80):
+        expected, actual = exactly(whole, (0.7,)), exactly(form(whole), (0.7,))
+        assert abs(expected - actual) <= mpmath.mpf(10) ** -60
+
+
 # --- faults: each rule, dropped or bent, is seen ---
 
 FAULTS = {

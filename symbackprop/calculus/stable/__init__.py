@@ -71,7 +71,7 @@ def _by_identity(expression: Apply, nonpositive: frozenset[Expression]) -> Expre
     )
     try:
         quotient = region.read(expression)
-        if tanh_to_expand(region, quotient):
+        if tanh_to_expand(region, quotient) or region.rescaled:
             quotient = region.read(expression)
         parts = [Quotient(part, quotient.below) for part in _apart(region, quotient)]
         if len(parts) > 1:

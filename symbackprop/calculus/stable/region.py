@@ -75,6 +75,7 @@ class Region:
     Attributes:
         stable: gives the stable form of an expression of its own.
         rebuilt: gives a node with the stable forms of its arguments.
+        rescaled: a base has another unit than before, so that what was read must be read again.
         touched: a rule has applied; otherwise the expression is to stay as it was written.
         expand_tanh: the arguments of tanh that are to be written by exponentials.
     """
@@ -98,14 +99,14 @@ class Region:
         self.tanh_arguments: dict[int, Expression] = {}
         self.expand_tanh: set[Expression] = set()
         self.touched = False
-        self._rescaled = False
+        self.rescaled = False
 
     def read(self, expression: Expression) -> Quotient:
         """Return the expression as a quotient, all commensurable exponents over one base."""
         while True:
-            self._rescaled = self.touched = False
+            self.rescaled = self.touched = False
             quotient = self.quotient(expression)
-            if not self._rescaled:
+            if not self.rescaled:
                 return quotient
 
     def opaque(self, tree: Expression, kind: str = "tree") -> Polynomial:
@@ -170,7 +171,7 @@ class Region:
         if largest / abs(unit) > _LARGEST_POWER:
             key = (*direction, ratio)
             return self.bases.get(key) or self._new_base(key, ratio, argument)
-        self._rescaled |= unit != known.unit
+        self.rescaled |= unit != known.unit
         known.unit, known.largest = unit, largest
         return known
 
