@@ -63,3 +63,26 @@ def test_lines_after_one_with_kinks_do_without_coarse_steps():
     assert found.first > 0
     assert max(asked[-2:]) < 1e-5 < max(asked)
     assert len(asked) < 1 + 5 * 2 * (found.first + 3)
+
+
+def test_what_is_expected_and_found_takes_two_runs_and_a_fault_is_refined():
+    asked = []
+
+    def line(t):
+        asked.append(t)
+        return np.exp(3 * np.asarray(t))
+
+    found = slopes([line], np.ones(()), [3.0])
+    assert len(asked) == 3  # with the one at the point
+    assert abs(found.values[0] - 3) < 1e-6
+    assert found.spreads[0] == 0
+    for wrong in (3 + 1e-5, -3.0, 0.0, np.nan, np.inf):
+        found = slopes([line], np.ones(()), [wrong])
+        assert resolved(found)
+        assert abs(found.values[0] - 3) < 1e-8
+
+
+def test_an_expected_kink_does_not_pass_for_a_slope_beside_a_larger_one():
+    lines = [lambda t: np.asarray(1000 * t), lambda t: np.asarray(abs(t))]
+    assert resolved(slopes(lines[:1], np.ones(()), [1000.0]))
+    assert not resolved(slopes(lines[1:], np.ones(()), [1.0]))

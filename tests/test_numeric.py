@@ -17,7 +17,8 @@ from layer_cases import module_of
 from symbackprop.api import build
 from symbackprop.architecture import Use
 from symbackprop.build import build_network
-from symbackprop.checking.gradients import DIRECTIONS, TOGETHER, _compare_loss, _moves
+from symbackprop.checking.effort import DIRECTIONS, TOGETHER, Effort
+from symbackprop.checking.gradients import _compare_loss
 from symbackprop.checking.report import TOLERANCE, Finding, GradientReport, from_json
 from symbackprop.checking.subject import Sample, Subject
 from symbackprop.emit import generate
@@ -126,7 +127,7 @@ def test_what_a_run_takes_tells_how_much_is_compared(counted, count, expected):
     arrays = {"W1": np.ones((40, 40)), "b1": np.ones(40)}
     scaled = count if counted == "kept" else 10 * count
     sample = Sample(np.ones((2, 40)), np.ones((2, 40)), (), **{counted: scaled})
-    moves = _moves(arrays, arrays, sample)
+    moves = Effort(500_000_000, 0).moves(arrays, arrays, sample)
     assert moves.keys() == expected
     assert (max(map(len, moves.values())) > DIRECTIONS) is (count < 10**6)
 
@@ -275,7 +276,8 @@ class SmallProbabilities:
 def test_small_probabilities_move_by_parts_of_themselves(factor, wrong):
     y = np.array([[0.2, 0.3, 0.5], [0.1, 0.9, 0.0]])
     sample = Sample(np.zeros((2, 1)), (y,), y)
-    found = _compare_loss(SmallProbabilities(factor), {"x": sample.x}, sample, y)["output"]
+    found = _compare_loss(SmallProbabilities(factor), {"x": sample.x}, sample, y, Effort(10**9, 0))
+    found = found["output"]
     assert found.resolved
     assert (found.error > TOLERANCE) is wrong
 

@@ -1,4 +1,4 @@
-"""What is too large to be run often: one point, three directions, and faults are still found."""
+"""What is too large to be run often: one point, two directions, and faults are still found."""
 
 import types
 from functools import cache, wraps
@@ -9,7 +9,7 @@ import pytest
 from symbackprop.api import build
 from symbackprop.build import build_network
 from symbackprop.catalog import CATALOG
-from symbackprop.checking import whole
+from symbackprop.checking import effort, gradients, whole
 from symbackprop.checking.forward import compare_forward
 from symbackprop.checking.gradients import TOGETHER, examine
 from symbackprop.emit import generate
@@ -134,3 +134,38 @@ def test_a_large_module_leaves_no_sample_for_the_equations(tmp_path):
     checks, notes = compare_forward(build("2-3"), tmp_path / "none.npz", "it")
     assert not checks
     assert "too large" in notes[0]
+
+
+@pytest.mark.parametrize(
+    "fault", [lambda v: v * (1 + 1e-3), np.flip], ids=["a thousandth", "turned round"]
+)
+def test_one_direction_a_tensor_finds_a_fault_in_any(monkeypatch, fault):
+    monkeypatch.setattr(whole, "LARGE", 10**9)
+    monkeypatch.setattr(effort, "ENTRIES", 10**6)  # more lines than any work allows
+    monkeypatch.setattr(effort, "DIRECTIONS", 1)
+    monkeypatch.setattr(gradients, "ATTEMPTS", 2)
+    assert examine(module_of(KINKED)).passed
+    for name in (*module_of(KINKED).PARAMETER_SHAPES, "x"):
+        module = module_of(KINKED)
+
+        def change(found, name=name):
+            return {k: fault(v) if k == name else v for k, v in found.items()}
+
+        assert not examine(planted(module, "backward", change)).passed, name
+
+
+@pytest.mark.parametrize("source", ["6-20x3:relu-4:softmax", KINKED])
+def test_all_comparisons_at_a_point_share_one_limit_of_work(monkeypatch, source):
+    monkeypatch.setattr(whole, "LARGE", 10**9)
+    efforts = []
+    original = effort.Effort.moves
+
+    def noted(self, *arguments):
+        efforts.append(self)
+        return original(self, *arguments)
+
+    monkeypatch.setattr(effort.Effort, "moves", noted)
+    monkeypatch.setattr(gradients, "ATTEMPTS", 1)
+    examine(module_of(source, "cross_entropy"))
+    assert sum(each.work for each in efforts) <= effort.WORK
+    assert len({each.seed for each in efforts}) == len(efforts) / len(gradients.BATCHES)

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from symbackprop.checking.differences import RESOLUTION, Slopes, slopes
+from symbackprop.checking.directions import along
+from symbackprop.checking.effort import TOGETHER, WORK, Effort, Move
 from symbackprop.checking.points import balanced, candidates
 from symbackprop.checking.report import TOLERANCE, Finding, GradientReport
 from symbackprop.checking.subject import Array, Inputs, Sample, Subject, inputs_by_name
@@ -23,19 +25,10 @@ BATCHES = (3, 5)
 ATTEMPTS = 6
 # A gradient this much smaller than the largest one counts as zero.
 FLOOR = 1e-8
-# Up to so many numbers in all, every one is moved by itself.
-EVERY_ENTRY = 1000
-# Of a larger tensor: so many of the largest and as many random entries, beside directions.
-ENTRIES = 8
-# Numbers read in all runs of one comparison beyond which tensors move along directions alone, and
-# beyond which all parameters move together. What a layer gives is read and written several times.
-WORK, OVERHEAD, PASSES = 250_000_000, 10_000, 10
-TOGETHER = "all parameters together"
 HEAD = "loss_gradient"
 
 Arrays = Mapping[str, Array]
 Outputs = Callable[[Arrays], Array]
-Move = Arrays  # the direction in which each array moves; those not named stay
 Place = tuple[int, str, str]  # batch size, path with form of target, tensor
 
 
@@ -110,12 +103,13 @@ def compare(
     compared: dict[str, Compared] = {}
     starts = {name: value.copy() for name, value in arrays.items()}
     largest, first = 0.0, 0
+    start = np.array(outputs(arrays))
     for name, group in moves.items():
         lines = [partial(_moved, outputs, arrays, starts, move) for move in group]
-        numeric = slopes(lines, weights, scale=FLOOR * largest, first=first)
+        derived = np.array([along(move, gradient) for move in group])
+        numeric = slopes(lines, weights, derived, start=start, scale=FLOOR * largest, first=first)
         for key in group[0]:
             arrays[key][...] = starts[key]
-        derived = np.array([_along(move, gradient) for move in group])
         compared[name] = Compared(derived, numeric)
         largest, first = max(largest, numeric.largest), numeric.first
     return {
@@ -129,13 +123,6 @@ def _moved(outputs: Outputs, arrays: Arrays, starts: Arrays, move: Move, distanc
         np.multiply(direction, distance, out=arrays[name])
         np.add(arrays[name], starts[name], out=arrays[name])
     return np.array(outputs(arrays))
-
-
-def _along(move: Move, gradient: Arrays) -> float:
-    """Return the derived slope; NaN where a gradient is missing or has another shape."""
-    if any(k not in gradient or np.shape(gradient[k]) != v.shape for k, v in move.items()):
-        return np.nan
-    return float(sum((gradient[k] * v).sum() for k, v in move.items()))
 
 
 def examine(module: ModuleType, seed: int = 0) -> GradientReport:
@@ -257,20 +244,24 @@ def _comparisons(
     subject: Subject, params: Arrays, sample: Sample
 ) -> Mapping[str, Callable[[], dict[str, Outcome]]]:
     """Return by path what compares it at this point."""
+    count = len(subject.modes) * (1 + len(sample.targets)) + len(sample.targets)
+    efforts = (Effort(WORK // (count * len(BATCHES)), seed) for seed in range(count))
     point = subject, {**params, **inputs_by_name(sample.x)}, sample
     found = {}
     for training in subject.modes:
         mode = "" if training else " in evaluation"
-        found[f"backward{mode}"] = partial(_compare_plain, *point, training=training)
+        found[f"backward{mode}"] = partial(_compare_plain, *point, next(efforts), training=training)
         for number, y in enumerate(sample.targets):
-            found[f"step {number}{mode}"] = partial(_compare_step, *point, y, training=training)
+            found[f"step {number}{mode}"] = partial(
+                _compare_step, *point, y, next(efforts), training=training
+            )
     for number, y in enumerate(sample.targets):
-        found[f"{HEAD} {number}"] = partial(_compare_loss, *point, y)
+        found[f"{HEAD} {number}"] = partial(_compare_loss, *point, y, next(efforts))
     return found
 
 
 def _compare_plain(
-    subject: Subject, arrays: Arrays, sample: Sample, *, training: bool
+    subject: Subject, arrays: Arrays, sample: Sample, effort: Effort, *, training: bool
 ) -> dict[str, Outcome]:
     params, x = _split(arrays)
     _, cache = subject.forward(params, x, subject.held(training))
@@ -280,12 +271,12 @@ def _compare_plain(
     def outputs(moved: Arrays) -> Array:
         return subject.forward(*_split(moved), subject.held(training) | constant)[0]
 
-    moves = _moves(arrays, gradient, sample)
+    moves = effort.moves(arrays, gradient, sample)
     return compare(outputs, sample.cotangent, arrays, gradient, moves)
 
 
 def _compare_step(
-    subject: Subject, arrays: Arrays, sample: Sample, y: Array, *, training: bool
+    subject: Subject, arrays: Arrays, sample: Sample, y: Array, effort: Effort, *, training: bool
 ) -> dict[str, Outcome]:
     _, trained = subject.train(*_split(arrays), y, training=training, input_gradient=True)
     gradient = {name: np.array(value) for name, value in _flat(trained).items()}
@@ -303,18 +294,20 @@ def _compare_step(
     def loss(moved: Arrays, keywords: dict[str, Any]) -> float:
         return float(subject.call("loss", subject.forward(*_split(moved), keywords)[0], y))
 
-    moves = _moves(arrays, gradient, sample)
+    moves = effort.moves(arrays, gradient, sample)
     return compare(outputs, np.ones(()), arrays, gradient, moves)
 
 
-def _compare_loss(subject: Subject, arrays: Arrays, sample: Sample, y: Array) -> dict[str, Outcome]:
+def _compare_loss(
+    subject: Subject, arrays: Arrays, sample: Sample, y: Array, effort: Effort
+) -> dict[str, Outcome]:
     output = subject.forward(*_split(arrays))[0].copy()
     gradient = {"output": np.asarray(subject.call("loss_gradient", output, y))}
 
     def outputs(moved: Arrays) -> Array:
         return np.asarray(subject.call("loss", moved["output"], y), dtype=np.float64)
 
-    moves = _moves({"output": output}, gradient, sample)
+    moves = effort.moves({"output": output}, gradient, sample)
     found = compare(outputs, np.ones(()), {"output": output}, gradient, moves)
     if all(outcome.resolved for outcome in found.values()):
         return found
@@ -337,51 +330,3 @@ def _split(arrays: Arrays) -> tuple[dict[str, Array], Inputs]:
 def _flat(gradient: Mapping[str, Array | dict[str, Array]]) -> dict[str, Array]:
     params = {k: v for k, v in gradient.items() if k != "x" and not isinstance(v, dict)}
     return {**params, **(inputs_by_name(gradient["x"]) if "x" in gradient else {})}
-
-
-def _moves(arrays: Arrays, gradient: Arrays, sample: Sample) -> dict[str, list[Move]]:
-    """Return the moves to compare along, by tensor."""
-    rng = np.random.default_rng(0)
-    real = {name: value for name, value in arrays.items() if value.dtype.kind == "f"}
-    count = sum(value.size for value in real.values())
-    arrays_read = len(real) + sample.arrays
-    reads = sample.read + PASSES * sample.kept + OVERHEAD * arrays_read  # in one run
-    if count <= EVERY_ENTRY and count * reads <= WORK:
-        return {k: [_entry(k, v, place) for place in range(v.size)] for k, v in real.items()}
-    if len(real) * (2 * ENTRIES + DIRECTIONS) * reads <= WORK:
-        return {k: _sampled(k, v, gradient.get(k, v), rng) for k, v in real.items()}
-    if len(real) * DIRECTIONS * reads <= WORK:
-        return {k: _directions({k: v}, rng) for k, v in real.items()}
-    inputs = {k: v for k, v in real.items() if k == "x" or k.startswith("x.")}
-    params = {k: v for k, v in real.items() if k not in inputs}
-    groups = {TOGETHER: params, **{name: {name: value} for name, value in inputs.items()}}
-    return {k: _directions(v, rng) for k, v in groups.items()}
-
-
-def _sampled(name: str, value: Array, gradient: Array, rng: np.random.Generator) -> list[Move]:
-    if value.size <= 2 * ENTRIES:
-        return [_entry(name, value, place) for place in range(value.size)]
-    largest = np.argsort(-np.abs(gradient), axis=None, kind="stable")[:ENTRIES]
-    drawn = rng.integers(0, value.size, ENTRIES)
-    places = sorted({int(place) for place in (*largest, *drawn) if place < value.size})
-    entries = [_entry(name, value, place) for place in places]
-    return [*entries, *_directions({name: value}, rng)]
-
-
-def _entry(name: str, value: Array, place: int) -> Move:
-    direction = np.zeros(value.shape)
-    direction.flat[place] = max(1.0, abs(float(value.flat[place])))
-    return {name: direction}
-
-
-def _directions(arrays: Arrays, rng: np.random.Generator) -> list[Move]:
-    return [_direction(arrays, rng) for _ in range(DIRECTIONS)]
-
-
-def _direction(arrays: Arrays, rng: np.random.Generator) -> Move:
-    """Return a random direction of length 1 in which every number moves as far."""
-    length = np.sqrt(sum(value.size for value in arrays.values()))
-    return {
-        name: rng.integers(0, 2, v.shape, np.int8) * (2 / length) - 1 / length
-        for name, v in arrays.items()
-    }

@@ -153,8 +153,12 @@ class Subject:
         """Return the keywords that hold draws and state fixed, made afresh for every call."""
         fixed: dict[str, Any] = {"training": training, "rng": draws()}
         if self.keeps_state:
-            fixed["state"] = moved(self.call("initial_state"))
+            fixed["state"] = {name: value.copy() for name, value in self._state.items()}
         return fixed
+
+    @cached_property
+    def _state(self) -> dict[str, Array]:
+        return moved(self.call("initial_state"))
 
     def forward(
         self, params: Mapping[str, Array], x: Inputs, held: Mapping[str, Any] | None = None
