@@ -12,7 +12,7 @@ from audit_algebra import claim, formula, paper
 from symbackprop.auditing.formulas import tree as t
 from symbackprop.auditing.formulas.binding import Claim, Paper, Reading
 from symbackprop.auditing.formulas.decide import judge
-from symbackprop.auditing.formulas.entry import audit_formula
+from symbackprop.auditing.formulas.entry import audit_formula, audit_text
 
 SIGMOID = "a = 1/(1+e**(-z))"
 SOFTMAX = "p[i] = exp(z[i])/total(k, exp(z[k]))"
@@ -155,6 +155,22 @@ def test_spoiled_claims_are_refuted(name: str, how: str) -> None:
 def test_zero_equals_zero_proves_nothing() -> None:
     found = judge(claim("d(y,x) = 0"), paper("L = w*b"))
     assert found.verdict == "undecided"
+
+
+def test_what_counts_from_0_is_not_refuted() -> None:
+    first, last = (
+        judge(claim(f"d(y,x[1]) = 8*x[{k}]"), paper("z[i] = 3*x[i]", f"y = z[{k}]*z[1]"))
+        for k in (0, 2)
+    )
+    assert (first.verdict, first.reason) == ("undecided", "z is read at 0")
+    assert last.verdict == "refuted"
+
+
+@pytest.mark.parametrize(("right", "verdict"), [("1", "proved"), ("2", "refuted")])
+def test_a_quantity_held_constant_is_held_as_a_whole(right: str, verdict: str) -> None:
+    given = r"$c_t = \sum_{u=1}^3 e_{tu}$ and $p_{tu} = \frac{e_{tu}}{c_t}$: "
+    held = r"$\Bigl(\frac{\partial p_{tu}}{\partial e_{tu}}\Bigr)_{c} = \frac{%s}{c_t}$"
+    assert [f.verdict for f in audit_text(given + held % right)] == [verdict]
 
 
 def test_what_is_not_defined_is_not_refuted() -> None:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
+from layer_cases import network_of
+from test_outline_layers import smallest
 
 from symbackprop.auditing.formulas.entry import audit_text
+from symbackprop.calculus import derive_network
 from symbackprop.catalog import CATALOG
 from symbackprop.cli import main
+from symbackprop.render.formats import FORMATS
+from symbackprop.render.notation import Choice
+from symbackprop.render.outline import outline
 
 # Softmax and its kin subtract a maximum, which the derivation says is held constant; targets that
 # are distributions sum to 1.
@@ -20,6 +27,8 @@ TWICE = frozenset({"cross_entropy_with_logits", "nll"})
 BEHIND = {"binary_cross_entropy": "3-2:sigmoid", "cross_entropy": "3-2:softmax"}
 # With the matrix form, in both layouts; a form unit by unit has no more to say of these.
 NETWORKS = ("2-3:sigmoid-2", "3-4:tanh-2:sigmoid", "3-4:relu-3-2")
+# Layers that are always tried, with the share of claims that must be proved.
+LAYERS = {"dropout": 1.0, "rms_norm": 1.0, "rnn": 0.75}
 ALWAYS = {"relu", "silu", "softmax", "log_cosh", "huber", "gaussian_nll", "2-3:sigmoid-2"}
 
 
@@ -62,6 +71,20 @@ def test_a_derivation_is_proved(
     if not TWICE & set(arguments):
         passes = ("proved", "agrees")
         assert [part for part in own if part[1] not in passes and part[2] not in SAID] == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=() if n in LAYERS else pytest.mark.grid) for n in CATALOG.layers],
+)
+def test_no_claim_on_a_layer_is_refuted(name: str) -> None:
+    document = outline(derive_network(network_of(smallest(name))), Choice(form="units"))
+    text = FORMATS[".md"](document)
+    assert isinstance(text, str)
+    verdicts = Counter(verdict for _, verdict, _ in audited(text))
+    assert not verdicts["refuted"]
+    least = LAYERS.get(name, 0)
+    assert verdicts["proved"] + verdicts["agrees"] >= least * verdicts.total()
 
 
 def test_a_notebook_is_proved(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -45,6 +45,8 @@ def gate(case: Case, refuting: Judged | None) -> str:
         (bool(listed), f"{listed} is given by its elements"),
         (bool(unread), f"a formula for {unread} could not be read"),
         (bool(strange), f"nothing ties {strange[0][0] if strange else ''} to the left side"),
+        # Where units are counted from 0, the first of them looks like what stands before it.
+        (bool(trial.before), f"{min(trial.before, default='')} is read at 0"),
         (bool(mixed), f"{mixed[0] if mixed else ''} stands both with and without an index"),
         (
             coincident

@@ -81,6 +81,7 @@ class Trial:
         arbitrary: Whether an undetermined loss stood in for one that is not defined.
         free: Undefined names that the left and the right side read.
         mixed: Names that were read with an index and without one.
+        before: Defined names of which an element before the first was read.
         sizes: Extents of the letters.
         vanishes: Whether both sides were zero wherever they were read, and none is written so.
     """
@@ -98,6 +99,7 @@ class Trial:
         frozenset(),
     )
     mixed: set[str] = field(default_factory=set)
+    before: set[str] = field(default_factory=set)
     sizes: dict[str, int] = field(default_factory=dict)
     vanishes: bool = False
     steps: int = 0
@@ -246,6 +248,7 @@ def _conclude(trial: Trial, evaluators: list[Evaluator], letters: Sequence[str])
     trial.mixed |= {part[0][0] for part in met if (*part[:2], not part[2]) in met}
     # A class y beside the targets y_i is one of them by name alone.
     trial.mixed |= {part[0][0] for part in met if part[2]} & set(letters)
+    trial.before |= {name for trace in traces for name in trace.before}
     trial.named = trial.named or any(trace.named for trace in traces)
     trial.arbitrary = trial.arbitrary or any(trace.arbitrary for trace in traces)
     for trace in traces:

@@ -70,6 +70,7 @@ class Trace:
         touched: For each derivative, whether its variable was ever read.
         named: Whether a derivative counted as a quotient of differentials.
         arbitrary: Whether an undetermined loss stood in for one that is not defined.
+        before: Names of which an element before the first was read, though they are defined.
     """
 
     free: set[tuple[str, ...]] = field(default_factory=set)
@@ -77,6 +78,7 @@ class Trace:
     touched: dict[int, bool] = field(default_factory=dict)
     named: bool = False
     arbitrary: bool = False
+    before: set[str] = field(default_factory=set)
 
 
 def formal_key(access: Access) -> object:
@@ -216,7 +218,8 @@ class Evaluator:
     def _seeded(self, key: Key, env: Env) -> s.Scalar:
         for place in reversed(range(len(env.seeds))):
             seeded, tag = env.seeds[place]
-            if seeded == key and tag == HELD:
+            # Held without its indices, a quantity is held as a whole.
+            if tag == HELD and seeded in (key, (*key[:2], ())):
                 return self.quantity(key, replace(env, seeds=env.seeds[:place]))
             if seeded == key:
                 return s.seed(self.quantity(key, replace(env, seeds=env.seeds[:place])), tag)
@@ -226,7 +229,10 @@ class Evaluator:
         symbol, _, indices = key
         found = self.matched(key)
         # What stands before the first step is free.
-        if found is None or min(indices, default=1) < 1:
+        if found is None:
+            return self._free(key, env)
+        if min(indices, default=1) < 1:
+            self.trace.before.add(symbol[0])
             return self._free(key, env)
         rule, bound = found
         if env.depth > DEEPEST:
