@@ -213,7 +213,11 @@ def test_one_formula_is_audited_with_what_is_given() -> None:
     assert "a" in wrong[0].derived
 
 
-def test_a_link_after_an_open_one_does_not_speak_for_the_chain() -> None:
+def test_what_follows_an_open_link_is_judged_against_the_beginning_of_its_chain() -> None:
     given = r"p_i = \frac{e^{z_i}}{\sum_k e^{z_k}}"
     opened = r"\frac{\partial p_i}{\partial z_j} = q_{ij} = 2 p_i p_j = p_i p_j + p_j p_i"
-    assert [f.verdict for f in audit_formula(opened, given)] == ["undecided"] * 3
+    found = audit_formula(opened, given)
+    assert [f.verdict for f in found] == ["undecided", "refuted", "proved"]
+    assert "∂z_j = 2 p_i p_j" in found[1].read_as
+    right = opened.replace("2 p_i p_j = p_i p_j + p_j p_i", r"p_i (\delta_{ij} - p_j)")
+    assert [f.verdict for f in audit_formula(right, given)] == ["undecided", "proved"]

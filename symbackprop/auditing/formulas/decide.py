@@ -153,7 +153,7 @@ def _explained(case: Case, refuting: Judged, explanation: Explanation | None) ->
     if explanation is None:
         diagnosis = Diagnosis("other", ("other",), "no single mistake explains it")
         return refuted(case.claim, refuting, diagnosis, None)
-    return refuted(case.claim, refuting, explanation.diagnosis, explanation.right)
+    return refuted(case.claim, refuting, explanation.diagnosis, explanation.mended)
 
 
 def _still_open(case: Case, refuting: Judged, explanation: Explanation | None) -> str:
@@ -181,7 +181,7 @@ def _on_diagonal_only(case: Case, refuting: Judged, explanation: Explanation | N
     letters = " and ".join(refuting.trial.sizes)
     detail = f"holds only where {letters} are equal"
     diagnosis = Diagnosis("diagonal_only", ("diagonal_only",), detail)
-    return refuted(case.claim, refuting, diagnosis, explanation.right if explanation else None)
+    return refuted(case.claim, refuting, diagnosis, explanation.mended if explanation else None)
 
 
 def _reads(node: Node, functions: list[Access]) -> bool:
@@ -212,6 +212,6 @@ def _misshapen(cases: list[Case]) -> Finding:
             )
         explanation = explained(case, judged, STEPS_OF_EXPLAINING // len(tried))
         if explanation is not None:
-            return refuted(claim, judged, explanation.diagnosis, explanation.right)
+            return refuted(claim, judged, explanation.diagnosis, explanation.mended)
     reason = "the sides differ in shape, and no single mistake explains it"
     return finding(claim, mismatched[0], "undecided", reason=reason)

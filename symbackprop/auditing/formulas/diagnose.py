@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from symbackprop.auditing.finding import Diagnosis
-from symbackprop.auditing.formulas.edits import EDITS, PAIRS, Context, Edit
+from symbackprop.auditing.formulas.edits import EDITS, EDITS_OF_LEFT, PAIRS, Context, Edit
 from symbackprop.auditing.formulas.tree import Node
 
 MOST_EDITS = 1600
@@ -19,22 +19,29 @@ MOST_PAIRS = 1500
 
 @dataclass(frozen=True)
 class Explanation:
-    """The diagnosis and the right side that it leads to."""
+    """The diagnosis and the sides that it leads to."""
 
     diagnosis: Diagnosis
     right: Node
+    left: Node
+
+    @property
+    def mended(self) -> tuple[Node, Node]:
+        """Both sides as they should be."""
+        return self.left, self.right
 
 
 Holds = Callable[[Node], bool]
 
 
-def explain(right: Node, context: Context, holds: Holds) -> Explanation | None:
-    """Return what is wrong with a right side, if an edit or a pair of edits makes it true.
+def explain(right: Node, context: Context, holds: Holds, holds_left: Holds) -> Explanation | None:
+    """Return what is wrong with a claim, if an edit or a pair of edits makes it true.
 
     Args:
         right: The right side of a refuted claim.
         context: Where names for corrections come from.
         holds: Whether the claim is true with another right side.
+        holds_left: Whether the claim is true with another left side.
     """
     tried = 0
     for kind, generate in EDITS:
@@ -43,7 +50,11 @@ def explain(right: Node, context: Context, holds: Holds) -> Explanation | None:
             if tried > MOST_EDITS:
                 break
             if edit.right != right and holds(edit.right):
-                return _explained((kind,), (edit,))
+                return Explanation(_diagnosis((kind,), (edit,)), edit.right, context.left)
+    for kind, generate in EDITS_OF_LEFT:
+        for edit in generate(context.left, Context(right, context.definitions)):
+            if edit.right != context.left and holds_left(edit.right):
+                return Explanation(_diagnosis((kind,), (edit,)), right, edit.right)
     return _pairs(right, context, holds)
 
 
@@ -56,16 +67,16 @@ def _pairs(right: Node, context: Context, holds: Holds) -> Explanation | None:
                 if tried > MOST_PAIRS:
                     return None
                 if other.right != right and holds(other.right):
-                    return _explained((first, second), (edit, other))
+                    diagnosis = _diagnosis((first, second), (edit, other))
+                    return Explanation(diagnosis, other.right, context.left)
     return None
 
 
-def _explained(kinds: tuple[str, ...], edits: tuple[Edit, ...]) -> Explanation:
+def _diagnosis(kinds: tuple[str, ...], edits: tuple[Edit, ...]) -> Diagnosis:
     factors = [edit.factor for edit in edits if edit.factor is not None]
-    diagnosis = Diagnosis(
+    return Diagnosis(
         kind=kinds[0],
         kinds=tuple(dict.fromkeys(kinds)),
         detail="; ".join(edit.detail for edit in edits),
         factor=factors[0] if factors else None,
     )
-    return Explanation(diagnosis, edits[-1].right)

@@ -44,15 +44,19 @@ def explained(case: Case, judged: Judged, steps: int = STEPS_OF_EXPLAINING) -> E
     """
     case.steps = max(case.steps, steps)
     elaborator = Elaborator(judged.typed.layout)
-    left = judged.reading.left
+    left, right = judged.reading.left, judged.reading.right
     lefts = Lefts()
 
-    def holds(right: Node, steps: int = STEPS_OF_AN_EDIT) -> bool:
+    def true(left: Node | None, right: Node | None, lefts: Lefts, steps: int) -> bool:
         if case.steps <= 0:
             return False
         case.steps -= STEPS_OF_AN_IDEA
         try:
-            typed = replace(judged.typed, right=elaborator.units(right))
+            typed = replace(
+                judged.typed,
+                left=elaborator.units(left) if left else judged.typed.left,
+                right=elaborator.units(right) if right else judged.typed.right,
+            )
         except LayoutError:
             return False
         if not typed.fits:
@@ -73,9 +77,12 @@ def explained(case: Case, judged: Judged, steps: int = STEPS_OF_EXPLAINING) -> E
                 return False
         return True
 
-    if not holds(left, STEPS_OF_A_TRIAL):
-        return None  # Here the left side itself has no meaning: no right side can mend it.
-    definitions = tuple(
-        (r.target, r.body) for r in reached(judged.model.rules, (left, judged.reading.right))
+    # Where the left side itself has no meaning no right side can mend it.
+    mendable = true(None, left, lefts, STEPS_OF_A_TRIAL)
+    definitions = tuple((r.target, r.body) for r in reached(judged.model.rules, (left, right)))
+    return explain(
+        right,
+        Context(left, definitions),
+        lambda edited: mendable and true(None, edited, lefts, STEPS_OF_AN_EDIT),
+        lambda edited: true(edited, None, Lefts(), STEPS_OF_AN_EDIT),
     )
-    return explain(judged.reading.right, Context(left, definitions), holds)

@@ -245,6 +245,8 @@ class Elaborator:
 
     def _apply(self, node: Apply) -> Units:
         name = node.function.name
+        if node.function.indices and all(isinstance(a, Access) for a in node.arguments):
+            return one(node)  # An element of what the function gives for whole arrays.
         parts = [self.units(argument) for argument in node.arguments]
         if all(part.scalar for part in parts):
             arguments = tuple(part.at(NOWHERE, NOWHERE) for part in parts)

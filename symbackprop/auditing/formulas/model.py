@@ -101,13 +101,12 @@ class Model:
             name.symbol == free.symbol and name.labels == free.labels for free in self.freed
         )
 
-    def function(
-        self, symbol: Symbol, labels: Labels, arity: int
-    ) -> tuple[Rule, dict[str, int]] | None:
+    def function(self, key: Key, arity: int) -> tuple[Rule, dict[str, int]] | None:
         """Return the definition of a function of so many arguments, as `match` does."""
+        symbol, labels, indices = key
         for rule in self.named(symbol):
             if len(rule.formals) == arity:
-                bound = _bind(rule, labels, (), self.layers)
+                bound = _bind(rule, labels, indices, self.layers)
                 if bound is not None:
                     return rule, bound
         return None

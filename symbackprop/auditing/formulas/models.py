@@ -85,7 +85,7 @@ def of_samples(claim: Claim, rules: Rules) -> Rules:
 
 def others(claim: Claim, paper: Paper) -> Iterator[Assumption]:
     """Yield further definitions of what a claim differentiates; they refute none."""
-    tops = {n.of.symbol for n in _derivatives(claim) if isinstance(n.of, Access)}
+    tops = {n.of.symbol for n in _derivatives(*claim.sides) if isinstance(n.of, Access)}
     written = [rule for rule in _written(claim, paper, 0) if rule.target.symbol in tops]
     several = [[rule for rule in written if rule.target.symbol == top] for top in sorted(tops)]
     choices = [rules[:count] for rules in several for count in range(1, len(rules))]
@@ -129,8 +129,8 @@ def variables_freed(claim: Claim, model: Model) -> Model:
     return replace(model, freed=tuple(variable for variable in by if isinstance(variable, Access)))
 
 
-def _derivatives(claim: Claim) -> list[Derivative]:
-    return [n for side in claim.sides for _, n in walk(side) if isinstance(n, Derivative)]
+def _derivatives(*nodes: Node) -> list[Derivative]:
+    return [n for node in nodes for _, n in walk(node) if isinstance(n, Derivative)]
 
 
 def _places(access: Access) -> tuple[Node, ...]:
@@ -179,7 +179,8 @@ def models(claim: Claim, paper: Paper, assumption: Assumption = as_written) -> I
         rules = assumption(claim, written)
         if assumption is not as_written and rules == written:
             continue
-        rules = reached(unshadowed((*rules, *_bare_functions(rules, sides))), sides)
+        rules = (*_bare_elements(rules, claim), *rules, *_bare_functions(rules, sides))
+        rules = reached(unshadowed(rules), sides)
         if rules not in seen:
             seen.append(rules)
             yield Model(rules, layers, _loss(claim, rules))
@@ -201,6 +202,18 @@ def _bare_functions(rules: Rules, sides: Sequence[Node]) -> Iterator[Rule]:
                 symbol = node.function.symbol
                 if symbol in named - defined and symbol[0] not in PRIMITIVES:
                     yield Rule(node.function, node)
+
+
+def _bare_elements(rules: Rules, claim: Claim) -> Iterator[Rule]:
+    """Yield what ``σ_i`` alone means where ``σ(z)_i`` is defined: the function at the variable."""
+    found = _derivatives(claim.head, *claim.sides)
+    variables = [by for derivative in found for by in derivative.by if isinstance(by, Access)]
+    vector = next((by for by in variables if len(by.indices) == 1), None)
+    read = {(access.symbol, len(access.indices)) for side in claim.sides for access in _read(side)}
+    for rule in rules:
+        places = len(rule.target.indices)
+        if vector is not None and len(rule.formals) == 1 and (rule.target.symbol, places) in read:
+            yield Rule(rule.target, Apply(rule.target, (replace(vector, indices=()),)))
 
 
 def _rules(definition: Definition, choose: int) -> Iterator[Rule]:

@@ -22,13 +22,15 @@ def confirmed(judged: Judged, claim: Claim) -> Finding:
     return finding(claim, judged, verdict, evidence=evidence)
 
 
-def refuted(claim: Claim, judged: Judged, diagnosis: Diagnosis, right: Node | None) -> Finding:
-    """Return that a claim is wrong, with the right side that the diagnosis leads to."""
+def refuted(
+    claim: Claim, judged: Judged, diagnosis: Diagnosis, mended: tuple[Node, Node] | None
+) -> Finding:
+    """Return that a claim is wrong, with the sides that the diagnosis leads to."""
     derived = shown = None
-    if right is not None:
-        left = latex(judged.reading.left)
-        derived = f"{left} = {latex(right)}"
-        shown = marked_difference(f"{left} = {latex(judged.reading.right)}", derived)
+    if mended is not None:
+        derived = " = ".join(map(latex, mended))
+        written = judged.reading.left, judged.reading.right
+        shown = marked_difference(" = ".join(map(latex, written)), derived)
     return replace(
         finding(claim, judged, "refuted", evidence="exact" if judged.trial.exact else "numeric"),
         diagnosis=diagnosis,

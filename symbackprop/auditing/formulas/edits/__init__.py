@@ -31,6 +31,11 @@ EDITS: tuple[tuple[str, Generate], ...] = (
     ("missing_term", parts.missing_term),
     ("other", parts.other),
 )
+# What corrects a left side: its subscripts may be the wrong ones too.
+EDITS_OF_LEFT: tuple[tuple[str, Generate], ...] = (
+    ("subscript", indices.subscript),
+    ("subscript", indices.as_elsewhere),
+)
 # Which two mistakes are looked for together.
 PAIRS: tuple[tuple[tuple[str, Generate], tuple[str, Generate]], ...] = (
     (("layer_index", indices.layer_index), ("transpose", indices.transpose)),
@@ -41,4 +46,4 @@ PAIRS: tuple[tuple[tuple[str, Generate], tuple[str, Generate]], ...] = (
     (("sign", constants.sign_of_part), ("sign", constants.sign_of_part)),
 )
 
-__all__ = ["EDITS", "PAIRS", "Context", "Edit", "Generate"]
+__all__ = ["EDITS", "EDITS_OF_LEFT", "PAIRS", "Context", "Edit", "Generate"]

@@ -29,6 +29,7 @@ from symbackprop.auditing.formulas.tree import (
     Number,
     Product,
     Transpose,
+    accesses,
     replaced,
     walk,
 )
@@ -101,6 +102,18 @@ def subscript(right: Node, context: Context) -> Iterator[Edit]:
                 indices = put(node.indices, k, shifted)
                 edited = replaced(right, path, replace(node, indices=indices))
                 yield Edit(edited, f"a subscript of {node.name} is off by one")
+
+
+def as_elsewhere(right: Node, context: Context) -> Iterator[Edit]:
+    """Yield a claim with all subscripts of a name as they stand in its definitions."""
+    known = [access for body in context.bodies for access in accesses(body) if access.indices]
+    for path, node in walk(right):
+        for other in known if isinstance(node, Access) else ():
+            assert isinstance(node, Access)
+            alike = other.symbol == node.symbol and len(other.indices) == len(node.indices)
+            if alike and other.indices != node.indices:
+                edited = replaced(right, path, replace(node, indices=other.indices))
+                yield Edit(edited, f"the subscripts of {node.name} are wrong")
 
 
 def _turned(indices: tuple[Node, ...], k: int) -> Iterator[tuple[Node, ...]]:

@@ -49,17 +49,17 @@ class Call:
 
 def application(run: Evaluator, node: Apply, env: Env) -> s.Scalar:
     """Return the value of a function at its arguments."""
-    key = (node.function.symbol, run.model.labels(node.function, env.letters), ())
+    key = run.key(node.function, env)
     for place in reversed(range(len(env.seeds))):
         if env.seeds[place][0] == key:
             outer = replace(env, seeds=env.seeds[:place])
             return s.seed(application(run, node, outer), env.seeds[place][1])
     arguments = node.arguments or (run.argument or Access("_x"),)
-    found = run.model.function(key[0], key[1], len(arguments))
+    found = run.model.function(key, len(arguments))
     if found is not None:
         if env.depth > DEEPEST:
             raise NotUnderstoodError(f"{node.function.name} is defined by itself")
-        called = Call(found[0], run.inside(*found, (), env), arguments, env)
+        called = Call(found[0], run.inside(*found, key[2], env), arguments, env)
         if not node.primes:
             return called.value(run)
         slope = called.primed(run, node.primes)
@@ -95,11 +95,10 @@ def _primitive(run: Evaluator, node: Apply, values: list[s.Scalar], env: Env) ->
 def _undetermined(
     run: Evaluator, node: Apply, key: Key, values: list[s.Scalar], env: Env
 ) -> s.Scalar:
-    indices = [run.whole(index, env) for index in node.function.indices]
     run.trace.free.add((node.function.name, *node.function.accents))
     if node.primes:
         _only_one(values)
-    name = f"{run.seed}|{key[0]}{key[1]}{indices}"
+    name = f"{run.seed}|{key[0]}{key[1]}{list(key[2])}"
     return s.undetermined(name, (node.primes,) + (0,) * (len(values) - 1), values)
 
 

@@ -17,6 +17,7 @@ from symbackprop.auditing.formulas.reading.marks import told_apart
 from symbackprop.auditing.formulas.reading.plain import without_formals
 from symbackprop.auditing.formulas.reading.squares import squares_named
 from symbackprop.auditing.formulas.reading.statements import Member, Sentence, read_sheet
+from symbackprop.auditing.formulas.reading.vectors import elements_applied
 from symbackprop.auditing.formulas.tree import Access, Node
 
 # The left side of a row that could not be cut into symbols.
@@ -36,8 +37,10 @@ def bind(sheet: Sheet) -> Paper:
         is_claim = bool(sign and _DIFFERENTIATES.search(left))
         place = source.place(refusal.offset)
         binder.unread.append(Unread(source, *place, refusal.reason, is_claim))
+    known = {definition.name.symbol for definition in binder.definitions}
+    named = [d for d in binder.aliases if d.name.symbol not in known]
     read = Paper(
-        tuple(binder.definitions),
+        tuple(sorted((*binder.definitions, *named), key=lambda d: d.order)),
         tuple(binder.claims),
         tuple(binder.shapes),
         tuple(binder.unread),
@@ -45,7 +48,8 @@ def bind(sheet: Sheet) -> Paper:
         tuple(sorted(facts.functions)),
         tuple(binder.gradients.values()),
     )
-    return with_elements(completed(without_formals(told_apart(squares_named(read)))))
+    marked = told_apart(squares_named(elements_applied(read)))
+    return with_elements(completed(without_formals(marked)))
 
 
 class _Binder:
@@ -55,6 +59,8 @@ class _Binder:
         self.claims: list[Claim] = []
         self.shapes: list[Shape] = []
         self.unread: list[Unread] = []
+        # Names at the ends of chains: they are defined there, if nowhere else.
+        self.aliases: list[Definition] = []
         self.gradients: dict[tuple[str, tuple[str, ...], int], Definition] = {}
         for sentence in sentences:
             self._gradient(sentence)
@@ -136,6 +142,8 @@ class _Binder:
         if target is not None and values:
             made = self._definition(sentence, target, values, formals)
             self.definitions.append(made)
+            if (alias := _alias(values)) is not None:
+                self.aliases.append(self._definition(sentence, alias, values[:1]))
         if any(m.node is not None and _differentiates(m.node) for m in sentence.members[1:]):
             self.claims += self._links(sentence, 1)
 
@@ -244,6 +252,15 @@ def _named_last(sentence: Sentence) -> Access | None:
         return None
     read = [n.symbol for _, n in tree.walk(first) if isinstance(n, Access)]
     return last if len(read) > 1 and last.symbol not in read else None
+
+
+def _alias(values: tuple[Node, ...]) -> Access | None:
+    """Return the name at the end of ``h = Σ_k e^{a_k} = S``."""
+    first, last = values[0], values[-1]
+    if len(values) < 2 or not isinstance(last, Access) or isinstance(first, Access | tree.Number):
+        return None
+    read = {access.symbol for value in values[:-1] for access in tree.accesses(value)}
+    return None if last.symbol in read else last
 
 
 def _is_bare(node: Node | None) -> bool:

@@ -17,6 +17,10 @@ CUSTOMARY_INDICES = frozenset("ijklmnpqrstcuv")
 _CUSTOMARY_POWERS = frozenset("nmpkqr")
 
 
+# The sets of letters that name something.
+_NAMING = ("functions", "quantities", "losses", "variables", "gradients")
+
+
 def key(item: Item) -> str:
     """Return the name of a symbol with its accents."""
     return "".join((item.text, *("~" + accent for accent in item.accents)))
@@ -31,6 +35,7 @@ class Facts:
         quantities: Symbols that stand bare on a left side.
         layers: Letters that are seen with ±1 in a label and bound by no sum.
         bound: Letters that a sum, a product or a range binds.
+        counted: Letters beside a bound one in a subscript (``u_{ak}``) that name nothing else.
         labelled: Symbols with a layer's letter or a number in brackets as a superscript.
         raised: Symbols whose labels stand above them without brackets (``W^{l+1}``, ``W^1``).
         indexed: Symbols with one bound letter as their only subscript.
@@ -45,6 +50,7 @@ class Facts:
     quantities: frozenset[str] = frozenset()
     layers: frozenset[str] = frozenset()
     bound: frozenset[str] = frozenset()
+    counted: frozenset[str] = frozenset()
     labelled: frozenset[str] = frozenset()
     raised: frozenset[str] = frozenset()
     indexed: frozenset[str] = frozenset()
@@ -68,7 +74,7 @@ class Facts:
 
     def is_index(self, letter: str) -> bool:
         """Whether a lone subscript letter counts elements."""
-        return letter in self.bound or letter in CUSTOMARY_INDICES
+        return letter in self.bound or letter in self.counted or letter in CUSTOMARY_INDICES
 
     def is_label(self, letter: str, owner: str) -> bool:
         """Whether a lone superscript letter is a label and no exponent."""
@@ -86,6 +92,8 @@ class _Gathering:
         self.subscripts: set[tuple[str, str]] = set()
         self.raised: set[tuple[str, str]] = set()
         self.ones: set[str] = set()
+        self.pairs: set[tuple[str, str]] = set()
+        self.owners: set[str] = set()
 
 
 def gather(formulas: Iterable[tuple[Item, ...]]) -> Facts:
@@ -105,6 +113,8 @@ def gather(formulas: Iterable[tuple[Item, ...]]) -> Facts:
     sets["labelled"] |= sets["raised"]
     # Nobody writes a power of 1.
     sets["raised"] |= found.ones & sets["labelled"]
+    named = found.owners.union(*(sets[kind] for kind in _NAMING))
+    sets["counted"] = {a for a, b in found.pairs if b in sets["bound"] and a not in named}
     for owner, letter in found.subscripts:
         if letter in sets["bound"]:
             sets["indexed"].add(owner)
@@ -153,8 +163,12 @@ def _symbol(item: Item, after: Item | None, found: _Gathering) -> None:
         found.ones.add(name)
     if len(below) == 1 and below[0].kind == "letter" and not below[0].below:
         found.subscripts.add((name, below[0].text))
+    if below:
+        found.owners.add(item.text)
     if len(below) == 2 and all(i.kind == "letter" for i in below):
         found.sets["twofold"].add(name)
+        first, second = (i.text for i in below)
+        found.pairs |= {(first, second), (second, first)}
 
 
 def _is_shifted(script: tuple[Item, ...]) -> bool:

@@ -1,0 +1,100 @@
+r"""Documents as various authors write them: right ones, and each with one mistake in it.
+
+Every document is written here. ``RIGHT`` holds no wrong claim; the wrong twin of a document is it
+with one piece of text replaced, which must be refuted and explained.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from symbackprop.auditing.finding import PASSES, Finding
+from symbackprop.auditing.formulas.entry import audit_text
+
+
+@dataclass(frozen=True)
+class Style:
+    """A document by what is its own, and its mistakes: text, replacement, kind of mistake."""
+
+    name: str
+    text: str
+    mistakes: tuple[tuple[str, str, str], ...] = ()
+    most_open: int = 0
+
+
+STYLES = (
+    Style(
+        "a function of vectors, read at another vector and without one",
+        r"""
+$$S(\mathbf{u})_i = \frac{e^{u_i}}{\sum_{k=1}^n e^{u_k}}$$
+
+$$\frac{\partial [S(\mathbf{v})]_i}{\partial v_j}
+= \frac{\partial}{\partial v_j} \frac{e^{v_i}}{\sum_{k=1}^n e^{v_k}} = S_i(1_{i=j} - S_j)$$
+
+With the quotient rule, where $p_i = e^{v_i}, q_i = \sum_{k=1}^n e^{v_k} = Q$:
+
+$$\begin{align}
+\frac{\partial}{\partial v_j} \frac{e^{v_i}}{\sum_{k=1}^n e^{v_k}} &= \frac{p' q - q' p}{q^2} \\
+&= \frac{1_{i=j} e^{v_i} Q - e^{v_i} e^{v_j}}{Q^2} \\
+&= S_i(1_{i=j} - S_j)
+\end{align}$$
+""",
+        (
+            (
+                r"\frac{\partial}{\partial v_j} \frac{e^{v_i}}",
+                r"\frac{\partial}{\partial v_j} \frac{e^{v_j}}",
+                "subscript",
+            ),
+            (r"Q - e^{v_i} e^{v_j}", r"Q + e^{v_i} e^{v_j}", "sign"),
+        ),
+        most_open=1,
+    ),
+    Style(
+        "a factorisation by elements",
+        r"""
+We predict $\hat{s}_{ab} = \sum_{c=1}^C u_{ac} v_{cb}$ with the error
+$$\epsilon_{ab}^2 = (s_{ab} - \hat{s}_{ab})^2$$
+
+$$\frac{\partial}{\partial u_{ac}} \epsilon_{ab}^2 = -2 (s_{ab} - \hat{s}_{ab}) v_{cb}$$
+$$\frac{\partial}{\partial v_{cb}} \epsilon_{ab}^2 = -2 (s_{ab} - \hat{s}_{ab}) u_{ac}$$
+""",
+        (
+            (r"\partial v_{cb}", r"\partial v_{ac}", "subscript"),
+            (r"\hat{s}_{ab}) u_{ac}", r"\hat{s}_{ab}) u_{bc}", "subscript"),
+        ),
+    ),
+)
+
+
+def _audited(text: str) -> list[Finding]:
+    return audit_text(text, "notes.md")
+
+
+@pytest.mark.parametrize("style", STYLES, ids=lambda style: style.name)
+def test_right_documents_pass(style: Style) -> None:
+    found = _audited(style.text)
+    refuted = [f.read_as for f in found if f.verdict == "refuted"]
+    assert not refuted
+    undecided = [(f.read_as, f.reason) for f in found if f.verdict not in PASSES]
+    assert len(undecided) <= style.most_open, undecided
+
+
+CASES = [
+    pytest.param(style, mistake, id=f"{style.name}: {mistake[1]}")
+    for style in STYLES
+    for mistake in style.mistakes
+]
+
+
+@pytest.mark.parametrize(("style", "mistake"), CASES)
+def test_one_mistake_is_refuted_and_explained(style: Style, mistake: tuple[str, str, str]) -> None:
+    old, new, kind = mistake
+    # The last occurrence: what stands before it is right.
+    before, found, after = style.text.rpartition(old)
+    assert found
+    refuted = [f for f in _audited(before + new + after) if f.verdict == "refuted"]
+    assert refuted
+    assert refuted[0].diagnosis is not None
+    assert refuted[0].diagnosis.kind == kind
