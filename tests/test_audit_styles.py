@@ -65,6 +65,28 @@ $$\frac{\partial}{\partial v_{cb}} \epsilon_{ab}^2 = -2 (s_{ab} - \hat{s}_{ab}) 
             (r"\hat{s}_{ab}) u_{ac}", r"\hat{s}_{ab}) u_{bc}", "subscript"),
         ),
     ),
+    Style(
+        "one letter for the output of each layer",
+        r"""
+## Sigmoid
+Forward: $ o_i = \sigma(x_i) = \frac{1}{1+\exp(-x_i)} \iff \mathbf{o} = \sigma(\mathbf{x}) $
+
+$$\frac{\partial \mathcal{L}}{\partial x_i}
+= \frac{\partial \mathcal{L}}{\partial o_i} o_i (1 - o_i)$$
+$$\nabla_{\mathbf{x}} \mathcal{L}
+= \nabla_{\mathbf{o}} \mathcal{L} \odot \mathbf{o} \odot (\mathbf{1} - \mathbf{o})$$
+
+## Addition
+Forward: $\mathbf{o} = \mathbf{x}_1 + \mathbf{x}_2$
+
+Backward: $\nabla_{\mathbf{x}_1} \mathcal{L} = \nabla_{\mathbf{o}} \mathcal{L}$
+and $\nabla_{\mathbf{x}_2} \mathcal{L} = \nabla_{\mathbf{o}} \mathcal{L}$
+""",
+        (
+            (r"\odot (\mathbf{1} - \mathbf{o})", r"\odot (\mathbf{1} + \mathbf{o})", "sign"),
+            (r"o_i (1 - o_i)", r"x_i (1 - o_i)", "wrong_variable"),
+        ),
+    ),
 )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from symbackprop.auditing.formulas.binding import Paper, Shape
-from symbackprop.auditing.formulas.layouts import AXES, Elaborator, Layout, LayoutError
+from symbackprop.auditing.formulas.layouts import AXES, ONES, Elaborator, Layout, LayoutError
 from symbackprop.auditing.formulas.model import Model, Rule
 from symbackprop.auditing.formulas.tree import (
     HADAMARD,
@@ -270,6 +270,9 @@ def _by_style(
     access: Access, vector: str, indexed_twice: bool, differentiated: bool
 ) -> tuple[str, ...]:
     """Return what a name may be by its letter, the likeliest first."""
+    if access.name == ONES:
+        of_one = "column" if vector == "matrix" else vector
+        return tuple(dict.fromkeys((of_one, "scalar", "row", "column", "matrix")))
     if indexed_twice:
         return tuple(dict.fromkeys(("matrix", vector, "scalar")))
     if access.name in NUMBERS and access.style != "bold":

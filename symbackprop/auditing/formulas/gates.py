@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from symbackprop.auditing.formulas.cases import Case, Judged
 from symbackprop.auditing.formulas.conventions import undefined_functions
+from symbackprop.auditing.formulas.layouts import ONES
 from symbackprop.auditing.formulas.tree import (
     Apply,
     Cases,
@@ -87,6 +88,7 @@ def stranger(judged: Judged) -> str:
         derivatives = (node for _, node in walk(side) if isinstance(node, Derivative))
         known |= {a.symbol for derivative in derivatives for a in accesses(derivative)}
         known |= {n.function.symbol for _, n in walk(side) if isinstance(n, Apply)}
+        known |= {access.symbol for access in accesses(side) if access.name == ONES}
     left, right = ({a.symbol for a in accesses(side)} - known for side in sides)
     return next((symbol[0] for symbol in sorted(left ^ right)), "")
 

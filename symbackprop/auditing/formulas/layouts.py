@@ -41,6 +41,9 @@ from symbackprop.auditing.formulas.tree import (
     accesses,
 )
 
+# The name that a vector of ones is read as.
+ONES = "ones"
+ONE = Number(Fraction(1), "1")
 TWO = Number(Fraction(2), "2")
 HALF = Number(Fraction(1, 2), "1/2")
 
@@ -133,6 +136,9 @@ class Elaborator:
         kind = self.layout.kinds.get(node.family, "scalar")
         if node.indices and kind != "scalar" and len(node.indices) != sum(AXES[kind]):
             raise LayoutError(f"{node.name} does not have so many indices")
+        if node.name == ONES:
+            rows, cols = (False, False) if node.indices else AXES[kind]
+            return Units(rows, cols, lambda i, j: ONE)
         if node.indices or kind == "scalar":
             return one(node)
         if node.name == "I" and kind == "matrix":

@@ -274,15 +274,30 @@ def _loss(claim: Claim, rules: Rules) -> Access | None:
 
 
 def unshadowed(rules: Rules) -> Rules:
-    """Return the definitions without those of which an earlier one says the same name."""
+    """Return the definitions without those of which an earlier one says the same name.
+
+    ``h = x + u`` in one section leaves nothing of the ``h_i = …`` of another.
+    """
     seen: set[object] = set()
+    places: dict[object, tuple[int, int]] = {}
     kept = []
     for rule in rules:
         name = _spelled(rule)
-        if name not in seen:
-            seen.add(name)
-            kept.append(rule)
+        if name in seen or _is_moved(rule, places):
+            continue
+        seen.add(name)
+        kept.append(rule)
     return tuple(kept)
+
+
+def _is_moved(rule: Rule, places: dict[object, tuple[int, int]]) -> bool:
+    """Whether another section, nearer, defines a name as an array of another rank."""
+    if rule.source is None or rule.formals or rule.letters:
+        return False
+    name = rule.target.symbol, tuple(label.key for label in rule.target.labels)
+    here = rule.source.section, len(rule.target.indices)
+    section, rank = places.setdefault(name, here)
+    return section != here[0] and rank != here[1]
 
 
 def _spelled(rule: Rule) -> Hashable:

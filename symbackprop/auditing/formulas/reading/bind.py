@@ -59,7 +59,7 @@ class _Binder:
         self.claims: list[Claim] = []
         self.shapes: list[Shape] = []
         self.unread: list[Unread] = []
-        # Names at the ends of chains: they are defined there, if nowhere else.
+        # What chains define on the way: it counts where nothing else defines it.
         self.aliases: list[Definition] = []
         self.gradients: dict[tuple[str, tuple[str, ...], int], Definition] = {}
         for sentence in sentences:
@@ -144,6 +144,9 @@ class _Binder:
             self.definitions.append(made)
             if (alias := _alias(values)) is not None:
                 self.aliases.append(self._definition(sentence, alias, values[:1]))
+            if (applied := _function_within(values)) is not None:
+                name, arguments, body = applied
+                self.aliases.append(self._definition(sentence, name, (body,), arguments))
         if any(m.node is not None and _differentiates(m.node) for m in sentence.members[1:]):
             self.claims += self._links(sentence, 1)
 
@@ -261,6 +264,24 @@ def _alias(values: tuple[Node, ...]) -> Access | None:
         return None
     read = {access.symbol for value in values[:-1] for access in tree.accesses(value)}
     return None if last.symbol in read else last
+
+
+def _function_within(values: tuple[Node, ...]) -> tuple[Access, tuple[Access, ...], Node] | None:
+    """Return what ``a = σ(z) = 1/(1 + e^{-z})`` says of σ: its name, arguments and body."""
+    if len(values) < 2 or not isinstance(values[0], tree.Apply):
+        return None
+    called, body = values[0], values[1]
+    arguments = tuple(a for a in called.arguments if isinstance(a, Access))
+    if called.primes or not arguments or len(arguments) < len(called.arguments):
+        return None
+    symbols = {argument.symbol for argument in arguments}
+    read = {access for access in tree.accesses(body) if access.symbol in symbols}
+    if read != set(arguments) or any(isinstance(n, tree.Big) for _, n in tree.walk(body)):
+        return None
+    # Names of their own: what a function is called with is no number for being its argument.
+    formals = {argument: Access(f"_{k}") for k, argument in enumerate(arguments)}
+    made = tree.rewritten(body, lambda n: formals.get(n, n) if isinstance(n, Access) else n)
+    return called.function, tuple(formals.values()), made
 
 
 def _is_bare(node: Node | None) -> bool:

@@ -104,7 +104,7 @@ def _apply(run: Translator, node: Apply, place: Place) -> Form:
         raise UnknownError("a function without its argument")
     arguments = tuple(run.value(argument, place) for argument in node.arguments)
     quantity = run.quantity(node.function, place)
-    found = run.model.function(*quantity, len(arguments))
+    found = run.model.function((*quantity, ()), len(arguments))
     if found is not None:
         return _called(run, found, arguments, node.primes, place)
     if node.function.name in run.primitives:
