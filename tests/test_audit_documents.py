@@ -160,7 +160,11 @@ def test_malformed_files(path: str, text: str, message: str) -> None:
         ("$w \\leftarrow w - \\eta g$", [], []),
         ("$dW = X^T dz$", [], ["dW = Xᵀ dz"]),
         ("$s = s + x$", [], []),
-        ("$a = \\sigma(z) = \\frac{1}{1+e^{-z}}$", ["a = σ(z) = 1/(1 + e^{-z})"], []),
+        (
+            "$a = \\sigma(z) = \\frac{1}{1+e^{-z}}$",
+            ["a = σ(z) = 1/(1 + e^{-z})", "σ = 1/(1 + e^{-_0})"],
+            [],
+        ),
         ("$\\frac{dy}{dx} = 0$", [], []),
         ("$\\frac{dy}{dx} = 0 \\quad i \\neq j$", [], ["dy/dx = 0"]),
         ("$e_{ij}^2 = x$", ["e_{ij}^2 = x"], []),

@@ -87,6 +87,58 @@ and $\nabla_{\mathbf{x}_2} \mathcal{L} = \nabla_{\mathbf{o}} \mathcal{L}$
             (r"o_i (1 - o_i)", r"x_i (1 - o_i)", "wrong_variable"),
         ),
     ),
+    Style(
+        "a quadratic form of a symmetric matrix, by elements and whole",
+        r"""
+Let $B \in \mathbb{R}^{n \times n}$ be symmetric and
+$$ q(x) = \sum_{i=1}^n \sum_{j=1}^n x_i B_{ij} x_j = x^T B x $$
+
+$$ \frac{\partial q}{\partial x_k} = 2 \sum_{j=1}^n B_{kj} x_j = 2 [Bx]_k $$
+
+In short $\nabla_x q(x) = 2 B x$.
+
+# Decompositions
+Every matrix is $B = U S V^T$.
+""",
+        (
+            (r"2 \sum_{j=1}^n B_{kj}", r"2 \sum_{j=1}^n B_{ij}", "subscript"),
+            (r"\nabla_x q(x) = 2 B x", r"\nabla_x q(x) = B x", "factor"),
+        ),
+    ),
+    Style(
+        "a regression on basis functions",
+        r"""
+$$ y(\vec{x}, \vec{w}) = \sum_{j=0}^{M-1} w_j \psi_j(\vec{x}) = \vec{w}^T \psi(\vec{x}) $$
+The bias is $\psi_0(\vec{x}) = 1$.
+$$ E(\vec{w}) = \frac12 \sum_{n=1}^N (y(x_n, \vec{w}) - t_n)^2
+= \frac12 \sum_{n=1}^N \left( \sum_{j=0}^{M-1} w_j \psi_j(\vec{x}^{(n)}) - t^{(n)} \right)^2 $$
+
+## Gradient
+$$ \frac{\partial E(\vec{w})}{\partial w_k} = \frac12 \frac{\partial}{\partial w_k} \left[
+\sum_{n=1}^N \left( \sum_{j=0}^{M-1} w_j \psi_j(\vec{x}^{(n)}) - t^{(n)} \right)^2 \right] $$
+$$ \nabla_w E(\vec{w}) = \sum_{n=1}^N \left( \sum_{j=0}^{M-1} w_j \psi_j(\vec{x}^{(n)})
+- t^{(n)} \right) \psi(\vec{x}^{(n)}) $$
+
+## Closed form
+$$ \vec{w} = (\Psi^T \Psi)^{-1} \Psi^T t $$
+""",
+        (
+            (
+                r"\frac12 \frac{\partial}{\partial w_k} \left[",
+                r"\frac{\partial}{\partial w_k} \left[",
+                "factor",
+            ),
+            (r"- t^{(n)} \right) \psi(", r"+ t^{(n)} \right) \psi(", "sign"),
+        ),
+    ),
+    Style(
+        "sums up to an index",
+        r"""
+$$ S_t = \sum_{k=1}^t x_k^2 $$
+$$ \frac{\partial S_t}{\partial x_j} = 2 x_j \quad (j \le t) $$
+""",
+        ((r"2 x_j \quad", r"x_j \quad", "factor"),),
+    ),
 )
 
 

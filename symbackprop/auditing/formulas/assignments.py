@@ -43,6 +43,8 @@ Checks = dict[int, list[tuple[Rule, list[Family]]]]
 
 # How many names may go against the style of their letters, and how many choices are tried.
 MOST_CHANGES = 4
+# Where definitions type, sides may need so many changes more.
+ENOUGH_CHANGES = 2
 MOST_TRIED = 1500
 MOST_FOUND = 4
 # Names that are numbers by custom.
@@ -135,12 +137,14 @@ def assignments(
     # A number is seldom added to an array; what needs that comes last.
     for mixes in (False, True):
         search = _Search(model.rules, options, mixes=mixes)
+        some = False
         for changes in range(MOST_CHANGES + 1):
             found = list(itertools.islice(search.kinds(changes), MOST_FOUND))
             for kinds in found:
                 if any(kind != "scalar" for kind in kinds.values()):
                     yield changes + mixes * MOST_CHANGES, kinds
-            if found:
+            some = some or bool(found)
+            if some and changes >= ENOUGH_CHANGES:
                 return
 
 
@@ -219,8 +223,9 @@ def _types(rule: Rule, kinds: Kinds, mixes: bool) -> bool:
 
 
 def _options(vector: str, model: Model, sides: tuple[Node, Node], paper: Paper) -> Options:
-    nodes = [*sides, *(rule.body for rule in model.rules), *(r.target for r in model.rules)]
-    ranks = _ranks(nodes)
+    targets = (rule.target for rule in model.rules if not rule.formals)
+    nodes = [*sides, *(rule.body for rule in model.rules), *targets]
+    ranks = _ranks([*nodes, *(rule.target for rule in model.rules)])
     tops = {
         d.of.family
         for node in sides
@@ -237,6 +242,11 @@ def _options(vector: str, model: Model, sides: tuple[Node, Node], paper: Paper) 
             options[family] = ("scalar", vector) if _is_target(access, nodes) else ("scalar",)
         elif family not in options:
             options[family] = _kinds_of(access, vector, ranks, paper, family in tops)
+    for node in nodes:
+        for _, here in walk(node):
+            # A function has several results where one of them is read by an index.
+            if isinstance(here, Apply) and ranks.get(here.function.family, 0) == 1:
+                options[here.function.family] = ("column" if vector == "matrix" else vector,)
     return options
 
 

@@ -163,6 +163,7 @@ class Paper:
         functions: Names that stand for functions without a definition (``f``, ``σ``).
         gradients: Definitions of names that are gradients (``δ = ∂L/∂z``): the first value is the
             derivative that they stand for.
+        symmetric: Matrices that the document says are symmetric.
     """
 
     definitions: tuple[Definition, ...]
@@ -172,6 +173,7 @@ class Paper:
     layers: tuple[str, ...] = ()
     functions: tuple[str, ...] = ()
     gradients: tuple[Definition, ...] = ()
+    symmetric: frozenset[Symbol] = frozenset()
 
     @cached_property
     def matrices(self) -> frozenset[Family]:

@@ -11,7 +11,7 @@ from symbackprop.auditing.formulas.kinds import Typed, arrays, per_unit
 from symbackprop.auditing.formulas.layouts import LayoutError
 from symbackprop.auditing.formulas.model import Model
 from symbackprop.auditing.formulas.models import Assumption, as_written, models, variables_freed
-from symbackprop.auditing.formulas.tree import Access, Derivative, Node, Product, walk
+from symbackprop.auditing.formulas.tree import Access, Derivative, Node, Product, accesses, walk
 from symbackprop.auditing.formulas.trial import Trial, attempt
 
 CAPITALS = frozenset(("W", "X", "A", "H", "Z"))
@@ -36,6 +36,16 @@ class Judged:
         sides = (self.reading.left, self.reading.right)
         found = (n.of for s in sides for _, n in walk(s) if isinstance(n, Derivative))
         return list(dict.fromkeys(name for name in found if isinstance(name, Access)))
+
+    @property
+    def mixes(self) -> bool:
+        """Whether it reads a name as a number that has elements elsewhere: ∇_x f of Σ x_i²."""
+        if self.typed.layout.kinds:
+            return False
+        sides = self.reading.left, self.reading.right
+        nodes = (*sides, *(part for r in self.model.rules for part in (r.target, r.body)))
+        arrays = {a.symbol for node in nodes for a in accesses(node) if a.indices}
+        return any(name.symbol in arrays for side in sides for name in bare(side))
 
     @property
     def words(self) -> str:

@@ -278,11 +278,15 @@ _SIGMOID = Apply(Access("sigmoid"), (_X,))
 
 
 def undefined_functions(typed: Typed, primed: bool = False) -> list[Access]:
-    """Return the undefined functions of a claim; those read with a prime only if asked for."""
+    """Return the undefined functions of a claim and of what it rests on.
+
+    Those read with a prime only if asked for.
+    """
     defined = {rule.target.symbol for rule in typed.model.rules if rule.formals}
     found: dict[Access, None] = {}
-    for side in (typed.left, typed.right):
-        for _, node in walk(side.at(ROW, COLUMN)):
+    sides = (side.at(ROW, COLUMN) for side in (typed.left, typed.right))
+    for side in (*sides, *(rule.body for rule in typed.model.rules)):
+        for _, node in walk(side):
             if (
                 isinstance(node, Apply)
                 and (primed or not node.primes)

@@ -7,7 +7,7 @@ the worst mistake that an audit can make.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from symbackprop.auditing.finding import Diagnosis, Finding
@@ -21,8 +21,8 @@ from symbackprop.auditing.formulas.explaining import (
     best_explanation,
     explained,
 )
-from symbackprop.auditing.formulas.gates import fully_defined, gate, on_diagonal, stranger
-from symbackprop.auditing.formulas.model import Symbol
+from symbackprop.auditing.formulas.gates import fully_defined, gate, moves, on_diagonal, stranger
+from symbackprop.auditing.formulas.model import Model, Symbol
 from symbackprop.auditing.formulas.models import ASSUMPTIONS, as_written, others
 from symbackprop.auditing.formulas.tree import (
     Access,
@@ -95,6 +95,8 @@ def _proved(case: Case) -> Finding | None:
             if trial.equal or trial.reason == "budget":
                 return confirmed(judged, case.claim)
         case.judged.append(replace(judged, trial=trial))
+    # A reading that takes arrays for numbers says nothing against one that does not.
+    case.judged = [judged for judged in case.judged if not judged.mixes] or case.judged
     return None
 
 
@@ -139,7 +141,20 @@ def _against(case: Case) -> Finding:
     reason = gate(case, refuting)
     if refuting is None or reason:
         return finding(case.claim, refuting or case.judged[0], "undecided", reason=reason)
-    return _explained(case, refuting, best_explanation(case, refuting))
+    for judged in _by_model(case):
+        explanation = best_explanation(case, judged)
+        if explanation is not None:
+            return _explained(case, judged, explanation)
+    return _explained(case, refuting, None)
+
+
+def _by_model(case: Case) -> Iterator[Judged]:
+    """Yield the first refuting layout for each choice of definitions."""
+    seen: list[Model] = []
+    for judged in case.judged:
+        if judged.trial.different and judged.model not in seen:
+            seen.append(judged.model)
+            yield judged
 
 
 def _explained(case: Case, refuting: Judged, explanation: Explanation | None) -> Finding:
@@ -160,7 +175,7 @@ def _still_open(case: Case, refuting: Judged, explanation: Explanation | None) -
     """Why a claim that differs is left open for want of a definition or of an explanation."""
     left = refuting.reading.left
     unknown = undefined_functions(refuting.typed, primed=True)
-    strange = undefined_functions(refuting.typed)
+    strange = [f for f in undefined_functions(refuting.typed) if moves(f, refuting)]
     if isinstance(left, Apply) and left.primes and left.function.symbol in _symbols(unknown):
         return f"nothing says which function {left.function.name} is"
     if strange and (explanation is None or _reads(explanation.right, strange)):

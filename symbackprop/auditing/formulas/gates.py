@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from symbackprop.auditing.formulas.assignments import bare
 from symbackprop.auditing.formulas.cases import Case, Judged
 from symbackprop.auditing.formulas.conventions import undefined_functions
 from symbackprop.auditing.formulas.layouts import ONES
+from symbackprop.auditing.formulas.model import index_letters
 from symbackprop.auditing.formulas.tree import (
+    Access,
     Apply,
+    Big,
+    Bound,
     Cases,
     Delta,
     Derivative,
@@ -49,6 +54,11 @@ def gate(case: Case, refuting: Judged | None) -> str:
         # Where units are counted from 0, the first of them looks like what stands before it.
         (bool(trial.before), f"{min(trial.before, default='')} is read at 0"),
         (bool(mixed), f"{mixed[0] if mixed else ''} stands both with and without an index"),
+        (_is_idle(refuting), "a sum runs over an index that nothing in it bears"),
+        (
+            bool(trial.passed) and _limited(refuting),
+            "holds at some places, and sums end at an index",
+        ),
         (
             coincident
             and any(not point.coincident for point in trial.passed)
@@ -91,6 +101,51 @@ def stranger(judged: Judged) -> str:
         known |= {access.symbol for access in accesses(side) if access.name == ONES}
     left, right = ({a.symbol for a in accesses(side)} - known for side in sides)
     return next((symbol[0] for symbol in sorted(left ^ right)), "")
+
+
+def moves(function: Access, judged: Judged) -> bool:
+    """Whether what a function is read at may depend on a variable of differentiation."""
+    nodes = [judged.reading.left, judged.reading.right, *(r.body for r in judged.model.rules)]
+    found = [here for node in nodes for _, here in walk(node)]
+    variables = {
+        access.symbol
+        for here in found
+        if isinstance(here, Derivative)
+        for by in here.by
+        for access in accesses(by)
+    }
+    read = {
+        access.symbol
+        for here in found
+        if isinstance(here, Apply) and here.function.symbol == function.symbol
+        for argument in here.arguments
+        for access in accesses(argument)
+    }
+    reaches = [judged.model.reach(symbol) for symbol in read]
+    return not read or any(reach is None or reach & variables for reach in reaches)
+
+
+def _is_idle(judged: Judged) -> bool:
+    """Whether a sum's terms bear no index at all, so that they bear it unsaid: Σ_i (y − ŷ)."""
+    nodes = (n for side in (judged.reading.left, judged.reading.right) for _, n in walk(side))
+    sums = (node for node in nodes if isinstance(node, Big) and node.bounds)
+    return any(any(bare(big.body)) and not any(index_letters(big.body)) for big in sums)
+
+
+def _limited(judged: Judged) -> bool:
+    """Whether a sum begins or ends at an index, as Σ from k = 1 to t."""
+    bodies = [judged.reading.left, judged.reading.right, *(r.body for r in judged.model.rules)]
+    letters = {name for body in bodies for name in index_letters(body)}
+    letters |= {
+        i.name for r in judged.model.rules for i in r.target.indices if isinstance(i, Access)
+    }
+    return any(
+        isinstance(limit, Access) and limit.name in letters
+        for body in bodies
+        for _, here in walk(body)
+        if isinstance(here, Bound)
+        for limit in (here.lower, here.upper)
+    )
 
 
 def _worked(judged: Judged) -> bool:

@@ -10,7 +10,7 @@ from symbackprop.auditing.formulas.assignments import Kinds, assignments, per_un
 from symbackprop.auditing.formulas.binding import Paper
 from symbackprop.auditing.formulas.layouts import Elaborator, Layout, LayoutError, Units
 from symbackprop.auditing.formulas.model import Model
-from symbackprop.auditing.formulas.tree import Access, Node
+from symbackprop.auditing.formulas.tree import Access, Derivative, Node, walk
 
 
 @dataclass(frozen=True)
@@ -47,18 +47,30 @@ def arrays(model: Model, left: Node, right: Node, paper: Paper, form: str = "") 
         paper: The document.
         form: The only one of `FORMS` that is wanted; empty for all.
     """
-    found = []
+    found: list[tuple[bool, int, list[Typed]]] = []
+    variables = {
+        by.symbol
+        for side in (left, right)
+        for _, node in walk(side)
+        for by in (node.by if isinstance(node, Derivative) else ())
+        if isinstance(by, Access)
+    }
     for vector in _WORDS:
         kept, dropped = typable(vector, model, (left, right), paper)
         used = replace(model, rules=kept)
+        # What a variable of differentiation is elsewhere, as where a loss is least, is no matter.
+        partial = any(rule.target.symbol not in variables for rule in dropped)
         for changes, kinds in assignments(vector, used, (left, right), paper):
-            found.append((bool(dropped), changes, vector, kinds, used))
+            if found and found[-1][2] and (partial, changes) > found[-1][:2]:
+                break
+            typed = list(_variants(vector, kinds, used, (left, right), form))
+            found.append((partial, changes, typed))
     # What goes against the style of letters counts only where nothing else types.
-    least = min((found[:2] for found in found), default=None)
-    for partial, changes, vector, kinds, used in found:
+    some = [entry for entry in found if entry[2]]
+    least = min((entry[:2] for entry in some), default=None)
+    for partial, changes, typed in some:
         if (partial, changes) == least:
-            for typed in _variants(vector, kinds, used, (left, right), form):
-                yield replace(typed, partial=partial)
+            yield from (replace(layout, partial=partial) for layout in typed)
 
 
 _WORDS = {

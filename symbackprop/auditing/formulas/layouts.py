@@ -126,9 +126,7 @@ class Elaborator:
             LayoutError: If it has no meaning in this layout.
         """
         rule = self._RULES.get(type(node))
-        if rule is None:
-            return one(node)
-        return rule(self, node)
+        return one(node) if rule is None else rule(self, node)
 
     def _access(self, node: Access) -> Units:
         if node.name == "I" and node.style == "bold" and len(node.indices) == 1:
@@ -205,11 +203,12 @@ class Elaborator:
             return self._outer(a, b)
         if a.cols and b.rows:
             letter = self.letter()
-            bound = (Bound(letter),)
             return Units(
                 a.rows,
                 b.cols,
-                lambda i, j: Big("sum", bound, _product_of([a.at(i, letter), b.at(letter, j)])),
+                lambda i, j: Big(
+                    "sum", (Bound(letter),), _product_of([a.at(i, letter), b.at(letter, j)])
+                ),
             )
         if not a.cols and not b.rows:
             return self._outer(a, b)
@@ -251,8 +250,8 @@ class Elaborator:
 
     def _apply(self, node: Apply) -> Units:
         name = node.function.name
-        if node.function.indices and all(isinstance(a, Access) for a in node.arguments):
-            return one(node)  # An element of what the function gives for whole arrays.
+        if node.arguments and (several := self._several(node)) is not None:
+            return several
         parts = [self.units(argument) for argument in node.arguments]
         if all(part.scalar for part in parts):
             arguments = tuple(part.at(NOWHERE, NOWHERE) for part in parts)
@@ -267,6 +266,20 @@ class Elaborator:
         if name in REDUCING or (name not in PRIMITIVES and len(parts) > 1):
             raise LayoutError(f"{name} of an array")
         return self._elementwise(parts, lambda args: replace(node, arguments=tuple(args)))
+
+    def _several(self, node: Apply) -> Units | None:
+        """The results of a function that has several, of whole arrays: φ(x) and φ_j(x)."""
+        if node.function.indices and all(isinstance(a, Access) for a in node.arguments):
+            return one(node)
+        if node.function.family not in self.layout.kinds:
+            return None
+        rows, cols = AXES[self.layout.kinds[node.function.family]]
+
+        def at(i: Node, j: Node) -> Node:
+            places = ((i,) if rows else ()) + ((j,) if cols else ())
+            return replace(node, function=replace(node.function, indices=places))
+
+        return Units(rows, cols, at)
 
     def _diagonal(self, inner: Units) -> Units:
         if inner.axes == (True, True):
@@ -384,7 +397,5 @@ def _product_of(parts: list[Node]) -> Node:
 
 
 def _euclidean(node: Norm) -> bool:
-    order = node.order
-    two = isinstance(order, Number) and order.value == 2
-    named = isinstance(order, Access) and order.name == "F"
-    return node.bars == 2 and (order is None or two or named)
+    named = isinstance(node.order, Access) and node.order.name == "F"
+    return node.bars == 2 and (node.order in (None, TWO) or named)

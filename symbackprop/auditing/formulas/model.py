@@ -64,7 +64,8 @@ class Model:
 
     `loss` is the number that claims differentiate and nothing defines; the elements of `simplex`
     sum to 1; what is said of `freed` names, for no layer in particular, does not count; `held`
-    names have their values, and no derivatives.
+    names have their values, and no derivatives; `symmetric` names are matrices that equal their
+    transposes.
     """
 
     rules: tuple[Rule, ...]
@@ -73,6 +74,7 @@ class Model:
     simplex: Symbol | None = None
     freed: tuple[Access, ...] = ()
     held: frozenset[Symbol] = frozenset()
+    symmetric: frozenset[Symbol] = frozenset()
 
     def labels(self, access: Access, letters: Mapping[str, int]) -> Labels:
         """Return an access's labels as numbers where their letters have values."""

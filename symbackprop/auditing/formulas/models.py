@@ -83,6 +83,23 @@ def of_samples(claim: Claim, rules: Rules) -> Rules:
     )
 
 
+def variables_cut(claim: Claim, rules: Rules) -> Rules:
+    """Return the definitions without those of what is differentiated by, if nothing reads them.
+
+    What a variable is made of says nothing of a derivative by it, and may fit no layout.
+    """
+    found = _derivatives(claim.head, *claim.sides)
+    tops = {access.symbol for node in found if node.of is not None for access in _tops(node.of)}
+    variables = [by for node in found for by in node.by if isinstance(by, Access)]
+    if any(by.symbol in tops for by in variables):
+        return rules
+    return tuple(rule for rule in rules if not any(_may_be(by, rule) for by in variables))
+
+
+def _tops(of: Node) -> tuple[Access, ...]:
+    return (of,) if isinstance(of, Access) else ()
+
+
 def others(claim: Claim, paper: Paper) -> Iterator[Assumption]:
     """Yield further definitions of what a claim differentiates; they refute none."""
     tops = {n.of.symbol for n in _derivatives(*claim.sides) if isinstance(n.of, Access)}
@@ -143,7 +160,13 @@ def _places(access: Access) -> tuple[Node, ...]:
 
 _SAMPLE = Access("_sample")
 # What may be assumed of the definitions; the next where one leads to no variable.
-ASSUMPTIONS: tuple[Assumption, ...] = (as_written, aliases_turned, any_loss, of_samples)
+ASSUMPTIONS: tuple[Assumption, ...] = (
+    as_written,
+    aliases_turned,
+    any_loss,
+    of_samples,
+    variables_cut,
+)
 
 
 def _is_alias(rule: Rule, rules: Rules) -> bool:
@@ -183,7 +206,7 @@ def models(claim: Claim, paper: Paper, assumption: Assumption = as_written) -> I
         rules = reached(unshadowed(rules), sides)
         if rules not in seen:
             seen.append(rules)
-            yield Model(rules, layers, _loss(claim, rules))
+            yield Model(rules, layers, _loss(claim, rules), symmetric=paper.symmetric)
 
 
 def _written(claim: Claim, paper: Paper, choose: int) -> Rules:
@@ -234,10 +257,14 @@ def _nearest(claim: Claim, paper: Paper) -> Iterator[Definition]:
     """Yield the definitions around a claim but numbers of examples, and what is given as one."""
     sizes = paper.sizes
     given: set[Access] = set()
+    here = claim.source.section
+    stated = {shape.target.symbol for shape in paper.shapes if shape.order < claim.order}
     for definition in sorted(
         (d for d in paper.definitions if d.order != claim.order),
         key=lambda d: (d.order >= claim.order, abs(d.order - claim.order)),
     ):
+        if definition.source.section > here and definition.name.symbol in stated:
+            continue  # It is any array of these extents until then.
         if _is_worked(definition, sizes):
             if definition.order < claim.order and _is_datum(definition):
                 given.add(definition.name)

@@ -177,12 +177,14 @@ class Surveyor:
             if isinstance(index, Access) and is_letter(index):
                 self._slots[key] = None
                 self.sizes.unite(letter(local.get(index.name, 0), index.name), key)
-            elif isinstance(index, Number):
+            elif isinstance(index, Number) and index.value >= 1:
                 self.sizes.state(key, int(index.value))
         for place, label in enumerate(node.labels):
             if label.base in local and label.shift == 0:
                 key = slot(node.symbol, (), -1 - place)
                 self.sizes.unite(letter(local[label.base], label.base), key)
+        if node.symbol in self.model.symmetric and node.indices:
+            self.sizes.unite(slot(node.symbol, labels, 0), slot(node.symbol, labels, 1))
         indices = tuple(int(i.value) if isinstance(i, Number) else None for i in node.indices)
         found = self.model.match(node.symbol, labels, indices)
         if found is not None:

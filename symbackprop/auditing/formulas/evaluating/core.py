@@ -30,6 +30,7 @@ Seeds = tuple[tuple[Key, int], ...]
 DEEPEST = 60
 # Seeded as a variable, it stands for all that nothing defines: each has its own differential.
 EVERYTHING: Key = (("", (), 0), (), ())
+PLACES_OF_A_MATRIX = 2
 # The tag of what a derivative holds constant.
 HELD = 0
 
@@ -268,6 +269,8 @@ class Evaluator:
         self.trace.free.add((symbol[0], *symbol[1]))
         if symbol == self.model.simplex and len(indices) == 1:
             return self._share(symbol, labels, key)
+        if symbol in self.model.symmetric and len(indices) == PLACES_OF_A_MATRIX:
+            key = symbol, labels, (min(indices), max(indices))
         value: s.Scalar = s.fresh(f"{self.seed}|{key}", *self.spread)
         for seeded, tag in env.seeds:
             if seeded == EVERYTHING:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator, Mapping
 
 from symbackprop.auditing.formulas import numbers as s
 from symbackprop.auditing.formulas.evaluating.core import Env, Evaluator
-from symbackprop.auditing.formulas.model import NotUnderstoodError
+from symbackprop.auditing.formulas.model import NotUnderstoodError, is_letter
 from symbackprop.auditing.formulas.shapes import letter
 from symbackprop.auditing.formulas.tree import (
+    Access,
     Big,
     Bound,
     Cases,
@@ -73,11 +74,21 @@ def _runs(
 def _range(run: Evaluator, bound: Bound, env: Env, inner: int) -> range:
     own = letter(inner, bound.index.name)
     tied = run.surveyor.sizes.root(own) in run.surveyor.tied
+    first, last = (_letter(bound, limit, env) for limit in (bound.lower, bound.upper))
+    if tied and (first or last):
+        whole = run.span(own)
+        return range(first or whole.start, last + 1 if last else whole.stop)
     if bound.lower is None or bound.upper is None or tied:
         if not tied and bound.upper is None:
             raise NotUnderstoodError(f"the range of {bound.index.name}")
         return run.span(own)
     return range(run.whole(bound.lower, env), run.whole(bound.upper, env) + 1)
+
+
+def _letter(bound: Bound, limit: Node | None, env: Env) -> int | None:
+    """The value of a limit that is an index: Σ from k = 1 to t."""
+    is_index = isinstance(limit, Access) and is_letter(limit) and limit.name != bound.index.name
+    return env.letters.get(limit.name) if is_index and isinstance(limit, Access) else None
 
 
 def holds(run: Evaluator, node: Node, env: Env) -> bool:

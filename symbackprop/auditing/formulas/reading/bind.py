@@ -12,6 +12,11 @@ from symbackprop.auditing.formulas.binding import Claim, Definition, Paper, Read
 from symbackprop.auditing.formulas.documents import Sheet
 from symbackprop.auditing.formulas.reading.completing import completed
 from symbackprop.auditing.formulas.reading.facts import Facts
+from symbackprop.auditing.formulas.reading.implied import (
+    function_within,
+    name_at_end,
+    symmetric,
+)
 from symbackprop.auditing.formulas.reading.inner import with_elements
 from symbackprop.auditing.formulas.reading.marks import told_apart
 from symbackprop.auditing.formulas.reading.plain import without_formals
@@ -47,6 +52,7 @@ def bind(sheet: Sheet) -> Paper:
         tuple(sorted(facts.layers)),
         tuple(sorted(facts.functions)),
         tuple(binder.gradients.values()),
+        symmetric(sheet, binder.definitions),
     )
     marked = told_apart(squares_named(elements_applied(read)))
     return with_elements(completed(without_formals(marked)))
@@ -142,9 +148,9 @@ class _Binder:
         if target is not None and values:
             made = self._definition(sentence, target, values, formals)
             self.definitions.append(made)
-            if (alias := _alias(values)) is not None:
+            if (alias := name_at_end(values)) is not None:
                 self.aliases.append(self._definition(sentence, alias, values[:1]))
-            if (applied := _function_within(values)) is not None:
+            if (applied := function_within(values)) is not None:
                 name, arguments, body = applied
                 self.aliases.append(self._definition(sentence, name, (body,), arguments))
         if any(m.node is not None and _differentiates(m.node) for m in sentence.members[1:]):
@@ -255,33 +261,6 @@ def _named_last(sentence: Sentence) -> Access | None:
         return None
     read = [n.symbol for _, n in tree.walk(first) if isinstance(n, Access)]
     return last if len(read) > 1 and last.symbol not in read else None
-
-
-def _alias(values: tuple[Node, ...]) -> Access | None:
-    """Return the name at the end of ``h = Σ_k e^{a_k} = S``."""
-    first, last = values[0], values[-1]
-    if len(values) < 2 or not isinstance(last, Access) or isinstance(first, Access | tree.Number):
-        return None
-    read = {access.symbol for value in values[:-1] for access in tree.accesses(value)}
-    return None if last.symbol in read else last
-
-
-def _function_within(values: tuple[Node, ...]) -> tuple[Access, tuple[Access, ...], Node] | None:
-    """Return what ``a = σ(z) = 1/(1 + e^{-z})`` says of σ: its name, arguments and body."""
-    if len(values) < 2 or not isinstance(values[0], tree.Apply):
-        return None
-    called, body = values[0], values[1]
-    arguments = tuple(a for a in called.arguments if isinstance(a, Access))
-    if called.primes or not arguments or len(arguments) < len(called.arguments):
-        return None
-    symbols = {argument.symbol for argument in arguments}
-    read = {access for access in tree.accesses(body) if access.symbol in symbols}
-    if read != set(arguments) or any(isinstance(n, tree.Big) for _, n in tree.walk(body)):
-        return None
-    # Names of their own: what a function is called with is no number for being its argument.
-    formals = {argument: Access(f"_{k}") for k, argument in enumerate(arguments)}
-    made = tree.rewritten(body, lambda n: formals.get(n, n) if isinstance(n, Access) else n)
-    return called.function, tuple(formals.values()), made
 
 
 def _is_bare(node: Node | None) -> bool:

@@ -89,6 +89,7 @@ class _Writer:
 
     def _part(self, part: _Part, source: Source, first: int, opens: bool) -> None:
         here = self.sentences[first:] or ([self.open] if self.open else [])
+        part = _unwrapped(part) if here and not opens else part
         try:
             bounds = big.range_of(self.reader, part.items)
         except NotReadError:
@@ -233,6 +234,13 @@ def _parts(items: tuple[Item, ...]) -> Iterator[_Part]:
         run = []
         lead = item.text if item.kind == "text" else (lead if item.kind == "amp" else "")
     yield from _by_commas(tuple(run), lead)
+
+
+def _unwrapped(part: _Part) -> _Part:
+    """Return what stands in brackets beside a formula: ``(i ≤ j)`` says when it holds."""
+    solid = [item for item in part.items if item.kind not in ("amp", "quad")]
+    inner = solid[0].parts[0] if len(solid) == 1 and solid[0].kind == "paren" else ()
+    return _Part(inner, part.lead) if any(i.kind == "relation" for i in inner) else part
 
 
 def _without_number(items: tuple[Item, ...]) -> tuple[Item, ...]:

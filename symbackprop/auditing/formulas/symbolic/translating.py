@@ -135,7 +135,7 @@ class Translator:
         symbol, labels = quantity
         name = repr(quantity)
         self.named[name] = quantity
-        if symbol in self.model.held or symbol == self.model.simplex:
+        if symbol in {self.model.simplex} | self.model.held | self.model.symmetric:
             raise UnknownError("what holds by a convention")
         found = self.definition(quantity, indices) if quantity not in kept else None
         if found is not None:
