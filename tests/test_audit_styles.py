@@ -139,6 +139,62 @@ $$ \frac{\partial S_t}{\partial x_j} = 2 x_j \quad (j \le t) $$
 """,
         ((r"2 x_j \quad", r"x_j \quad", "factor"),),
     ),
+    Style(
+        "a matrix whole and by its small letter",
+        r"""
+$$ z = Wx + b $$
+$$ \frac{\partial z_i}{\partial w_{ij}} = x_j $$
+$$ \frac{\partial L}{\partial w_{ij}} = \frac{\partial L}{\partial z_i} x_j $$
+$$ \frac{\partial L}{\partial W} = \frac{\partial L}{\partial z} x^T $$
+""",
+        (
+            (
+                r"\frac{\partial L}{\partial z_i} x_j",
+                r"-\frac{\partial L}{\partial z_i} x_j",
+                "sign",
+            ),
+            (r"\frac{\partial L}{\partial z} x^T", r"\frac{\partial L}{\partial z} x", "transpose"),
+        ),
+    ),
+    Style(
+        "cases that words state before a display",
+        r"""
+$p_i = \frac{e^{z_i}}{\sum_k e^{z_k}}$. Case $i = j$:
+$$ \frac{\partial p_i}{\partial z_i} = p_i (1 - p_i) $$
+Case $i \neq j$:
+$$ \frac{\partial p_i}{\partial z_j} = -p_i p_j $$
+""",
+        ((r"= -p_i p_j", r"= p_i p_j", "sign"),),
+    ),
+    Style(
+        "a factorisation whose indices spell a word",
+        r"""
+Let $e_{ui} = r_{ui} - \sum_f q_{if} p_{uf}$ and $E_{ui} = e_{ui}^2 + \lambda \sum_f q_{if}^2$.
+$$ \frac{\partial E_{ui}}{\partial p_{uf}} = -2 e_{ui} q_{if} $$
+$$ \frac{\partial E_{ui}}{\partial q_{if}} = -2 e_{ui} p_{uf} + 2 \lambda q_{if} $$
+""",
+        ((r"+ 2 \lambda q_{if}", r"+ \lambda q_{if}", "factor"),),
+    ),
+    Style(
+        "a chain of derivatives",
+        r"""
+$$ \frac{dL}{db} = \frac{dL}{da} \cdot \frac{da}{dz} \cdot \frac{dz}{db} $$
+""",
+        ((r"\frac{dL}{db}", r"\frac{da}{db}", "wrong_variable"),),
+    ),
+    Style(
+        "gates with a letter each",
+        r"""
+$$ i_t = \sigma(W_i x_t + U_i h_{t-1} + b_i) $$
+$$ f_t = \sigma(W_f x_t + U_f h_{t-1} + b_f) $$
+$$ g_t = \tanh(W_g x_t + U_g h_{t-1} + b_g) $$
+$$ c_t = f_t \odot c_{t-1} + i_t \odot g_t $$
+
+$$ \frac{\partial L}{\partial i_t} = \frac{\partial L}{\partial c_t} \odot g_t $$
+$$ \frac{\partial L}{\partial f_t} = \frac{\partial L}{\partial c_t} \odot c_{t-1} $$
+""",
+        ((r"\odot c_{t-1}", r"\odot c_t", "layer_index"),),
+    ),
 )
 
 

@@ -30,6 +30,7 @@ from symbackprop.auditing.formulas.tree import (
     Number,
     Product,
     Transpose,
+    accesses,
     children,
     walk,
 )
@@ -173,7 +174,8 @@ class _Search:
         names: dict[Family, None] = {}
         checks: Checks = {}
         for rule in self.rules:
-            own = [access.family for access in (rule.target, *bare(rule.body))]
+            called = [n.function for _, n in walk(rule.body) if isinstance(n, Apply)]
+            own = [access.family for access in (rule.target, *called, *bare(rule.body))]
             own = [name for name in dict.fromkeys(own) if name in self.options]
             names.update(dict.fromkeys(own))
             checks.setdefault(len(names), []).append((rule, own))
@@ -236,12 +238,16 @@ def _options(vector: str, model: Model, sides: tuple[Node, Node], paper: Paper) 
     options: Options = {}
     for access in (access for node in nodes for access in bare(node)):
         family = access.family
-        if family in formals:
+        if family in formals and family not in ranks:
             options[family] = ("scalar",)
         elif access.name == "t" and access.style != "bold" and family not in ranks:
             options[family] = ("scalar", vector) if _is_target(access, nodes) else ("scalar",)
         elif family not in options:
             options[family] = _kinds_of(access, vector, ranks, paper, family in tops)
+    for rule in model.rules:
+        given = {formal.symbol for formal in rule.formals}
+        if any(read.symbol in given and read.indices for read in accesses(rule.body)):
+            options[rule.target.family] = ("scalar",)  # It reads whole arrays.
     for node in nodes:
         for _, here in walk(node):
             # A function has several results where one of them is read by an index.
@@ -286,7 +292,10 @@ def _by_style(
     if indexed_twice:
         return tuple(dict.fromkeys(("matrix", vector, "scalar")))
     if access.name in NUMBERS and access.style != "bold":
-        return ("scalar", "matrix") if access.name.isupper() and not differentiated else ("scalar",)
+        # A cell has one c for each step.
+        other = {"c": vector} if access.labels else {}
+        some = "matrix" if access.name.isupper() and not differentiated else "scalar"
+        return tuple(dict.fromkeys(("scalar", other.get(access.name, some))))
     capital = access.name[:1].isupper() and (len(access.name) == 1 or access.name in GREEK_MATRICES)
     if capital:
         return tuple(dict.fromkeys(("matrix", vector, "scalar")))

@@ -9,7 +9,7 @@ from symbackprop.auditing.formulas.assignments import bare, marked
 from symbackprop.auditing.formulas.binding import Claim, Paper, Reading
 from symbackprop.auditing.formulas.kinds import Typed, arrays, per_unit
 from symbackprop.auditing.formulas.layouts import LayoutError
-from symbackprop.auditing.formulas.model import Model
+from symbackprop.auditing.formulas.model import Model, Symbol
 from symbackprop.auditing.formulas.models import Assumption, as_written, models, variables_freed
 from symbackprop.auditing.formulas.tree import Access, Derivative, Node, Product, accesses, walk
 from symbackprop.auditing.formulas.trial import Trial, attempt
@@ -45,7 +45,11 @@ class Judged:
         sides = self.reading.left, self.reading.right
         nodes = (*sides, *(part for r in self.model.rules for part in (r.target, r.body)))
         arrays = {a.symbol for node in nodes for a in accesses(node) if a.indices}
-        return any(name.symbol in arrays for side in sides for name in bare(side))
+        found = (n for side in sides for _, n in walk(side) if isinstance(n, Derivative))
+        parts = (part for node in found for part in (node.of, *node.by))
+        read = {a.symbol for a in parts if isinstance(a, Access) and a.indices}
+        names = {name.symbol for side in sides for name in bare(side)}
+        return bool(names & arrays or read & _whole(self.model))
 
     @property
     def words(self) -> str:
@@ -111,7 +115,11 @@ def readings(case: Case) -> Iterator[Judged]:
 
 def _layouts(case: Case, model: Model, reading: Reading) -> Iterator[Typed]:
     left, right = reading.left, reading.right
-    named = any(True for side in (left, right) for _ in bare(side))
+    read = [access for side in (left, right) for access in accesses(side)]
+    whole = _whole(model)
+    named = any(any(bare(side)) for side in (left, right)) or any(
+        access.indices and access.symbol in whole for access in read
+    )
     found = arrays(model, left, right, case.paper, case.form) if named else iter(())
     if _multiplies_capitals(model, (left, right)):
         # They are matrices, where that has a meaning.
@@ -122,6 +130,13 @@ def _layouts(case: Case, model: Model, reading: Reading) -> Iterator[Typed]:
     if not case.form:
         yield from _of_numbers(case, model, reading)
     yield from found
+
+
+def _whole(model: Model) -> set[Symbol]:
+    """Names that are defined without indices, and not by elements."""
+    targets = [rule.target for rule in model.rules if not rule.formals]
+    by_elements = {target.symbol for target in targets if target.indices}
+    return {target.symbol for target in targets} - by_elements
 
 
 def _freed(typed: Typed, claim: Claim) -> Typed | None:
@@ -155,6 +170,7 @@ def _multiplies_capitals(model: Model, sides: tuple[Node, Node]) -> bool:
 def _of_arrays(model: Model, sides: tuple[Node, Node], paper: Paper) -> bool:
     """Whether a claim cannot be one of single numbers, by its signs or by stated extents."""
     arrays_stated = {shape.target.symbol for shape in paper.shapes if shape.extents}
+    arrays_stated |= {symbol for symbol, _ in paper.matrices if symbol[0].isupper()}
     return any(marked(node) for node in (*sides, *(r.body for r in model.rules))) or any(
         access.symbol in arrays_stated for side in sides for access in bare(side)
     )

@@ -17,6 +17,7 @@ from symbackprop.auditing.formulas.tree import (
     Number,
     Product,
     Transpose,
+    accesses,
     rewritten,
 )
 
@@ -41,6 +42,24 @@ def _cancels(left: Node, right: Node, _defined: Collection[object]) -> bool:
     """Products of derivatives in which what is between cancels, as in quotients."""
     quotients = _quotient(left), _quotient(right)
     return None not in quotients and quotients[0] == quotients[1] and left != right
+
+
+def end_of_path(left: Node, right: Node) -> Derivative | None:
+    """Return what a product of derivatives is, where a left side names what cancels in it.
+
+    ``da/db = dL/da · da/dz · dz/db`` is dL/db.
+    """
+    path = _quotient(right)
+    if not isinstance(left, Derivative) or path is None or path == _quotient(left):
+        return None
+    above = [name for name, count in path.items() if count == 1]
+    below = [name for name, count in path.items() if count == -1]
+    if len(above) != 1 or len(below) != 1 or len(path) > len((above, below)):
+        return None
+    met = {_unset(access) for access in accesses(right)}
+    own = {name for name in (left.of, *left.by) if isinstance(name, Access)}
+    strays = {_unset(name) for name in own} - set(path)
+    return replace(left, of=above[0], by=(below[0],)) if strays and strays <= met else None
 
 
 def _quotient(node: Node) -> Counter[Node] | None:

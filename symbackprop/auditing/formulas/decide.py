@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from symbackprop.auditing.finding import Diagnosis, Finding
-from symbackprop.auditing.formulas.binding import Claim, Paper
+from symbackprop.auditing.formulas.binding import Claim, Paper, Reading
 from symbackprop.auditing.formulas.cases import STEPS, Case, Judged, readings
 from symbackprop.auditing.formulas.conventions import CONVENTIONS, Attempted, undefined_functions
-from symbackprop.auditing.formulas.customs import CUSTOMS, spelled
+from symbackprop.auditing.formulas.customs import CUSTOMS, end_of_path, spelled
 from symbackprop.auditing.formulas.diagnose import Explanation
 from symbackprop.auditing.formulas.explaining import (
     STEPS_OF_EXPLAINING,
@@ -64,10 +64,27 @@ def judge(claim: Claim, paper: Paper, form: str = "") -> Finding:
     if by_convention is not None:
         return by_convention
     settled = _settled(cases)
+    if settled.verdict == "undecided":
+        return _off_path(cases[0]) or settled
     if settled.verdict == "refuted" and not _refutes(further[0]):
         reason = "another reading could not be told"
         return finding(claim, cases[0].judged[0], "undecided", reason=reason)
     return settled
+
+
+def _off_path(case: Case) -> Finding | None:
+    """Refute a product of derivatives whose left side is a link of its own path."""
+    for judged in case.judged:
+        left, right = judged.reading.left, judged.reading.right
+        end = end_of_path(left, right)
+        if end is None:
+            continue
+        typed = replace(judged.typed, model=replace(judged.typed.model, rules=()))
+        trial = attempt(typed, path=True, stop=True)
+        if trial.different and trial.named:
+            diagnosis = Diagnosis("wrong_variable", ("wrong_variable",), "the path leads elsewhere")
+            return refuted(case.claim, replace(judged, trial=trial), diagnosis, (end, right))
+    return None
 
 
 def _settled(cases: list[Case]) -> Finding:
@@ -149,11 +166,12 @@ def _against(case: Case) -> Finding:
 
 
 def _by_model(case: Case) -> Iterator[Judged]:
-    """Yield the first refuting layout for each choice of definitions."""
-    seen: list[Model] = []
+    """Yield the first refuting layout for each reading and each choice of definitions."""
+    seen: list[tuple[Reading, Model]] = []
     for judged in case.judged:
-        if judged.trial.different and judged.model not in seen:
-            seen.append(judged.model)
+        here = judged.reading, judged.model
+        if judged.trial.different and here not in seen:
+            seen.append(here)
             yield judged
 
 

@@ -41,6 +41,8 @@ ADJACENT, DOT, CROSS, STAR = "", "·", "×", "*"
 HADAMARD, MATRIX, OUTER = "⊙", "@", "⊗"
 
 
+# How an element is set that bears the small letter of its matrix: it is printed as written.
+SMALL = "small"
 # A name, with accents and primes, and how many labels it bears.
 Family = tuple[tuple[str, tuple[str, ...], int], int]
 
@@ -98,8 +100,9 @@ class Access(Node):
         indices: Its subscripts (and sample superscripts that are summed over): any nodes,
             mostly accesses without indices (``i``), numbers and sums (``i + 1``).
         primes: For a prime that makes a new value (``p'_{ij} = p_{ij} + …``), never a derivative.
-        style: How it is set: ``bold``, ``double`` (blackboard), ``script``, ``word``, or empty.
-            Evidence for a shape. Accesses that differ in style alone are the same quantity.
+        style: How it is set: ``bold``, ``double`` (blackboard), ``script``, ``word``, ``small``
+            (an element in the small letter of its matrix), or empty. Evidence for a shape.
+            Accesses that differ in style alone are the same quantity.
     """
 
     name: str
@@ -351,6 +354,7 @@ __all__ = [
     "HADAMARD",
     "MATRIX",
     "OUTER",
+    "SMALL",
     "STAR",
     "Access",
     "Add",

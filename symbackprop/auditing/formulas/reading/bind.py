@@ -10,6 +10,7 @@ from itertools import takewhile
 from symbackprop.auditing.formulas import tree
 from symbackprop.auditing.formulas.binding import Claim, Definition, Paper, Reading, Shape, Unread
 from symbackprop.auditing.formulas.documents import Sheet
+from symbackprop.auditing.formulas.model import index_letters, is_letter
 from symbackprop.auditing.formulas.reading.completing import completed
 from symbackprop.auditing.formulas.reading.facts import Facts
 from symbackprop.auditing.formulas.reading.implied import (
@@ -20,6 +21,7 @@ from symbackprop.auditing.formulas.reading.implied import (
 from symbackprop.auditing.formulas.reading.inner import with_elements
 from symbackprop.auditing.formulas.reading.marks import told_apart
 from symbackprop.auditing.formulas.reading.plain import without_formals
+from symbackprop.auditing.formulas.reading.small import small_letters
 from symbackprop.auditing.formulas.reading.squares import squares_named
 from symbackprop.auditing.formulas.reading.statements import Member, Sentence, read_sheet
 from symbackprop.auditing.formulas.reading.vectors import elements_applied
@@ -55,7 +57,7 @@ def bind(sheet: Sheet) -> Paper:
         symmetric(sheet, binder.definitions),
     )
     marked = told_apart(squares_named(elements_applied(read)))
-    return with_elements(completed(without_formals(marked)))
+    return small_letters(with_elements(completed(without_formals(marked))))
 
 
 class _Binder:
@@ -202,10 +204,22 @@ class _Binder:
                     sentence.order,
                     member.source.display,
                     tuple(sentence.ranges),
-                    tuple(sentence.conditions),
+                    _conditions(sentence, left.node, member.node),
                     gap,
                 )
             left, head = member, head if head is not None else member.node
+
+
+def _conditions(sentence: Sentence, left: Node | None, right: Node) -> tuple[Node, ...]:
+    """Conditions but those that compare a link's indices with letters it does not have."""
+    sides = [side for side in (left, right) if side is not None]
+    own = {name for side in sides for name in index_letters(side)}
+    found = []
+    for condition in sentence.conditions:
+        compared = {access.name for access in tree.accesses(condition) if is_letter(access)}
+        if not (compared & own) or compared <= own:
+            found.append(condition)
+    return tuple(found)
 
 
 def _is_condition(sentence: Sentence, left: Member, k: int) -> bool:

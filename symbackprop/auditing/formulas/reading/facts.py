@@ -43,6 +43,7 @@ class Facts:
         powers: Letters that are exponents (``n x^{n-1}``).
         gradients: Names whose ``d`` stands on a left side (``dW = …``).
         losses: Symbols that are differentiated.
+        worded: Symbols whose lone subscripts tell them apart (``W_f``, so ``W_i`` too).
         variables: Symbols that derivatives are taken by.
     """
 
@@ -59,6 +60,7 @@ class Facts:
     gradients: frozenset[str] = frozenset()
     losses: frozenset[str] = frozenset()
     variables: frozenset[str] = frozenset()
+    worded: frozenset[str] = frozenset()
 
     def is_function(self, item: Item) -> bool:
         """Whether a symbol before a parenthesis is applied to what it holds."""
@@ -118,6 +120,9 @@ def gather(formulas: Iterable[tuple[Item, ...]]) -> Facts:
     for owner, letter in found.subscripts:
         if letter in sets["bound"]:
             sets["indexed"].add(owner)
+        elif letter not in CUSTOMARY_INDICES | sets["counted"]:
+            sets["worded"].add(owner)
+    sets["worded"] -= sets["indexed"]
     return Facts(**{name: frozenset(members) for name, members in sets.items()})
 
 

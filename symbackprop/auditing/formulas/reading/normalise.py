@@ -116,7 +116,7 @@ class Marker(Commands):
             self._put("BIG", words.BIGS[name], places[0])
         elif name in words.FUNCTIONS:
             self._put("FUNC", name, places[0])
-        elif run.lower() in PROSE and len(run) > 1:
+        elif run.lower() in PROSE and len(run) > 1 and not self._in_script():
             self._put("TEXT", run, places[0])
         elif inner := self._split(run):
             for part in inner:
@@ -130,6 +130,11 @@ class Marker(Commands):
         else:
             for letter, at in zip(run, places, strict=True):
                 self._put("LETTER", letter, at)
+
+    def _in_script(self) -> bool:
+        """Whether a sub- or superscript begins here: q_{if} has the indices i and f."""
+        kinds = [mark.type for mark in self.marks[-2:]]
+        return kinds in (["SUB", "LBRACE"], ["SUP", "LBRACE"])
 
     def _split(self, run: str) -> list[str]:
         match = _INNER.fullmatch(run)

@@ -89,7 +89,8 @@ class Printer:
 
     def _access(self, node: Access) -> Text:
         accents = tuple(a for a in node.accents if a not in RAISED)
-        name = self._name(node.name, accents, node.style)
+        written = node.name.lower() if node.style == tree.SMALL else node.name
+        name = self._name(written, accents, node.style)
         below = [self._label(m) for m in node.labels if m.place == "below"]
         above = [self._label(m) for m in node.labels if m.place != "below"]
         above += [

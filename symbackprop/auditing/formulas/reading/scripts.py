@@ -188,7 +188,10 @@ def _component(
     elif _is_number(part):
         _lone_number(part, is_only, item=item, facts=facts, expression=expression, found=found)
     elif _is_run(part):
-        _run(part, facts, expression, found)
+        if len(part) == 1 and first.kind == "letter" and key(item) in facts.worded:
+            found.labels.append(Label(_marked(first), 0, "below"))
+        else:
+            _run(part, facts, expression, found)
     elif (label := label_of(part, "below")) and label.shift and label.base in facts.layers:
         found.labels.append(label)
     else:

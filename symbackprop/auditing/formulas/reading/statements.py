@@ -79,6 +79,8 @@ class _Writer:
         self.open: Sentence | None = None
         self.dangling = False
         self.raw: dict[int, tuple[Item, ...]] = {}
+        # Conditions of the display that comes next.
+        self.ahead: list[Node] = []
 
     def row(self, source: Source, items: tuple[Item, ...]) -> None:
         """Read one row; ranges and conditions go to the sentences of the row."""
@@ -98,6 +100,9 @@ class _Writer:
             for sentence in here:
                 sentence.ranges += bounds
             return
+        if opens and _stands_ahead(part, source):
+            self._ahead(part)
+            return
         if self._is_condition(part):
             self._condition(part, here)
             return
@@ -116,6 +121,13 @@ class _Writer:
         words = part.lead.lower().split()
         is_short = sum(1 for i in part.items if i.kind != "amp") <= 4
         return bool(words) and words[-1] in _CONDITIONAL[:3] and is_short
+
+    def _ahead(self, part: _Part) -> None:
+        """Keep a condition that words state before a display: ``Case i ≠ j:``."""
+        try:
+            self.ahead = [big.condition(self.reader, part.items)]
+        except NotReadError:
+            self.ahead = []
 
     def _condition(self, part: _Part, here: list[Sentence]) -> None:
         try:
@@ -163,6 +175,8 @@ class _Writer:
         if not pieces or not pieces[0]:
             return
         sentence = Sentence([], [], len(self.sentences))
+        if source.kind == "display":
+            sentence.conditions, self.ahead = self.ahead, []
         self.sentences.append(sentence)
         self.open = sentence
         self.dangling = False
@@ -234,6 +248,17 @@ def _parts(items: tuple[Item, ...]) -> Iterator[_Part]:
         run = []
         lead = item.text if item.kind == "text" else (lead if item.kind == "amp" else "")
     yield from _by_commas(tuple(run), lead)
+
+
+def _stands_ahead(part: _Part, source: Source) -> bool:
+    """Whether a formula in the text says when the display after it holds."""
+    before, after = source.words
+    words = before.lower().split()
+    solid = [item for item in part.items if item.kind != "amp"]
+    compares = [item.kind for item in solid] == ["letter", "relation", "letter"]
+    leads = bool(words) and words[-1].strip("(*_") in (*_CONDITIONAL[:3], "case")
+    closes = after.lstrip("*_) ")[:1] in (":", ",") or after.startswith("then") or not after
+    return source.kind == "inline" and compares and leads and closes
 
 
 def _unwrapped(part: _Part) -> _Part:
