@@ -172,7 +172,7 @@ class Elaborator:
 
     def _power(self, node: Power) -> Units:
         if isinstance(node.base, Norm) and node.exponent == TWO and _euclidean(node.base):
-            return one(self._squares(self.units(node.base.operand)))
+            return one(self._total(self.units(node.base.operand), lambda part: Power(part, TWO)))
         base = self.units(node.base)
         if not base.scalar and isinstance(node.exponent, Negate):
             raise LayoutError("an inverse")
@@ -228,9 +228,6 @@ class Elaborator:
         body = _product_of([a.at(letter, letter), b.at(letter, letter)])
         return one(Big("sum", (Bound(letter),), body))
 
-    def _squares(self, a: Units) -> Node:
-        return self._total(a, lambda node: Power(node, TWO))
-
     def _total(self, a: Units, function: Callable[[Node], Node]) -> Node:
         if a.scalar:
             return function(a.at(NOWHERE, NOWHERE))
@@ -243,7 +240,7 @@ class Elaborator:
         if inner.scalar:
             return one(Norm(inner.at(NOWHERE, NOWHERE), node.order, node.bars))
         if _euclidean(node):
-            return one(Power(self._squares(inner), HALF))
+            return one(Power(self._total(inner, lambda part: Power(part, TWO)), HALF))
         if isinstance(node.order, Number) and node.order.value == 1:
             return one(self._total(inner, lambda part: Norm(part, None, 1)))
         raise LayoutError("a norm of this order")
