@@ -379,12 +379,40 @@ def test_pairs_are_named_and_silenced_in_comments() -> None:
     assert [(f.claim, f.wrt, f.verdict) for f in found] == [("slope_of_it", "z", "refuted")]
 
 
+@pytest.mark.parametrize(
+    ("wrong", "derived", "marked"),
+    [
+        ("s * (1 + s)", "return s * (1 - s)", "return s * (1 [-+-]{+-+} s)"),
+        ("s * (1 - s) * 2", "return s * (1 - s)", "return s * (1 - s)[- * 2-]"),
+    ],
+)
+def test_the_right_line_is_given_in_the_names_of_the_file(
+    wrong: str, derived: str, marked: str
+) -> None:
+    text = f"\ndef sigmoid_prime(z):\n    s = sigmoid(z)\n    return {wrong}\n"
+    (found,) = (f for f in audited(ACTIVATIONS + text) if f.claim == "sigmoid_prime")
+    assert (found.derived, found.marked) == (derived, marked)
+    assert found.counterexample is not None
+    assert {"element", "claimed", "derived"} < set(found.counterexample)
+
+
+def test_what_no_edit_mends_is_derived_in_the_names_of_the_file() -> None:
+    text = (
+        "def f(x, k):\n    return np.sin(x) * k\n\ndef f_prime(x, k):\n    return np.exp(x) + k\n"
+    )
+    (found,) = (f for f in audited("import numpy as np\n" + text) if f.wrt == "x")
+    element = str((found.counterexample or {})["element"])
+    assert found.derived is not None
+    assert found.derived.startswith(f"{element}: ")
+    assert f"np.cos({element})" in found.derived
+
+
 def test_a_patch_undoes_the_mistake() -> None:
     wrong = "\ndef sigmoid_prime(z):\n    s = sigmoid(z)\n    return s * (1 + s)\n"
     (found,) = (f for f in audited(ACTIVATIONS + wrong) if f.claim == "sigmoid_prime")
     assert found.patch is not None
     lines = [line for line in found.patch.splitlines() if line[:1] in "+-"]
-    assert lines[2:] == ["-    return s * (1 + s)", "+    return s * ((1 - s))"]
+    assert lines[2:] == ["-    return s * (1 + s)", "+    return s * (1 - s)"]
 
 
 def test_findings_say_where_they_stand() -> None:

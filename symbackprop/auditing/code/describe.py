@@ -8,12 +8,19 @@ from typing import Any
 import numpy as np
 
 from symbackprop.auditing.code.coverage import missed
+from symbackprop.auditing.code.dag import reachable
 from symbackprop.auditing.code.diagnose import explain
 from symbackprop.auditing.code.faults import Raised
+from symbackprop.auditing.code.formulas import formula, input_name, names_of
+from symbackprop.auditing.code.judge import Compared
 from symbackprop.auditing.code.pairs import Pair, Part, definition
 from symbackprop.auditing.code.project import Project
 from symbackprop.auditing.code.trials import Outcome, Trial
 from symbackprop.auditing.finding import Finding
+from symbackprop.auditing.spelling import CODE, marked_difference
+
+# A counterexample names its inputs where they are at most this many.
+MOST_INPUTS = 4
 
 
 def described(project: Project, pair: Pair, outcome: Outcome, deadline: float) -> Finding:
@@ -47,6 +54,10 @@ def described(project: Project, pair: Pair, outcome: Outcome, deadline: float) -
         reading=_reading(outcome.trial),
         diagnosis=explained.diagnosis if explained else None,
         patch=explained.patch if explained else None,
+        derived=explained.lines[1] if explained and explained.lines else _derived(outcome),
+        marked=(
+            marked_difference(*explained.lines, CODE) if explained and explained.lines else None
+        ),
         counterexample=_counterexample(outcome),
         reason="; ".join(n for n in notes if n) or None,
         function=spelled(pair.function) if pair.function else None,
@@ -120,13 +131,37 @@ def _counterexample(outcome: Outcome) -> dict[str, Any] | None:
     compared = outcome.compared
     if compared is None or not compared.true_numbers:
         return None
-    pairs = list(zip(compared.claimed_numbers, compared.true_numbers, strict=True))
-    worst = max(range(len(pairs)), key=lambda i: abs(pairs[i][0] - pairs[i][1]))
+    worst = _worst(compared)
     return {
+        **_point(compared, worst),
         "element": _element(outcome, worst),
-        "claimed": float(pairs[worst][0]),
-        "derived": float(pairs[worst][1]),
+        "claimed": float(compared.claimed_numbers[worst]),
+        "derived": float(compared.true_numbers[worst]),
     }
+
+
+def _worst(compared: Compared) -> int:
+    """The element at which claim and truth are furthest apart."""
+    pairs = list(zip(compared.claimed_numbers, compared.true_numbers, strict=True))
+    return max(range(len(pairs)), key=lambda i: abs(pairs[i][0] - pairs[i][1]))
+
+
+def _point(compared: Compared, worst: int) -> dict[str, float]:
+    """The inputs that decide an element, where they are few."""
+    sides = compared.sides or ([], [])
+    nodes = [side[worst] for side in sides if side]
+    inputs = [n for n in reachable(nodes) if n.function == "input"]
+    return {input_name(n): n.value for n in inputs} if len(inputs) <= MOST_INPUTS else {}
+
+
+def _derived(outcome: Outcome) -> str | None:
+    """The derived gradient of the element that is furthest off, in the names of the file."""
+    compared, trial = outcome.compared, outcome.trial
+    if outcome.verdict != "refuted" or trial is None or compared is None or not compared.sides:
+        return None
+    worst = _worst(compared)
+    text = formula(compared.sides[1][worst], names_of(trial.followed, compared.claim.names))
+    return None if text is None else f"{_element(outcome, worst)}: {text}"
 
 
 def _element(outcome: Outcome, position: int) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from symbackprop.auditing.code.claims import as_nodes, claims
-from symbackprop.auditing.code.edits import Edit, edited, edits, patch
+from symbackprop.auditing.code.edits import Edit, edited, edits, patch, sides
 from symbackprop.auditing.code.faults import Fault, Raised
 from symbackprop.auditing.code.judge import compare, equal
 from symbackprop.auditing.code.objectives import Losses, objectives
@@ -18,24 +18,25 @@ from symbackprop.auditing.code.project import Project
 from symbackprop.auditing.code.running import main_output
 from symbackprop.auditing.code.scaling import named
 from symbackprop.auditing.code.scenario import Scenario
-from symbackprop.auditing.code.specs import Setup
+from symbackprop.auditing.code.specs import SMALLEST, Setup
 from symbackprop.auditing.code.sweep import gradients
 from symbackprop.auditing.code.trials import Outcome, Trial, holds
 from symbackprop.auditing.finding import Diagnosis
 
-# For one gradient, and for all of a pair.
-SECONDS, ALL_SECONDS = 2.5, 8.0
-MOST_EDITS = 250
+# For one gradient.
+SECONDS = 2.5
+MOST_EDITS = 400
 MOST_FITS = 3
 MOST_OUTPUTS = 60
 
 
 @dataclass(frozen=True)
 class Explained:
-    """A diagnosis, and the diff that undoes the mistake where one edit does."""
+    """A diagnosis; where one edit undoes the mistake its diff, and the line before and after."""
 
     diagnosis: Diagnosis
     patch: str | None = None
+    lines: tuple[str, str] | None = None
 
 
 def explain(project: Project, pair: Pair, outcome: Outcome, deadline: float) -> Explained:
@@ -51,15 +52,21 @@ def explain(project: Project, pair: Pair, outcome: Outcome, deadline: float) -> 
         detail = "right for one step: what flows through earlier steps is missing"
         return Explained(Diagnosis("missing_term", ("missing_term",), detail))
     fits = list(_fits(project, pair, outcome, smallest, deadline))
-    diff = None
-    for edit in fits:
-        diff = diff or patch(project.module, edit, project.module.path)
+    path = project.module.path
+    diff, lines = next(
+        (
+            (text, sides(project.module, e))
+            for e in fits
+            if (text := patch(project.module, e, path))
+        ),
+        (None, None),
+    )
     if plain.kind not in ("other", "shape"):
-        return Explained(plain, diff)
+        return Explained(plain, diff, lines)
     if not fits:
         return Explained(plain)
     kinds = tuple(dict.fromkeys(edit.kind for edit in fits))
-    return Explained(Diagnosis(kinds[0], kinds[:1], fits[0].words), diff)
+    return Explained(Diagnosis(kinds[0], kinds[:1], fits[0].words), diff, lines)
 
 
 def _plain(outcome: Outcome) -> Diagnosis:
@@ -115,7 +122,10 @@ def _smallest(project: Project, pair: Pair, outcome: Outcome, trial: Trial) -> S
     Mistakes of several steps mix; one step shows one of them.
     """
     if not any(" at step " in name for name in trial.setup.specs):
-        return trial.setup
+        small = trial.setup.copy()
+        small.sizes = small.sizes.copy(SMALLEST)
+        wrong = _true(project, pair, outcome.variable, small) is False
+        return small if wrong else trial.setup
     setup = trial.setup.copy()
     setup.steps = 1
     return None if _true(project, pair, outcome.variable, setup) else setup
@@ -133,7 +143,8 @@ def _fits(
         if found >= MOST_FITS or time.process_time() > deadline:
             return
         other = project.with_module(edited(project.module, edit))
-        if all(_true(other, pair, outcome.variable, s) for s in (setup, _elsewhere(setup))):
+        places = (setup, _elsewhere(outcome.trial.setup))
+        if all(_true(other, pair, outcome.variable, place) for place in places):
             found += 1
             yield edit
 
@@ -183,8 +194,8 @@ def module_functions(project: Project, names: list[str]) -> list[ast.FunctionDef
     return [node for node in found if isinstance(node, ast.FunctionDef)]
 
 
-def _true(project: Project, pair: Pair, variable: str, setup: Setup) -> bool:
-    """Return whether a claim is true in one run of one setup."""
+def _true(project: Project, pair: Pair, variable: str, setup: Setup) -> bool | None:
+    """Return whether a claim is true in one run of one setup; None if it does not run."""
     try:
         followed = Scenario(project, pair, setup.copy()).run()
         wanted = (variable,) if variable in pair.wrt else ()
@@ -195,5 +206,5 @@ def _true(project: Project, pair: Pair, variable: str, setup: Setup) -> bool:
                     if holds(compared) and not compared.zero:
                         return True
     except (Fault, RecursionError):
-        return False
+        return None
     return False

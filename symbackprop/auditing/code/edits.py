@@ -7,6 +7,7 @@ import copy
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher, unified_diff
+from typing import Any
 
 from symbackprop.auditing.code.source import Module
 
@@ -53,8 +54,8 @@ def edits(function: ast.FunctionDef, attributes: list[str], lines: set[int]) -> 
 
 
 _ORDER = (
-    *("sign", "transpose", "reduction", "accumulation", "subscript", "argument"),
-    *("wrong_variable", "missing_factor", "factor", "branch", "constant", "precedence"),
+    *("accumulation", "branch", "sign", "transpose", "reduction", "subscript", "argument"),
+    *("wrong_variable", "missing_factor", "factor", "constant", "precedence", "other"),
 )
 
 
@@ -70,10 +71,37 @@ def _all(function: ast.FunctionDef, attributes: list[str], lines: set[int]) -> I
         for parent, node in _expressions(statement):
             yield from _operator(node)
             yield from _call(node)
+            yield from _term(parent, node)
             if isinstance(node, ast.Constant) and type(node.value) in (int, float):
                 for name in names[:MOST_NAMES]:
                     yield Edit("constant", node, ast.Name(name, ast.Load()))
+                for number in _numbers(function, node.value):
+                    yield Edit("constant", node, ast.Constant(number))
             yield from _name(parent, node, names, attributes)
+
+
+def _numbers(function: ast.FunctionDef, value: Any) -> list[Any]:
+    """What a number may have been meant to be: one beside it, or another of the function."""
+    inner = (n.value for n in ast.walk(function) if isinstance(n, ast.Constant))
+    found = [value + 1, value - 1, value * 2, value / 2, 2, 3, 4, 5]
+    found += [v for v in inner if type(v) in (int, float)]
+    return [v for v in dict.fromkeys(found) if v != value]
+
+
+def _term(parent: ast.AST, node: ast.expr) -> Iterator[Edit]:
+    """A term of a sum that is too much, or lacks a number or a power."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
+        yield Edit("other", node, node.left)
+        if isinstance(node.op, ast.Add):
+            yield Edit("other", node, node.right)
+        yield Edit("missing_factor", node, ast.BinOp(node, ast.Pow(), ast.Constant(2)))
+    product = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult)
+    if product and isinstance(node, ast.BinOp) and isinstance(node.right, ast.Constant):
+        yield Edit("other", node, ast.BinOp(node.left, ast.Pow(), node.right))
+    within = isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Add | ast.Sub)
+    if within and not isinstance(node, ast.Constant):
+        for number in (2, 3):
+            yield Edit("factor", node, ast.BinOp(ast.Constant(number), ast.Mult(), node))
 
 
 def _names(function: ast.FunctionDef) -> list[str]:
@@ -249,20 +277,42 @@ def edited(module: Module, edit: Edit) -> Module:
 
 def patch(module: Module, edit: Edit, path: str) -> str | None:
     """Return an edit as a unified diff of the text; None if it does not stand on one line."""
+    found = _changed(module, edit)
+    if found is None:
+        return None
+    lines, place, new = found
+    changed = [*lines[:place], new, *lines[place + 1 :]]
+    return "".join(unified_diff(lines, changed, f"a/{path}", f"b/{path}", n=2))
+
+
+def sides(module: Module, edit: Edit) -> tuple[str, str] | None:
+    """Return the line of an edit as it stands and as it would be; None if it is several."""
+    found = _changed(module, edit)
+    return None if found is None else (found[0][found[1]].strip(), found[2].strip())
+
+
+def _changed(module: Module, edit: Edit) -> tuple[list[str], int, str] | None:
+    """The lines of the text, which of them an edit changes, and to what."""
     old = edit.old
     line, end = getattr(old, "lineno", 0), getattr(old, "end_lineno", 0)
-    cell = module.cell_of(old)
     for block in module.blocks:
         lines = block.text.splitlines(keepends=True)
         place = line - block.line
-        if block.cell != cell or not 0 <= place < len(lines) or line != end:
+        if block.cell != module.cell_of(old) or not 0 <= place < len(lines) or line != end:
             continue
         raw = lines[place].encode()
         start, stop = getattr(old, "col_offset", 0), getattr(old, "end_col_offset", 0)
-        text = ast.unparse(ast.fix_missing_locations(copy.deepcopy(edit.new)))
-        if isinstance(edit.new, ast.BinOp) and isinstance(old, ast.expr):
-            text = f"({text})"
-        new = (raw[:start] + text.encode() + raw[stop:]).decode()
-        changed = [*lines[:place], new, *lines[place + 1 :]]
-        return "".join(unified_diff(lines, changed, f"a/{path}", f"b/{path}", n=2))
+        text = ast.unparse(ast.fix_missing_locations(copy.deepcopy(edit.new))).encode()
+        plain = (raw[:start] + text + raw[stop:]).decode()
+        safe = (raw[:start] + b"(" + text + b")" + raw[stop:]).decode()
+        needed = isinstance(edit.new, ast.BinOp) and isinstance(old, ast.expr)
+        return lines, place, safe if needed and not _alike(plain, safe) else plain
     return None
+
+
+def _alike(line: str, other: str) -> bool:
+    """Whether two lines are one statement, parentheses aside."""
+    try:
+        return ast.dump(ast.parse(line.strip())) == ast.dump(ast.parse(other.strip()))
+    except SyntaxError:
+        return False

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from symbackprop.auditing.code.describe import described
-from symbackprop.auditing.code.diagnose import ALL_SECONDS
 from symbackprop.auditing.code.discovery import discover
 from symbackprop.auditing.code.pairs import Pair, Part, definition, read_pair, read_part
 from symbackprop.auditing.code.project import Project
@@ -67,6 +66,7 @@ def audit_code(
     return found
 
 
+PAIR_SECONDS = 5.0
 _OWN_MISTAKES = (
     *(ArithmeticError, AssertionError, AttributeError, LookupError),
     *(MemoryError, RecursionError, TypeError, ValueError),
@@ -74,9 +74,10 @@ _OWN_MISTAKES = (
 
 
 def audit_pair(project: Project, pair: Pair) -> list[Finding]:
-    """Audit one pair: its diagnoses share their time, and a verdict never waits for them."""
+    """Audit one pair: its diagnoses share the time that its verdict left, or a second at least."""
+    start = time.process_time()
     outcomes = Judge(project, pair).outcomes()
-    deadline = time.process_time() + ALL_SECONDS
+    deadline = max(start + PAIR_SECONDS, time.process_time() + 1.0)
     return [described(project, pair, outcome, deadline) for outcome in outcomes]
 
 

@@ -107,6 +107,8 @@ class _Draw:
         return self._other(function, arguments[0], prime)
 
     def _other(self, function: str, argument: int, prime: int) -> int:
+        if function.startswith("arc"):
+            return _hash((self.seed, function, argument), prime)
         if function == "erf":
             small = min(argument, prime - argument)
             value = _hash((self.seed, function, small), prime)

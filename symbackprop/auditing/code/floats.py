@@ -37,6 +37,9 @@ FLOATS: dict[str, Callable[..., float]] = {
     "sin": math.sin,
     "cos": math.cos,
     "erf": math.erf,
+    "arctan": math.atan,
+    "arcsin": math.asin,
+    "arccos": math.acos,
 }
 
 

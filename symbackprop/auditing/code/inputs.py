@@ -31,7 +31,7 @@ DIGITS = 4
 FIRST = "classes first"
 RECORDS = 3
 # Strides at the sets of sizes: windows of any size overlap at 1, and at 2 a stride is seen.
-STEPS = (2, 1, 2)
+STEPS = (2, 1, 2, 1)
 
 
 class Inputs:

@@ -53,6 +53,7 @@ _SCALARS = re.compile(
 _STEPS = re.compile(r"^(?:stride\w*|step|strides)$", re.I)
 _PADS = re.compile(r"^(?:pad\w*|padding\w*)$", re.I)
 _AXES = re.compile(r"^(?:axis|dim|seed|random_state|verbose|debug|epochs?|iterations?)$", re.I)
+_WEIGHTS = re.compile(r"^(?:[wW][a-z]?[a-z]?\d?|[UV]|theta|weights?\w*|kernels?|filters?)$")
 _BIASES = re.compile(r"^(?:b|bias|biases|b\d+|b_\w+|bias_\w+|beta|gamma)$")
 
 
@@ -147,3 +148,8 @@ def names_axis(name: str) -> bool:
 def names_bias(name: str) -> bool:
     """Return whether a parameter is a bias."""
     return bool(_BIASES.match(last(name)))
+
+
+def names_weight(name: str) -> bool:
+    """Return whether a parameter is a matrix of weights or a bias, which has no axis of samples."""
+    return names_bias(name) or bool(_WEIGHTS.match(last(name)))

@@ -72,6 +72,7 @@ def objectives(followed: Followed, losses: Losses) -> Iterator[Objective]:
     labels = _labels(followed)
     outputs = _outputs(followed)
     if labels is not None and outputs is not None:
+        yield from _given(followed, outputs)
         for words, total in _known_losses(followed, outputs, labels):
             yield Objective(
                 {total: followed.machine.number(1)},
@@ -158,6 +159,20 @@ def _labels(followed: Followed) -> Array | None:
 def _outputs(followed: Followed) -> Array | None:
     main = main_output(followed.output)
     return None if main is None else as_nodes(followed, main)
+
+
+_LOSS_WORDS = frozenset(("cost", "loss", "error"))
+_PRIME_WORDS = frozenset(("derivative", "prime", "deriv", "gradient", "grad", "delta"))
+
+
+def _given(followed: Followed, outputs: Array) -> Iterator[Objective]:
+    """What a function of the file gives as the loss's derivative by the output, taken as right."""
+    for name, value in followed.machine.given.items():
+        words = set(naming.words(name.rpartition(".")[2]))
+        array = as_nodes(followed, value) if words & _LOSS_WORDS and words & _PRIME_WORDS else None
+        if array is not None and array.shape == outputs.shape and array.size > 1:
+            seeds = dict(zip(outputs.reshape(-1), array.reshape(-1), strict=True))
+            yield Objective(seeds, f"a loss whose derivative is {name}", True)
 
 
 def _known_losses(followed: Followed, outputs: Array, labels: Array) -> Iterator[tuple[str, Node]]:

@@ -23,6 +23,9 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "sin": mpmath.sin,
     "cos": mpmath.cos,
     "erf": mpmath.erf,
+    "arctan": mpmath.atan,
+    "arcsin": mpmath.asin,
+    "arccos": mpmath.acos,
 }
 
 

@@ -11,10 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from symbackprop.auditing.code.dag import MOST_NODES
+
 PRIMES = (
     (3, 5, 7, 11, 13, 17, 19, 23, 29, 31),
     (5, 3, 2, 7, 11, 13, 17, 19, 23, 29),
     (2, 7, 3, 5, 13, 11, 17, 19, 23, 29),
+    (2, 3, 4, 5, 6, 7, 8, 9, 10, 11),
 )
 # Where there are many extents, as of images, smaller ones keep the work small.
 FEW = 4
@@ -22,7 +25,10 @@ COMPACT = (
     (3, 2, 5, 7, 4, 11, 6, 8, 9, 10, 13, 12, 14, 15),
     (2, 3, 7, 5, 4, 8, 6, 11, 9, 10, 13, 12, 14, 15),
     (4, 5, 2, 3, 6, 7, 8, 9, 11, 10, 12, 13, 14, 15),
+    (2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
 )
+# The set of the smallest extents, for diagnoses alone.
+SMALLEST = 3
 KINDS = (
     "array",
     "real",
@@ -261,6 +267,8 @@ class Setup:
     forward: set[str] = field(default_factory=set)
     # Elements of inputs with values of their own, by name and index: they take an arm.
     chosen: dict[tuple[str, tuple[int, ...]], float] = field(default_factory=dict)
+    # How many values a run may make.
+    most: int = MOST_NODES
 
     @classmethod
     def of(cls, settings: Mapping[str, Any], reading: tuple[str, ...]) -> Setup:
@@ -285,6 +293,7 @@ class Setup:
             dict(self.aliases),
             set(self.forward),
             dict(self.chosen),
+            self.most,
         )
 
     def shape(self, name: str) -> tuple[int, ...]:

@@ -22,6 +22,24 @@ def _derived(function: str, position: int, exponent: scalar.Expression) -> scala
     return partial(scalar.Apply(function, slots), position)
 
 
+# What each inverse function undoes: a function of slot 0, which is the inverse's value.
+_SLOT = (scalar.Slot(0),)
+_SINE, _COSINE = scalar.Apply("sin", _SLOT), scalar.Apply("cos", _SLOT)
+_INVERSES: dict[str, scalar.Expression] = {
+    "arctan": scalar.Apply("divide", (_SINE, _COSINE)),
+    "arcsin": _SINE,
+    "arccos": _COSINE,
+}
+
+
+@lru_cache(maxsize=8)
+def _undone(function: str) -> scalar.Expression:
+    """The derivative of what an inverse function undoes: its own is one over it."""
+    from symbackprop.calculus.partials import partial
+
+    return partial(_INVERSES[function], 0)
+
+
 def _slots(function: str) -> tuple[scalar.Expression, ...]:
     return tuple(scalar.Slot(i) for i in range(scalar.ARITY[function] or 2))
 
@@ -66,6 +84,9 @@ def _useful(order: list[Node], stop: set[int]) -> set[int]:
 
 
 def _local(graph: Graph, node: Node, position: int) -> Node:
+    if node.function in _INVERSES:
+        below = instantiate(graph, _undone(node.function), (node,))
+        return graph.divide(graph.number(1), below)
     exponent: scalar.Expression = scalar.Slot(1)
     if node.function == "power" and position == 0:
         fixed = node.arguments[1].constant

@@ -42,6 +42,7 @@ class Targets:
         self.setup = setup
         self.stage = "setup"
         self.machine = new_machine(project.find, MOST_SECONDS, self.drawn)
+        self.machine.graph.most = setup.most
         self.inputs = Inputs(self.machine, setup, "torch" in setup.reading)
         self.machine.may_narrow = self.may_narrow
         self.scope = self.machine.module(project.module)

@@ -32,6 +32,7 @@ from symbackprop.auditing.code.trials import (
 
 SECONDS = 4.0
 MOST_READINGS = 14
+FEW_NODES = 60_000
 OUTPUT = "written in the output variable"
 
 
@@ -111,9 +112,13 @@ class Judge:
         """
         for name, spec in list(setup.specs.items()):
             plain = name in setup.forward and not name.startswith("self")
+            plain = plain and not naming.names_weight(name)
             if plain and spec.kind == "array" and spec.rank == 2 and "[" not in name:
                 new = Setup.of(self.pair.settings, self.torch)
                 new.specs[name] = spec.become(rank=3)
+                # What is meant so is not much more than what was taken for it.
+                made = len(self.trials[0].followed.machine.graph.nodes) if self.trials else 0
+                new.most = max(FEW_NODES, 4 * made)
                 yield new
 
     def shallower(self, setup: Setup) -> Iterator[Setup]:

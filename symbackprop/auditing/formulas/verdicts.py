@@ -8,9 +8,9 @@ from symbackprop.auditing.finding import Diagnosis, Finding
 from symbackprop.auditing.formulas.binding import Claim
 from symbackprop.auditing.formulas.cases import Judged
 from symbackprop.auditing.formulas.reading.printing import latex, read_as
-from symbackprop.auditing.formulas.spelling import marked_difference
 from symbackprop.auditing.formulas.symbolic.proof import holds_for_all_sizes
 from symbackprop.auditing.formulas.tree import Node
+from symbackprop.auditing.spelling import marked_difference
 
 
 def confirmed(judged: Judged, claim: Claim) -> Finding:

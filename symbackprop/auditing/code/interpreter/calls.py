@@ -109,7 +109,8 @@ def _function(machine: Machine, function: Function, arguments: list[Any], keywor
     machine.depth += 1
     caller = machine.here
     try:
-        return _body(machine, function, scope)
+        machine.given[function.qualified] = _body(machine, function, scope)
+        return machine.given[function.qualified]
     except RecursionError:
         raise Unknown("calls nested too deep", machine.here[1]) from None
     finally:

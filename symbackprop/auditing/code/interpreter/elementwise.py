@@ -97,7 +97,7 @@ SCALARS: dict[str, Scalar] = {
     "arcsinh": lambda machine, u: machine.graph.log(u + _sqrt(machine, u**2 + 1)),
     "arccosh": lambda machine, u: machine.graph.log(u + _sqrt(machine, u**2 - 1)),
     "arctanh": lambda machine, u: machine.graph.log((1 + u) / (1 - u)) / 2,
-    "erf": _named("erf"),
+    **{name: _named(name) for name in ("arctan", "arcsin", "arccos", "erf")},
     "sigmoid": _sigmoid,
     "softplus": _softplus,
     "relu": lambda machine, u: u if u > 0 else machine.number(0),
@@ -124,10 +124,11 @@ def _enter() -> None:
         FUNCTIONS[f"elementwise.{name}"] = _vector(function)
         if name not in _NOT_NUMPY:
             FUNCTIONS[f"numpy.{name}"] = _vector(function)
-    for name in ("exp", "log", "log2", "log10", "log1p", "expm1", "sqrt", "tanh", "sinh", "cosh"):
+    logs = ("exp", "expm1", "log", "log2", "log10", "log1p", "sqrt", "tanh", "sinh", "cosh")
+    for name in (*logs, "sin", "cos", "tan"):
         FUNCTIONS[f"math.{name}"] = _single(SCALARS[name])
-    for name in ("sin", "cos", "tan"):
-        FUNCTIONS[f"math.{name}"] = _single(SCALARS[name])
+    for name in ("tan", "sin", "cos"):
+        FUNCTIONS[f"math.a{name}"] = _single(SCALARS[f"arc{name}"])
     for name, known in _OTHER_NAMES.items():
         FUNCTIONS[name] = _vector(SCALARS[known])
 

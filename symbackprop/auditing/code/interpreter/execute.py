@@ -122,24 +122,27 @@ def _for(machine: Machine, node: ast.For, scope: Scope) -> None:
     for item in iterate(machine, evaluate(machine, node.iter, scope)):
         machine.step(node, scope.module)
         assign(machine, node.target, item, scope)
-        try:
-            execute(machine, node.body, scope)
-        except _Break:
+        if _left(machine, node.body, scope):
             return
-        except _Continue:
-            continue
     execute(machine, node.orelse, scope)
 
 
 def _while(machine: Machine, node: ast.While, scope: Scope) -> None:
     while operators.truth(machine, evaluate(machine, node.test, scope)):
-        try:
-            execute(machine, node.body, scope)
-        except _Break:
+        if _left(machine, node.body, scope):
             return
-        except _Continue:
-            continue
     execute(machine, node.orelse, scope)
+
+
+def _left(machine: Machine, body: list[ast.stmt], scope: Scope) -> bool:
+    """Run a loop's body once; return whether it left the loop."""
+    try:
+        execute(machine, body, scope)
+    except _Break:
+        return True
+    except _Continue:
+        pass
+    return False
 
 
 def _break(machine: Machine, node: ast.Break, scope: Scope) -> None:

@@ -14,6 +14,7 @@ from symbackprop.auditing.code.interpreter import (
     elementwise,
     functional,
     joining,
+    picking,
     reductions,
     signals,
     tensors,
@@ -28,7 +29,10 @@ from symbackprop.auditing.code.interpreter.values import (
     Tensor,
 )
 
-TABLES = (arrays, drawing, elementwise, functional, joining, reductions, signals, tensors)
+TABLES = (
+    *(arrays, drawing, elementwise, functional, joining, picking, reductions, signals),
+    tensors,
+)
 # What only shows, seeds or configures.
 QUIET = (
     *("matplotlib", "pylab", "plt", "logging", "warnings", "sys.stdout", "gc", "seaborn"),
@@ -39,7 +43,12 @@ QUIET = (
 _SYNONYMS = (
     ("torch.autograd.numpy.", "numpy."),
     ("jax.numpy.", "numpy."),
+    *(
+        (f"jax.nn.{name}", f"elementwise.{name}")
+        for name in ("relu", "sigmoid", "softplus", "silu")
+    ),
     ("jax.nn.", "torch.nn.functional."),
+    ("jax.scipy.", "scipy."),
     ("autograd.numpy.", "numpy."),
     ("torch.special.expit", "torch.sigmoid"),
 )

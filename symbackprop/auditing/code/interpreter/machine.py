@@ -31,6 +31,8 @@ from symbackprop.auditing.code.source import Module
 MOST_STEPS = 400_000
 MOST_WORK = 2_000_000
 MOST_ELEMENTS = 120_000
+# How many elements are worked on between two looks at the clock.
+BETWEEN = 1_000
 MOST_CALLS = 28
 MOST_LENGTH = 100_000
 
@@ -77,6 +79,8 @@ class Machine:
         self.replaced: dict[Any, Callable[..., Any]] = {}
         self.shown: dict[int, dict[str, Any]] = {}
         self.shown_nodes: set[ast.AST] = set()
+        # What the program's functions gave last, by their qualified names.
+        self.given: dict[str, Any] = {}
         # Whether other values may be drawn for inputs; no run is stopped for what cannot change.
         self.may_narrow: Callable[[frozenset[str]], bool] = lambda names: False
         self.steps = self.work = self.depth = self.randoms = 0
@@ -122,10 +126,12 @@ class Machine:
         """Count work on array elements, before it is done."""
         if new and elements > MOST_ELEMENTS:
             raise Unknown(f"an array of {elements} elements")
+        before = self.work // BETWEEN
         self.work += elements
         if self.work > MOST_WORK:
             raise Unknown("too much work on arrays")
-        self.watch_clock()
+        if self.work // BETWEEN > before:
+            self.watch_clock()
 
     def number(self, value: int | Fraction) -> Node:
         """Return a constant."""

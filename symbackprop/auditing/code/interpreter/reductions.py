@@ -13,7 +13,7 @@ from symbackprop.auditing.code.interpreter.arrays import axis_of, filled
 from symbackprop.auditing.code.interpreter.elementwise import SCALARS, mapped, stored, truths
 from symbackprop.auditing.code.interpreter.indexing import converted
 from symbackprop.auditing.code.interpreter.machine import Machine, as_array, count, nodes, plain
-from symbackprop.auditing.code.interpreter.registry import FUNCTIONS, library
+from symbackprop.auditing.code.interpreter.registry import FUNCTIONS, Call, library
 
 
 def _reduced(machine: Machine, function: Any, x: Any, axis: Any, keepdims: Any) -> Any:
@@ -53,20 +53,19 @@ def _product(machine: Machine, x: Any, axis: Any = None, keepdims: Any = False) 
     return _reduced(machine, np.multiply, x, axis, keepdims)
 
 
-@library("numpy.max", "numpy.amax", "numpy.nanmax")
-def largest(
-    machine: Machine, x: Any, axis: Any = None, out: Any = None, keepdims: Any = False
-) -> Any:
-    """Return the maximum over axes."""
-    return _reduced(machine, np.maximum, x, axis, keepdims)
+def _extreme(function: Any) -> Call:
+    """The largest or the smallest element over axes."""
+
+    def call(
+        machine: Machine, x: Any, axis: Any = None, out: Any = None, keepdims: Any = False
+    ) -> Any:
+        return stored(machine, _reduced(machine, function, x, axis, keepdims), out)
+
+    return call
 
 
-@library("numpy.min", "numpy.amin", "numpy.nanmin")
-def smallest(
-    machine: Machine, x: Any, axis: Any = None, out: Any = None, keepdims: Any = False
-) -> Any:
-    """Return the minimum over axes."""
-    return _reduced(machine, np.minimum, x, axis, keepdims)
+largest = library("numpy.max", "numpy.amax", "numpy.nanmax")(_extreme(np.maximum))
+smallest = library("numpy.min", "numpy.amin", "numpy.nanmin")(_extreme(np.minimum))
 
 
 def reduced_count(machine: Machine, x: Any, axis: Any) -> int:
@@ -153,16 +152,15 @@ def _searched(machine: Machine, function: Any, x: Any, axis: Any, keepdims: Any)
     return plain(found)
 
 
-@library("numpy.argmax")
-def argmax(machine: Machine, x: Any, axis: Any = None, keepdims: Any = False) -> Any:
-    """Return where the maximum is."""
-    return _searched(machine, np.argmax, x, axis, keepdims)
+def _place_of(function: Any) -> Call:
+    """Where the largest or the smallest element is."""
+    return lambda machine, x, axis=None, keepdims=False: _searched(
+        machine, function, x, axis, keepdims
+    )
 
 
-@library("numpy.argmin")
-def argmin(machine: Machine, x: Any, axis: Any = None, keepdims: Any = False) -> Any:
-    """Return where the minimum is."""
-    return _searched(machine, np.argmin, x, axis, keepdims)
+argmax = library("numpy.argmax")(_place_of(np.argmax))
+argmin = library("numpy.argmin")(_place_of(np.argmin))
 
 
 @library("numpy.argsort")
@@ -195,9 +193,14 @@ def _count_nonzero(machine: Machine, x: Any, axis: Any = None) -> Any:
     return plain(np.count_nonzero(truths(machine, x), axis=axis))
 
 
-@library("numpy.nonzero", "numpy.flatnonzero")
+@library("numpy.nonzero")
 def _nonzero(machine: Machine, x: Any) -> Any:
     return tuple(np.nonzero(truths(machine, x)))
+
+
+@library("numpy.flatnonzero")
+def _flat_nonzero(machine: Machine, x: Any) -> Any:
+    return np.flatnonzero(truths(machine, x))
 
 
 @library("numpy.argwhere")

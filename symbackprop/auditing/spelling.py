@@ -5,12 +5,13 @@ from __future__ import annotations
 import difflib
 import re
 
-_TOKEN = re.compile(r"\\[A-Za-z]+|\\.|\s+|.")
+LATEX = re.compile(r"\\[A-Za-z]+|\\.|\s+|.")
+CODE = re.compile(r"\w+|\s+|.")
 
 
-def marked_difference(wrong: str, right: str) -> str:
+def marked_difference(wrong: str, right: str, token: re.Pattern[str] = LATEX) -> str:
     """Return the right formula with what it drops as [-…-] and what it adds as {+…+}."""
-    old, new = _TOKEN.findall(wrong), _TOKEN.findall(right)
+    old, new = token.findall(wrong), token.findall(right)
     parts = []
     for tag, i, j, k, m in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
         if tag == "equal":
