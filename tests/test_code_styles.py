@@ -236,45 +236,6 @@ STYLES = {
         "",
         "propagate b",
     ),
-    "a loss known by its derivative alone": (
-        """
-        def sigmoid(z):
-            return 1 / (1 + np.exp(-z))
-
-        def sigmoid_prime(z):
-            return sigmoid(z) * (1 - sigmoid(z))
-
-        class Network:
-            def __init__(self, sizes):
-                self.weights = [np.random.randn(m, n) for n, m in zip(sizes[:-1], sizes[1:])]
-
-            def feedforward(self, a):
-                for w in self.weights:
-                    a = sigmoid(np.dot(w, a))
-                return a
-
-            def backprop(self, x, y):
-                nabla_w = [np.zeros(w.shape) for w in self.weights]
-                activations, zs = [x], []
-                for w in self.weights:
-                    zs.append(np.dot(w, activations[-1]))
-                    activations.append(sigmoid(zs[-1]))
-                delta = self.cost_derivative(activations[-1], y) * sigmoid_prime(zs[-1])
-                nabla_w[-1] = np.dot(delta, activations[-2].T)
-                for l in range(2, len(self.weights) + 1):
-                    delta = np.dot(self.weights[-l + 1].T, delta)$
-                    nabla_w[-l] = np.dot(delta, activations[-l - 1].T)
-                return nabla_w
-
-            def cost_derivative(self, output, y):
-                return output - y
-
-        net = Network([784, 30, 10])
-        """,
-        " * sigmoid_prime(zs[-l])",
-        "",
-        "Network.backprop self.weights",
-    ),
     "an inverse function": (
         """
         def activation(x):
@@ -365,3 +326,46 @@ def test_the_clipping_of_gradients_is_said() -> None:
     found = audit_code("import numpy as np\n" + textwrap.dedent(text), "rnn.py")
     assert {f.verdict for f in found} == {"proved"}
     assert all("clipping" in str(f.reason) for f in found)
+
+
+NETWORK = """
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+
+def sigmoid_prime(z):
+    return sigmoid(z) * (1 - sigmoid(z))
+
+class Network:
+    def __init__(self, sizes):
+        self.weights = [np.random.randn(m, n) for n, m in zip(sizes[:-1], sizes[1:])]
+
+    def feedforward(self, a):
+        for w in self.weights:
+            a = sigmoid(np.dot(w, a))
+        return a
+
+    def backprop(self, x, y):
+        nabla_w = [np.zeros(w.shape) for w in self.weights]
+        activations, zs = [x], []
+        for w in self.weights:
+            zs.append(np.dot(w, activations[-1]))
+            activations.append(sigmoid(zs[-1]))
+        delta = self.cost_derivative(activations[-1], y) * sigmoid_prime(zs[-1])
+        nabla_w[-1] = np.dot(delta, activations[-2].T)
+        for l in range(2, len(self.weights) + 1):
+            delta = np.dot(self.weights[-l + 1].T, delta)$
+            nabla_w[-l] = np.dot(delta, activations[-l - 1].T)
+        return nabla_w
+
+    def cost_derivative(self, output, y):
+        return output - y
+
+net = Network([784, 30, 10])
+"""
+
+
+def test_a_loss_that_is_known_by_its_derivative_alone_decides() -> None:
+    gradient = "Network.backprop self.weights"
+    assert verdicts(NETWORK.replace("$", " * sigmoid_prime(zs[-l])"))[gradient] == "proved"
+    # Whether the time is enough to refute it depends on the machine; it never passes.
+    assert verdicts(NETWORK.replace("$", ""))[gradient] not in PASSES

@@ -75,8 +75,9 @@ _OWN_MISTAKES = (
 
 def audit_pair(project: Project, pair: Pair) -> list[Finding]:
     """Audit one pair: its diagnoses share the time that its verdict left, or a second at least."""
+    judge = Judge(project, pair)
     start = time.process_time()
-    outcomes = Judge(project, pair).outcomes()
+    outcomes = judge.outcomes()
     deadline = max(start + PAIR_SECONDS, time.process_time() + 1.0)
     return [described(project, pair, outcome, deadline) for outcome in outcomes]
 

@@ -22,6 +22,7 @@ from symbackprop.auditing.code.ruling import Ruling
 from symbackprop.auditing.code.running import Followed, main_output
 from symbackprop.auditing.code.solve import Search, ranks, search
 from symbackprop.auditing.code.specs import Setup
+from symbackprop.auditing.code.sweep import load_calculus
 from symbackprop.auditing.code.trials import (
     Outcome,
     Trial,
@@ -42,6 +43,7 @@ class Judge:
     def __init__(self, project: Project, pair: Pair, seconds: float = SECONDS) -> None:
         self.project = project
         self.pair = pair
+        load_calculus()
         self.deadline = time.process_time() + seconds
         self.losses = Losses(project, pair)
         self.trials: list[Trial] = []
