@@ -168,9 +168,11 @@ def _longer(setup: Setup, index: int, size: int) -> Iterator[Setup]:
         array = name.rpartition(".")[0]
         indices = array in setup.specs and setup.specs[array].kind == "label"
         longer[value] = array in short, not indices
+    axes = [n for n, v in values.items() if v == size]
     for value in sorted((v for v in longer if v > max(index, size)), key=lambda v: longer[v]):
         new = setup.copy()
-        if new.sizes.unify(size, value):
+        # An extent that is held at 1 makes the other one short, too.
+        if new.sizes.unify(size, value) and any(new.sizes.value(n) > index for n in axes):
             yield new
 
 
@@ -238,7 +240,7 @@ def _wanted(fault: Misused, kind: str, rank: int) -> list[tuple[str, int]]:
     if needed == "label":
         return [("label", max(rank - 1, 1)), ("label", rank), ("label", 1)]
     if needed == "dict":
-        rest = [("options", 0), ("site", 0)]
+        rest = [("site", 0), ("options", 0)]
         return [("records", 0), *rest] if kind == "array" else rest
     if needed == "int":
         return [("int", 0)] if kind in ("real", "array") and (rank == 0 or kind == "array") else []
