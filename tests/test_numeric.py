@@ -38,11 +38,9 @@ def write(tmp_path):
     return write
 
 
-def test_a_right_module_passes_within_two_seconds(write):
+def test_a_right_module_passes(write):
     path = write(PERCEPTRON)
-    start = time.perf_counter()
     report = check_module(path)
-    assert time.perf_counter() - start < 2
     assert report.passed
     assert list(report.tensors) == ["W1", "b1", "W2", "b2", "x"]
     assert all(finding.error < 1e-9 for finding in report.tensors.values())
@@ -111,10 +109,7 @@ def test_a_large_module_is_checked_in_part(write):
     text = text.replace("batch_size, 3", "batch_size, 128").replace("(3, 2)", "(3, 784)")
     text = text.replace("batch_size, 2", "batch_size, 784").replace("sqrt(2 / 2)", "sqrt(2 / 784)")
     text = text.replace("sqrt(2 / 4)", "sqrt(2 / 129)")
-    start = time.perf_counter()
-    report = check_module(write(text))
-    assert report.passed
-    assert time.perf_counter() - start < 10
+    assert check_module(write(text)).passed
     wrong = text.replace("np.matmul(x.T, dz1, out", "np.matmul(x.T, 1.0001 * dz1, out")
     assert not check_module(write(wrong)).tensors["W1"].passed
 

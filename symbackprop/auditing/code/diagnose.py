@@ -58,6 +58,7 @@ def explain(project: Project, pair: Pair, outcome: Outcome, deadline: float) -> 
             (text, sides(project.module, e))
             for e in fits
             if (text := patch(project.module, e, path))
+            and _mends(project, pair, outcome.variable, e, outcome.trial.setup)
         ),
         (None, None),
     )
@@ -143,10 +144,16 @@ def _fits(
         if found >= MOST_FITS or time.process_time() > deadline:
             return
         other = project.with_module(edited(project.module, edit))
-        places = (setup, _elsewhere(outcome.trial.setup))
+        places = (setup, _elsewhere(setup))
         if all(_true(other, pair, outcome.variable, place) for place in places):
             found += 1
             yield edit
+
+
+def _mends(project: Project, pair: Pair, variable: str, edit: Edit, setup: Setup) -> bool:
+    """Whether an edit makes the claim true where it was refuted, over all steps."""
+    other = project.with_module(edited(project.module, edit))
+    return bool(_true(other, pair, variable, _elsewhere(setup)))
 
 
 def _elsewhere(setup: Setup) -> Setup:

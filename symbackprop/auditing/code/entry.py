@@ -74,12 +74,14 @@ _OWN_MISTAKES = (
 
 
 def audit_pair(project: Project, pair: Pair) -> list[Finding]:
-    """Audit one pair: its diagnoses share the time that its verdict left, or a second at least."""
+    """Audit one pair: diagnoses share the time that the verdict left, each a second at least."""
     judge = Judge(project, pair)
     start = time.process_time()
     outcomes = judge.outcomes()
-    deadline = max(start + PAIR_SECONDS, time.process_time() + 1.0)
-    return [described(project, pair, outcome, deadline) for outcome in outcomes]
+    return [
+        described(project, pair, o, max(start + PAIR_SECONDS, time.process_time() + 1.0))
+        for o in outcomes
+    ]
 
 
 def _audited(project: Project, pair: Pair) -> list[Finding]:
