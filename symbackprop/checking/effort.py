@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from symbackprop.checking.differences import ENOUGH
 from symbackprop.checking.directions import uphill
 from symbackprop.checking.subject import Array, Sample
 
@@ -48,9 +49,7 @@ class Effort:
         rng = np.random.default_rng(self.seed)
         real = {name: value for name, value in arrays.items() if value.dtype.kind == "f"}
         count = sum(value.size for value in real.values())
-        arrays_read = len(real) + sample.arrays
-        reads = 2 * (sample.read + PASSES * sample.kept + OVERHEAD * arrays_read)  # on each line
-        lines = self.work // reads
+        lines = self.work // _reads(real, sample)
         if count <= EVERY_ENTRY and count <= lines:
             return {k: [_entry(k, v, place) for place in range(v.size)] for k, v in real.items()}
         if len(real) * (2 * ENTRIES + DIRECTIONS) <= lines:
@@ -62,6 +61,18 @@ class Effort:
         params = {k: v for k, v in real.items() if k not in inputs}
         groups = {TOGETHER: params, **{name: {name: value} for name, value in inputs.items()}}
         return {k: _directions(v, gradient, DIRECTIONS, rng) for k, v in groups.items()}
+
+    def refines(
+        self, moves: Mapping[str, Sequence[Move]], arrays: Mapping[str, Array], sample: Sample
+    ) -> bool:
+        """Whether the work allows more than one difference along each line."""
+        real = {name: value for name, value in arrays.items() if value.dtype.kind == "f"}
+        return ENOUGH * sum(map(len, moves.values())) * _reads(real, sample) <= self.work
+
+
+def _reads(arrays: Mapping[str, Array], sample: Sample) -> int:
+    """Return how many numbers one difference reads."""
+    return 2 * (sample.read + PASSES * sample.kept + OVERHEAD * (len(arrays) + sample.arrays))
 
 
 def _sampled(

@@ -95,10 +95,20 @@ def compare(
     arrays: Arrays,
     gradient: Arrays,
     moves: Mapping[str, Sequence[Move]],
+    *,
+    refined: bool,
 ) -> dict[str, Outcome]:
     """Compare a gradient with differences of the outputs that it claims to differentiate.
 
     The arrays move in place, and back: modules are fastest on their own, and none is copied.
+
+    Args:
+        outputs: what is differentiated.
+        weights: of the outputs.
+        arrays: the point.
+        gradient: the derived one.
+        moves: the lines to compare along, by tensor.
+        refined: whether every difference is refined, or only one that is not as expected.
     """
     compared: dict[str, Compared] = {}
     starts = {name: value.copy() for name, value in arrays.items()}
@@ -107,7 +117,8 @@ def compare(
     for name, group in moves.items():
         lines = [partial(_moved, outputs, arrays, starts, move) for move in group]
         derived = np.array([along(move, gradient) for move in group])
-        numeric = slopes(lines, weights, derived, start=start, scale=FLOOR * largest, first=first)
+        expected = () if refined else derived
+        numeric = slopes(lines, weights, expected, start=start, scale=FLOOR * largest, first=first)
         for key in group[0]:
             arrays[key][...] = starts[key]
         compared[name] = Compared(derived, numeric)
@@ -272,7 +283,8 @@ def _compare_plain(
         return subject.forward(*_split(moved), subject.held(training) | constant)[0]
 
     moves = effort.moves(arrays, gradient, sample)
-    return compare(outputs, sample.cotangent, arrays, gradient, moves)
+    refined = effort.refines(moves, arrays, sample)
+    return compare(outputs, sample.cotangent, arrays, gradient, moves, refined=refined)
 
 
 def _compare_step(
@@ -295,7 +307,8 @@ def _compare_step(
         return float(subject.call("loss", subject.forward(*_split(moved), keywords)[0], y))
 
     moves = effort.moves(arrays, gradient, sample)
-    return compare(outputs, np.ones(()), arrays, gradient, moves)
+    refined = effort.refines(moves, arrays, sample)
+    return compare(outputs, np.ones(()), arrays, gradient, moves, refined=refined)
 
 
 def _compare_loss(
@@ -308,7 +321,8 @@ def _compare_loss(
         return np.asarray(subject.call("loss", moved["output"], y), dtype=np.float64)
 
     moves = effort.moves({"output": output}, gradient, sample)
-    found = compare(outputs, np.ones(()), {"output": output}, gradient, moves)
+    refined = effort.refines(moves, {"output": output}, sample)
+    found = compare(outputs, np.ones(()), {"output": output}, gradient, moves, refined=refined)
     if all(outcome.resolved for outcome in found.values()):
         return found
     # A small probability is next to the pole of its logarithm: it moves by parts of itself.
@@ -316,7 +330,7 @@ def _compare_loss(
     moves = {
         k: [{name: v * own for name, v in m.items()} for m in group] for k, group in moves.items()
     }
-    again = compare(outputs, np.ones(()), {"output": output}, gradient, moves)
+    again = compare(outputs, np.ones(()), {"output": output}, gradient, moves, refined=refined)
     return {name: outcome.after(found[name]) for name, outcome in again.items()}
 
 
