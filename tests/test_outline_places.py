@@ -9,6 +9,7 @@ from symbackprop.api import document
 from symbackprop.calculus import derive_network
 from symbackprop.catalog import CATALOG
 from symbackprop.emit import generate
+from symbackprop.notation.toml import read_toml
 from symbackprop.render.anchors import check_anchors
 from symbackprop.render.document import Display, Document, Table
 from symbackprop.render.notation import Choice
@@ -43,6 +44,23 @@ def lost(found: Document) -> list[str]:
 @pytest.mark.parametrize(("source", "loss"), NETWORKS)
 def test_every_equation_leads_somewhere(source: str, loss: str) -> None:
     assert lost(document(source, loss=loss)) == []
+
+
+SEQUENCE = """
+spec = 1
+[network]
+input = [5, 4]
+loss = "{}"
+[[layer]]
+type = "dense"
+units = 3
+"""
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy_with_logits", "squared_error"])
+def test_of_a_loss_at_every_place_of_a_sequence(loss: str) -> None:
+    architecture = read_toml(SEQUENCE.format(loss), "sequence.toml")
+    assert lost(document(architecture)) == []
 
 
 @pytest.mark.parametrize("name", CATALOG.layers)

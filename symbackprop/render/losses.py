@@ -50,8 +50,9 @@ def cost(context: Context) -> Section:
 def _apart(context: Context, loss: Loss, display: Display, variable: Variable) -> Display:
     """Return a variable's display; of a second form of the target, with an anchor of its own."""
     first = context.textbook.losses[0]
-    met = {e.target.variable for e in first.equations} | {t.variable for t in first.totals}
-    if loss is first or variable not in met:
+    met = {e.target.variable.name for e in first.equations}
+    met |= {total.variable.name for total in first.totals}
+    if loss is first or variable.name not in met:
         return display
     return replace(display, anchor=f"{display.anchor}-{loss.head.form}")
 
