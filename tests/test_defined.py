@@ -131,6 +131,10 @@ TRUTHS = [
     ["a[i] = product(j, z[j] > z[i]) + total(j, z[j] > z[i])"],
     ["a = maximum(z > 0, z > 1)"],
     ["c[i] = z[i] > 0", "a[i] = total(j, c[j] * z[i])"],
+    ["c = z > 0", "a = where(c, z, z / 10)"],
+    ["c = z > 0", "d = c and z < 1", "a = where(d, z, z / 10) + c"],
+    ["c = z > 0", "a = where(not c, z**2, z)"],
+    ["c[i] = z[i] >= largest(j, z[j])", "a[i] = total(j, where(c[j], z[i] * z[j], 0))"],
 ]
 LOSSES = [
     ["d[i] = a[i] - y[i]", "L = total(i, where(i < 1, d[i] * d[i+1], 0))"],

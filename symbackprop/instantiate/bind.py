@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from fractions import Fraction
 
 from symbackprop import scalar
 from symbackprop.equations import (
@@ -27,17 +28,17 @@ from symbackprop.formula import (
     references,
 )
 from symbackprop.formula_reader import FUNCTIONS, read_equation
-from symbackprop.instantiate import polynomials
 from symbackprop.instantiate.declare import declare, letters_of, reads_batch
 from symbackprop.instantiate.extents import Table
-from symbackprop.instantiate.fold import as_number, fold
+from symbackprop.instantiate.fold import CONDITIONS, as_number, fold, is_condition
 from symbackprop.instantiate.instance import Instance, apart, check_updated, needed, renewal
-from symbackprop.instantiate.reads import Frame, Operands, Subscripts, granted, matches
+from symbackprop.instantiate.reads import Frame, Operands, Subscripts, granted, is_whole, matches
 from symbackprop.instantiate.recurrent import handed_on, is_read_again
 from symbackprop.instantiate.scope import Names, Scope, constant_numbers, extent_text
 from symbackprop.notation.bounds import MAX_BITS, bits
 from symbackprop.scalar import ONE, ZERO, Apply, Expression, Named, Number, slots, walk
 
+_HALF = Number(Fraction(1, 2))  # between what holds, 1, and what does not, 0
 # What counts as nothing under a reduction.
 _NOTHING: Mapping[Reduction, Fill] = {"total": "zero", "largest": "-inf", "smallest": "inf"}
 
@@ -122,6 +123,7 @@ class _Binder:
         self.equations: list[Equation] = []
         self.values: dict[str, Expression] = dict(scope.off)
         self.hoisted: dict[object, Access] = {}
+        self.truths: set[Variable] = set()  # they hold or not: 1 or 0 where a number is needed
         self.target = ""
 
     def bind(self, assignment: Assignment, kept: bool) -> None:
@@ -148,7 +150,10 @@ class _Binder:
             reduction = value.reduction
             frame, reduced = self._inner(value, frame)
             value = value.body
-        function, operands = frame.operands.used(as_number(self.convert(value, frame)))
+        converted = self.convert(value, frame)
+        if is_condition(converted) and reduction is None:
+            self.truths.add(variable)
+        function, operands = frame.operands.used(as_number(converted))
         target = Access(variable, variable.axes)
         _check_numbers(function, operands)
         equation = Equation(target, function, operands, reduction, reduced, held=assignment.held)
@@ -166,7 +171,7 @@ class _Binder:
         if equation.function != scalar.Slot(0) or len(equation.operands) != 1:
             return False
         source = equation.operands[0]
-        if not isinstance(source, Access) or not _is_whole(source, equation.target.indices):
+        if not isinstance(source, Access) or not is_whole(source, equation.target.indices):
             return False
         if source in self.hoisted.values() and source == self.equations[-1].target:
             # A sum without its bias is what the equation is about, not a part of it.
@@ -188,7 +193,16 @@ class _Binder:
             return self._where(formula, frame)
         if self._is_activation(formula):
             return frame.operands.slot(self._expand(formula, frame))
-        return fold(formula.function, [self.convert(a, frame) for a in formula.arguments])
+        arguments = [self.convert(argument, frame) for argument in formula.arguments]
+        return self._fold(formula.function, arguments, frame)
+
+    def _fold(self, function: str, arguments: list[Expression], frame: Frame) -> Expression:
+        """Apply a function; where it asks whether something holds, a name may have it."""
+        for position in range(CONDITIONS.get(function, 0)):
+            access = frame.operands.read(arguments[position])
+            if isinstance(access, Access) and access.variable in self.truths:
+                arguments[position] = scalar.apply("greater", arguments[position], _HALF)
+        return fold(function, arguments)
 
     def _is_activation(self, call: Call) -> bool:
         return call.function in self.scope.functions and call.function not in FUNCTIONS
@@ -273,7 +287,7 @@ class _Binder:
             access = frame.operands.read(value)
             if other == ZERO and isinstance(access, Access) and matches(access, facts):
                 return value
-        return fold("where", [test, branches[0][0], branches[1][0]])
+        return self._fold("where", [test, branches[0][0], branches[1][0]], frame)
 
     def _inner(self, reduce: Reduce, frame: Frame) -> tuple[Frame, tuple[Index, ...]]:
         """Return the frame of what a reduction runs over, and its indices."""
@@ -367,7 +381,7 @@ class _Binder:
         inner = replace(frame, operands=Operands())
         value = as_number(self.convert(argument, inner))
         source = inner.operands.read(value)
-        if not isinstance(source, Access) or not _is_whole(source, source.indices):
+        if not isinstance(source, Access) or not is_whole(source, source.indices):
             free = self._letters_in(argument, frame)
             source = self._emit(free, argument, inner.operands.used(value))
         texts = self.scope.functions[call.function].equations
@@ -381,16 +395,3 @@ class _Binder:
         self.equations.extend(equations)
         self.hoisted[key] = Access(equations[-1].target.variable, source.indices)
         return self.hoisted[key]
-
-
-def _is_whole(access: Access, indices: tuple[object, ...]) -> bool:
-    """Whether the access reads its variable axis by axis along these indices."""
-    distinct = len(set(indices)) == len(indices)
-    return (
-        distinct
-        and access.indices == indices
-        and all(
-            isinstance(item, Index) and polynomials.same_extent(item.extent, axis.extent)
-            for item, axis in zip(access.indices, access.variable.axes, strict=True)
-        )
-    )

@@ -10,6 +10,8 @@ from symbackprop import scalar
 from symbackprop.errors import SymbackpropError
 from symbackprop.scalar import ONE, TRUTH, ZERO, Apply, Expression, Number
 
+# How many of its first arguments each function asks only whether they hold.
+CONDITIONS = {"where": 1, "logical_not": 1, "logical_and": 2, "logical_or": 2}
 _LARGEST = Fraction(sys.float_info.max)
 _MAX_BITS = 2048  # float64 ends at 1024; a quotient may pass through more
 
@@ -24,8 +26,8 @@ def fold(function: str, arguments: Sequence[Expression]) -> Expression:
     if function in ("divide", "floor_divide", "remainder") and arguments[1] == ZERO:
         raise SymbackpropError("division by 0")
     # Conditions stay what they are.
-    kept = {"where": 1, "logical_not": 1, "logical_and": 2, "logical_or": 2}.get(function, 0)
-    if not all(map(_is_condition, arguments[:kept])):
+    kept = CONDITIONS.get(function, 0)
+    if not all(map(_is_decided, arguments[:kept])):
         words = function.removeprefix("logical_")
         raise SymbackpropError(
             f"{words} of a number; a condition is needed, such as a comparison with 0"
@@ -40,15 +42,17 @@ def fold(function: str, arguments: Sequence[Expression]) -> Expression:
 
 def as_number(expression: Expression) -> Expression:
     """Return 1 or 0 for what holds or not: NumPy does not calculate with truth values."""
-    holds = isinstance(expression, Apply) and expression.function in TRUTH
-    return scalar.apply("where", expression, ONE, ZERO) if holds else expression
+    return scalar.apply("where", expression, ONE, ZERO) if is_condition(expression) else expression
 
 
-def _is_condition(expression: Expression) -> bool:
-    """Whether it holds or not; a number is one that a constant of the definition decides."""
-    if isinstance(expression, Apply):
-        return expression.function in TRUTH
-    return isinstance(expression, Number)
+def is_condition(expression: Expression) -> bool:
+    """Return whether the expression holds or not, rather than having a value."""
+    return isinstance(expression, Apply) and expression.function in TRUTH
+
+
+def _is_decided(expression: Expression) -> bool:
+    """Whether it is a condition, or the number that a constant of the definition makes of it."""
+    return is_condition(expression) or isinstance(expression, Number)
 
 
 def _is_in_range(value: Fraction) -> bool:

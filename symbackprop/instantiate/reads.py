@@ -234,3 +234,16 @@ def _divided(function: str, dividend: IndexExpression, divisor: Extent) -> Index
     if divisor == 1:
         return dividend
     return Affine((), 0) if whole else Quotient(dividend, divisor)
+
+
+def is_whole(access: Access, indices: tuple[object, ...]) -> bool:
+    """Return whether the access reads its variable axis by axis along these indices."""
+    distinct = len(set(indices)) == len(indices)
+    return (
+        distinct
+        and access.indices == indices
+        and all(
+            isinstance(item, Index) and polynomials.same_extent(item.extent, axis.extent)
+            for item, axis in zip(access.indices, access.variable.axes, strict=True)
+        )
+    )

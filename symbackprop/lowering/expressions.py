@@ -25,6 +25,7 @@ from symbackprop.scalar import (
     Expression,
     Number,
     Slot,
+    apply,
     number,
     opposite,
     slots,
@@ -158,9 +159,21 @@ def _comparison(graph: ValueGraph, expression: Apply, operands: Sequence[Labelle
     if not slots(left):
         function, left, right = _MIRROR[function], right, left
     first, second = evaluate(graph, left, operands), evaluate(graph, right, operands)
+    if isinstance(right, Number) and (truth := _truth_of(first)) is not None:
+        held = [apply(function, value, right) == ONE for value in (ONE, ZERO)]
+        if held[0] != held[1]:
+            return truth if held[0] else graph.map("logical_not", truth)
     if function in ("greater", "less_equal") and not slots(right):
         first = graph.known("maximum", first, second) or first
     return graph.map(function, first, second)
+
+
+def _truth_of(number: Labelled) -> Labelled | None:
+    """Return the truth value that the 0 or 1 was made of."""
+    value = number.value
+    if value.operation == "number" and value.operands[0].boolean:
+        return Labelled(value.operands[0], number.labels)
+    return number if value.boolean else None
 
 
 def _extreme(graph: ValueGraph, expression: Apply, operands: Sequence[Labelled]) -> Labelled:
