@@ -37,6 +37,8 @@ def shown(value: object) -> str:
     """Return a short form of what was found, for a message."""
     if isinstance(value, dict | list):
         return "a table" if isinstance(value, dict) else "an array"
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if isinstance(value, int) and abs(value) > 10**30:
         return "a number of more than 30 digits"
     text = value if isinstance(value, str) else str(value)
