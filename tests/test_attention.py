@@ -119,7 +119,7 @@ def test_a_sample_without_a_place_to_attend_to_has_finite_numbers():
 MASKED = CROSS.replace("MEMORY", "4").replace("LAYER", "scaled_dot_product_attention")
 REFUSED = [
     (MASKED.replace('mask = "kept"', 'mask = "keep"'), "'keep' is not known; did you mean 'kept'"),
-    (MASKED.replace('mask = "kept"', "mask = true"), "mask: found True"),
+    (MASKED.replace('mask = "kept"', "mask = true"), "mask: found true"),
     (MASKED.replace("shape = [5]", "shape = [4]"), "places of scaled_dot_product_attention is 5"),
     (MASKED.replace("mask =", "num_heads = 2\nmask ="), "'num_heads' is not known"),
     (cross("multi_head_attention", 4, {"heads": 3}), "heads is 3; it must divide the features, 4"),

@@ -112,7 +112,7 @@ class TestToml:
             (NETWORK + "name = 1\n" + DENSE, ["network: name: expected str, found int"]),
             ("spec = 1\n[network]\ninput = []\n" + DENSE, ["input: found 0 axes"]),
             ("spec = 1\n[network]\ninput = 2\n" + DENSE, ["input: expected array, found int"]),
-            ("spec = 1\n[network]\ninput = [true]\n" + DENSE, ["input: found True"]),
+            ("spec = 1\n[network]\ninput = [true]\n" + DENSE, ["input: found true"]),
             ("spec = 1\n[network]\ninput = [0]\n" + DENSE, ["input: found 0", "from 1 to"]),
             ("spec = 1\n[network]\ninput = [2.5]\n" + DENSE, ["input: found 2.5"]),
             ('spec = 1\n[network]\ninput = ["N"]\n' + DENSE, ["'N' is reserved"]),
