@@ -252,7 +252,7 @@ class Workspace:
     """
 
     def __init__(self, batch_size, dtype=np.float64):
-        if batch_size < 1:
+        if operator.index(batch_size) < 1:
             raise ValueError(f"batch_size is {batch_size}, must be at least 1")
         self.batch_size = batch_size
         self.dtype = np.dtype(dtype)
