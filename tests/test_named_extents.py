@@ -1,82 +1,19 @@
 """Extents that are names: one module serves any, and gives what one made for that extent gives."""
 
 import re
-from dataclasses import replace
 
 import numpy as np
 import pytest
-from layer_cases import cases, disagreements, fits, module_of, network_of
+from layer_cases import module_of
 
 from symbackprop.api import build
 from symbackprop.architecture import Architecture, LayerUse
 from symbackprop.build import build_network
-from symbackprop.catalog import CATALOG
 from symbackprop.checking.gradients import examine
 from symbackprop.checking.subject import Subject
 from symbackprop.emit import generate
 from symbackprop.errors import SymbackpropError
 from symbackprop.sizes import UndecidedError, at, at_most, is_certain, named, solved
-
-MORE = (0, 3)  # than the least that a name may stand for
-
-# Why an axis may have no name: what depends on it has to be a number.
-REASONS = (
-    r"\w+ has the shape .*; the size T is left open",
-    r"needs the (length|height|width|depth) as a number",
-    r"(num_groups|heads|normalized_shape) is ",
-    r"channels of the input have to be a number",
-    r"shape \(.*\) holds \d+ numbers",
-    r"code for every extent is not possible: whether .* depends on the extent",
-)
-
-
-def with_names(case):
-    """Yield the case with each of its axes as a name."""
-    several = case.count > 1 or case.named  # of which a dense layer makes the first
-    for axis in range(len(case.shape) - bool(several)):
-        yield axis, replace(case, shape=(*case.shape[:axis], "T", *case.shape[axis + 1 :]))
-
-
-def wrong(case):
-    """Return, by axis and extent, what a module with a name for the axis computes otherwise.
-
-    An axis may be refused, for a reason that is known.
-    """
-    found, served = {}, 0
-    for axis, open_case in with_names(case):
-        try:
-            text = generate(network_of(open_case)).text
-        except SymbackpropError as error:
-            if not any(re.search(reason, str(error)) for reason in REASONS):
-                found[axis] = str(error)
-            continue
-        served += 1
-        least = module_of(text).EXTENTS["T"]
-        for extent in (least + more for more in MORE):
-            closed = replace(case, shape=(*case.shape[:axis], extent, *case.shape[axis + 1 :]))
-            assert fits(closed)
-            found[axis, extent] = disagreements(closed, text)
-    return {place: each for place, each in found.items() if each}, served
-
-
-def several_axes(name):
-    """Return the first case of a layer that has more than one axis."""
-    return next(case for case in cases(name) if len(case.shape) > 1)
-
-
-@pytest.mark.parametrize("name", CATALOG.layers)
-def test_layer_serves_every_extent(name):
-    found, served = wrong(several_axes(name))
-    assert not found
-    assert served
-
-
-@pytest.mark.grid
-@pytest.mark.parametrize("name", CATALOG.layers)
-def test_layer_serves_every_extent_with_all_fields(name):
-    found = {str(case): wrong(case)[0] for case in cases(name)}
-    assert not {case: each for case, each in found.items() if each}
-
 
 TRANSFORMER = """
 spec = 1

@@ -40,6 +40,7 @@ POOLS = [
     (2, {"kernel_size": 3, "stride": 2, "padding": 1, "ceil_mode": True}),
     (2, {"kernel_size": (3, 2), "stride": (2, 3), "ceil_mode": True}),
     (2, {"kernel_size": (5, 4)}),
+    (2, {"kernel_size": (7, 2), "stride": 7, "ceil_mode": True}),  # larger than the map
     (1, {"kernel_size": 3, "stride": 1}),
     (1, {"kernel_size": 1, "stride": 3}),
 ]

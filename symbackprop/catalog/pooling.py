@@ -44,23 +44,21 @@ def _axes(reading: Reading, layer: str, rank: int) -> list[Axis]:
     numbers = zip(sizes, per_axis("stride", stride, rank), paddings, paddings, strict=True)
     names = zip(SPACE[rank], PLACES[rank], OFFSETS, strict=False)
     for extent, name, number in zip(space, names, numbers, strict=True):
-        axis = fitting(Axis(*name, *number), extent)
-        found.append(_reaching(axis, extent) if fields["ceil_mode"] else axis)
+        taken = _reaching if fields["ceil_mode"] else fitting
+        found.append(taken(Axis(*name, *number), extent))
     return found
 
 
 def _reaching(axis: Axis, extent: Extent) -> Axis:
-    """Return the axis with one more window where some places would be left out.
+    """Return the axis with all windows that start inside, or in the padding before.
 
-    Every window starts inside, or in the padding before.
+    The last of them ends at most a stride beyond the padding.
     """
+    most = fitting(replace(axis, after=min(axis.before + axis.stride, axis.size) - 1), extent)
     if not isinstance(extent, int):
-        raise SymbackpropError(f"ceil_mode needs the {axis.name} as a number, found a name")
-    inner = extent + 2 * axis.before - axis.size
-    missing = -inner % axis.stride
-    if inner < 0 or not missing or inner + missing >= extent + axis.before:
-        return axis
-    return replace(axis, after=axis.after + missing)
+        return most
+    unread = (extent + most.before + most.after - most.size) % most.stride
+    return replace(axis, after=max(axis.after, most.after - unread))
 
 
 def _body(axes: Sequence[Axis], equations: Callable[[str, str, str], Sequence[str]]) -> Body:
@@ -123,12 +121,11 @@ def _adaptive(rank: int) -> Callable[[Reading], Body]:
     def written(reading: Reading) -> Body:
         layer = f"adaptive_avg_pool{rank}d"
         _, *space = spatial(reading, layer, rank)
+        extents = [e if isinstance(e, int) else n for e, n in zip(space, SPACE[rank], strict=True)]
         sizes = per_axis("output_size", reading.fields["output_size"], rank)
         indices = list(WHOLE[:rank])
         equations, ranges, source = [], {}, "x"
-        for k, (extent, size) in enumerate(zip(space, sizes, strict=True)):
-            if not isinstance(extent, int):
-                raise SymbackpropError(f"{layer} needs the {SPACE[rank][k]} as a number")
+        for k, (extent, size) in enumerate(zip(extents, sizes, strict=True)):
             before = [*indices[:k], "{}", *indices[k + 1 :]]
             read = f"{source}[c, {', '.join(before)}]"
             indices[k] = PLACES[rank][k]
@@ -136,7 +133,7 @@ def _adaptive(rank: int) -> Callable[[Reading], Body]:
             target = f"{source}[c, {', '.join(indices)}]"
             ranges[indices[k]] = str(size)
             equations.append(f"{target} = {_mean(read, extent, size, indices[k], k)}")
-            if extent % size == 0:
+            if isinstance(extent, int) and extent % size == 0:
                 ranges[OFFSETS[k]] = str(extent // size)
         return Body(
             inputs={"x": ("channels", *SPACE[rank])},
@@ -149,14 +146,20 @@ def _adaptive(rank: int) -> Callable[[Reading], Body]:
     return written
 
 
-def _mean(read: str, extent: int, size: int, place: str, axis: int) -> str:
-    """Return the mean over the part of an axis that output ``place`` stands for."""
-    if extent % size == 0:
+def _mean(read: str, extent: int | str, size: int, place: str, axis: int) -> str:
+    """Return the mean over the part of an axis that output ``place`` stands for.
+
+    An extent that is known by its name alone may leave a remainder.
+    """
+    if isinstance(extent, int) and extent % size == 0:
         count, offset = extent // size, OFFSETS[axis]
         return f"total({offset}, {read.format(f'{times(count, place)} + {offset}')}) / {count}"
     whole = WHOLE[axis]
-    start = f"{times(extent, place)} // {size}"
-    stop = f"({plus(times(extent, place), extent + size - 1)}) // {size}"
+    if isinstance(extent, int):
+        first, last = times(extent, place), plus(times(extent, place), extent + size - 1)
+    else:
+        first, last = f"{extent}*{place}", plus(f"{extent}*{place} + {extent}", size - 1)
+    start, stop = f"{first} // {size}", f"({last}) // {size}"
     inside = f"where({start} <= {whole} and {whole} < {stop}, 1, 0)"
     return f"total({whole}, {inside} * {read.format(whole)}) / ({stop} - {start})"
 

@@ -11,7 +11,7 @@ from symbackprop.definition import Body, Field, Reading, index_letters, written_
 from symbackprop.equations import Extent
 from symbackprop.errors import SymbackpropError
 from symbackprop.scalar import Named
-from symbackprop.sizes import Whole, named, product
+from symbackprop.sizes import UndecidedError, Whole, named, product
 from symbackprop.sizes import shown as text
 from symbackprop.sizing import size_of
 
@@ -154,13 +154,20 @@ def _row_by_row(reading: Reading) -> Body:
 def _matched(
     old: Sequence[Whole], new: Sequence[Whole]
 ) -> list[tuple[tuple[Whole, ...], tuple[Whole, ...]]]:
-    """Return the shortest runs of axes, old and new, that hold as many numbers."""
+    """Return the shortest runs of axes, old and new, that hold as many numbers.
+
+    Where names leave open which run is the shorter, the last one is all the rest.
+    """
     found: list[tuple[tuple[Whole, ...], tuple[Whole, ...]]] = []
     here, there = [0, 1], [0, 1]  # start and stop of the runs
     while True:
         run, other = old[slice(*here)], new[slice(*there)]
         if product(run) != product(other):
-            (here if product(run) < product(other) else there)[1] += 1
+            try:
+                shorter = here if product(run) < product(other) else there
+            except UndecidedError:
+                return [*found, (tuple(old[here[0] :]), tuple(new[there[0] :]))]
+            shorter[1] += 1
             continue
         if here[1] == len(old) or there[1] == len(new):
             return [*found, (tuple(old[here[0] :]), tuple(new[there[0] :]))]

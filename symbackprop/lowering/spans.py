@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from symbackprop.equations import Access, Affine, Extent, Index, IndexExpression, Role, is_known
+from symbackprop.equations import Access, Affine, Extent, Index, IndexExpression, Role
 from symbackprop.errors import SymbackpropError
 from symbackprop.sizes import UndecidedError, Whole, at_most, product
 from symbackprop.sizing import whole
@@ -23,7 +23,7 @@ class Span(NamedTuple):
 
     axis: int
     start: Whole
-    steps: tuple[int, ...]
+    steps: tuple[Whole, ...]
     counts: tuple[Whole, ...]
 
     @property
@@ -36,7 +36,12 @@ class Span(NamedTuple):
         """The highest place that is read."""
         return sum((s * (n - 1) for s, n in self._pairs() if s > 0), start=self.start)
 
-    def _pairs(self) -> Iterable[tuple[int, Whole]]:
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """The steps of windows, which are numbers."""
+        return tuple(known(step) for step in self.steps)
+
+    def _pairs(self) -> Iterable[tuple[Whole, Whole]]:
         return zip(self.steps, self.counts, strict=True)
 
 
@@ -56,7 +61,7 @@ def span_of(place: Access, position: int, item: IndexExpression) -> tuple[tuple[
     """Return the indices of an affine expression, and how they run along the axis.
 
     Raises:
-        SymbackpropError: a quotient, a remainder, or sizes that are names.
+        SymbackpropError: a quotient or a remainder.
     """
     terms: tuple[tuple[Extent, Index], ...] = ((1, item),) if isinstance(item, Index) else ()
     offset: Extent = 0
@@ -64,20 +69,18 @@ def span_of(place: Access, position: int, item: IndexExpression) -> tuple[tuple[
         terms, offset = item.terms, item.offset
     elif not isinstance(item, Index):
         raise refused(place, "a remainder alone")
-    if not all(is_known(c) for c, _ in terms):
-        raise refused(place, "windows whose steps are names")
     if len(terms) > 1:
         terms = tuple(sorted(terms, key=lambda term: _moves_within(*term)))
     steps, counts = (
-        tuple(known(c) for c, _ in terms),
+        tuple(whole(c) for c, _ in terms),
         tuple(whole(i.extent) for _, i in terms),
     )
     return tuple(index for _, index in terms), Span(position, whole(offset), steps, counts)
 
 
-def _moves_within(step: object, index: Index) -> int:
+def _moves_within(step: Extent, index: Index) -> int:
     """Tell how likely it is that an index runs within a window, not from one to the next."""
-    backwards = known(step) < 0
+    backwards = whole(step) < 0
     return 3 if backwards else {Role.KERNEL: 2, Role.FEATURE: 1}.get(index.role, 0)
 
 
@@ -111,7 +114,7 @@ def covers(place: Access, position: int, indices: Sequence[Index], span: Span) -
     )
 
 
-def ordered(indices: Sequence[Index], steps: Sequence[int]) -> list[Index]:
+def ordered(indices: Sequence[Index], steps: Sequence[Whole]) -> list[Index]:
     """Return the indices by their step, the largest first."""
     pairs = sorted(zip(steps, indices, strict=True), key=lambda p: (-p[0], p[1].extent == 1))
     return [index for _, index in pairs]
@@ -123,6 +126,8 @@ def margins_of(place: Access, spans: Spans) -> dict[int, tuple[Whole, Whole]]:
     for position, (_, span) in spans.items():
         if len(span.steps) > 2:
             raise refused(place, "an index that is a sum of more than two")
+        if not all(isinstance(step, int) for step in span.steps):
+            raise refused(place, "windows whose steps are names")
         extent = whole(place.variable.axes[position].extent)
         found[position] = _margin(-span.first), _margin(span.last + 1 - extent)
     return found

@@ -189,7 +189,8 @@ def windows(source: str, spans: Sequence[Span], order: Sequence[int], value: Val
     for span in spans:
         cuts[span.axis] = _cut(span, _extent(span, value))
         if len(span.steps) == 2:
-            seen.append((order.index(span.axis), span.counts[1], *span.steps))
+            step, dilation = span.strides
+            seen.append((order.index(span.axis), span.counts[1], step, dilation))
     subscript = ", ".join(cuts.get(axis, ":") for axis in order)
     view = source if set(subscript) <= set(":, ") else f"{source}[{_short(subscript)}]"
     if not seen:
@@ -217,7 +218,7 @@ def _cut(span: Span, extent: Whole) -> str:
     if not span.steps:
         return str(first)
     single = len(span.steps) == 1
-    step = span.steps[0] if single else 1
+    step = span.strides[0] if single else 1
     if step < 0:
         stop = first + step
         return between(last, stop if stop >= 0 else "", step)
