@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from symbackprop.auditing.code.dag import Node
+from symbackprop.auditing.code.effort import Effort
 from symbackprop.auditing.code.faults import Fault, Raised, Unknown
 from symbackprop.auditing.code.interpreter.machine import Machine
 from symbackprop.auditing.code.interpreter.running import new_machine
@@ -25,7 +26,7 @@ HEAD = "import numpy as np\nimport math\n"
 
 def machine_of(text: str) -> tuple[Machine, Any]:
     draw = random.Random(5)
-    machine = new_machine(seconds=20, draw=lambda kind, index: draw.uniform(0.1, 0.9))
+    machine = new_machine(Effort(20_000_000), draw=lambda kind, index: draw.uniform(0.1, 0.9))
     return machine, machine.module(read_module("program.py", text))
 
 

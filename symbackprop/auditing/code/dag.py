@@ -11,7 +11,8 @@ from collections.abc import Callable, Container, Iterable
 from fractions import Fraction
 from typing import Any
 
-from symbackprop.auditing.code.faults import Tie, Undefined, Unknown
+from symbackprop.auditing.code.effort import NODE, Effort
+from symbackprop.auditing.code.faults import Beyond, Tie, Undefined, Unknown
 from symbackprop.auditing.code.floats import (
     FLOATS,
     MOST_BITS,
@@ -141,9 +142,10 @@ class Node:
 
 
 class Graph:
-    """All nodes of one run, in the order in which they were made."""
+    """All nodes of one run, in the order in which they were made, at a cost each."""
 
-    def __init__(self, most: int = MOST_NODES) -> None:
+    def __init__(self, effort: Effort, most: int = MOST_NODES) -> None:
+        self.effort = effort
         self.nodes: list[Node] = []
         self.most = most
         self.underflowed = False
@@ -158,7 +160,8 @@ class Graph:
         if known is not None:
             return known
         if len(self.nodes) >= self.most:
-            raise Unknown(f"more than {self.most} values")
+            raise Beyond(f"more than {self.most} values")
+        self.effort.spend(NODE)
         node = Node(self, function, arguments, payload, value, len(self.nodes))
         self.nodes.append(node)
         self._known[key] = node
@@ -322,10 +325,8 @@ class Graph:
         u, v = a.constant, b.constant
         if v is not None and abs(v) > MOST_EXPONENT:
             raise Unknown(f"a power of {v}")
-        if v == 0:
-            return self.number(1)
-        if v == 1:
-            return a
+        if v in (0, 1):
+            return a if v else self.number(1)
         if u == 0 and v is not None and v < 0:
             raise Undefined("a division by zero")
         if u is not None and v is not None:
@@ -336,9 +337,7 @@ class Graph:
             root = exact_root(u) if v == Fraction(1, 2) else None
             if root is not None:
                 return self.number(root)
-        if u == 1:
-            return a
-        return self._function("power", (a, b))
+        return a if u == 1 else self._function("power", (a, b))
 
     def exp(self, a: Node) -> Node:
         """Return eᵃ; where a double would be 0, 0, and it is noted."""

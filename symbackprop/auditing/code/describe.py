@@ -23,11 +23,11 @@ from symbackprop.auditing.spelling import CODE, marked_difference
 MOST_INPUTS = 4
 
 
-def described(project: Project, pair: Pair, outcome: Outcome, deadline: float) -> Finding:
-    """Return the finding of an outcome, diagnosed until then where it is refuted."""
+def described(project: Project, pair: Pair, outcome: Outcome) -> Finding:
+    """Return the finding of an outcome, diagnosed where it is refuted."""
     line, column, cell = place(project, pair.derivative)
     refuted = outcome.verdict == "refuted"
-    explained = explain(project, pair, outcome, deadline) if refuted else None
+    explained = explain(project, pair, outcome) if refuted else None
     notes = [outcome.reason or ""]
     if outcome.trial is not None:
         called = set(outcome.trial.followed.machine.record.calls)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ast
 import itertools
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from symbackprop.auditing.code.claims import as_nodes, claims
 from symbackprop.auditing.code.edits import Edit, edited, edits, patch, sides
+from symbackprop.auditing.code.effort import EDIT, Effort, ExhaustedError
 from symbackprop.auditing.code.faults import Fault, Raised
 from symbackprop.auditing.code.judge import compare, equal
 from symbackprop.auditing.code.objectives import Losses, objectives
@@ -23,8 +23,8 @@ from symbackprop.auditing.code.sweep import gradients
 from symbackprop.auditing.code.trials import Outcome, Trial, holds
 from symbackprop.auditing.finding import Diagnosis
 
-# For one gradient.
-SECONDS = 2.5
+# Units of work for one patch to be tried where its claim was refuted.
+MENDING = 500_000
 MOST_EDITS = 400
 MOST_FITS = 3
 MOST_OUTPUTS = 60
@@ -39,26 +39,40 @@ class Explained:
     lines: tuple[str, str] | None = None
 
 
-def explain(project: Project, pair: Pair, outcome: Outcome, deadline: float) -> Explained:
+def explain(project: Project, pair: Pair, outcome: Outcome) -> Explained:
     """Return the diagnosis of a refuted claim: by its ratio to the truth, or by an edit."""
     plain = _plain(outcome)
     if outcome.trial is None or outcome.compared is None or isinstance(outcome.fault, Raised):
         return Explained(plain)
-    if plain.kind == "other" and _is_diagonal(outcome, outcome.trial):
+    try:
+        return _explained(project, pair, outcome, outcome.trial, plain)
+    except ExhaustedError:
+        return Explained(plain)
+
+
+def _explained(
+    project: Project, pair: Pair, outcome: Outcome, trial: Trial, plain: Diagnosis
+) -> Explained:
+    """What explains a claim beyond its numbers.
+
+    Raises:
+        ExhaustedError: If that takes too much.
+    """
+    if plain.kind == "other" and _is_diagonal(outcome, trial):
         detail = "only the diagonal of the Jacobian is taken"
         return Explained(Diagnosis("diagonal_only", ("diagonal_only",), detail))
-    smallest = _smallest(project, pair, outcome, outcome.trial)
+    smallest = _smallest(project, pair, outcome, trial)
     if smallest is None:
         detail = "right for one step: what flows through earlier steps is missing"
         return Explained(Diagnosis("missing_term", ("missing_term",), detail))
-    fits = list(_fits(project, pair, outcome, smallest, deadline))
+    fits = list(_fits(project, pair, outcome, trial, smallest))
     path = project.module.path
     diff, lines = next(
         (
             (text, sides(project.module, e))
             for e in fits
             if (text := patch(project.module, e, path))
-            and _mends(project, pair, outcome.variable, e, outcome.trial.setup)
+            and _mends(project, pair, outcome.variable, e, trial)
         ),
         (None, None),
     )
@@ -125,35 +139,43 @@ def _smallest(project: Project, pair: Pair, outcome: Outcome, trial: Trial) -> S
     if not any(" at step " in name for name in trial.setup.specs):
         small = trial.setup.copy()
         small.sizes = small.sizes.copy(SMALLEST)
-        wrong = _true(project, pair, outcome.variable, small) is False
+        wrong = _true(project, pair, outcome.variable, small, _effort(trial)) is False
         return small if wrong else trial.setup
     setup = trial.setup.copy()
     setup.steps = 1
-    return None if _true(project, pair, outcome.variable, setup) else setup
+    return None if _true(project, pair, outcome.variable, setup, _effort(trial)) else setup
+
+
+def _effort(trial: Trial) -> Effort:
+    return trial.followed.machine.effort
 
 
 def _fits(
-    project: Project, pair: Pair, outcome: Outcome, setup: Setup, deadline: float
+    project: Project, pair: Pair, outcome: Outcome, trial: Trial, setup: Setup
 ) -> Iterator[Edit]:
-    """Yield edits that make the claim true, as many as are found in the time."""
-    assert outcome.trial is not None
-    deadline = min(deadline, time.process_time() + SECONDS)
+    """Yield edits that make the claim true, as many as are found for the work allowed."""
     found = 0
-    candidates = _candidates(project, pair, outcome.trial, outcome.variable)
+    candidates = _candidates(project, pair, trial, outcome.variable)
+    places = (setup, _elsewhere(setup))
     for edit in itertools.islice(candidates, MOST_EDITS):
-        if found >= MOST_FITS or time.process_time() > deadline:
+        if found >= MOST_FITS:
             return
-        other = project.with_module(edited(project.module, edit))
-        places = (setup, _elsewhere(setup))
-        if all(_true(other, pair, outcome.variable, place) for place in places):
-            found += 1
-            yield edit
+        try:
+            _effort(trial).spend(EDIT)
+            other = project.with_module(edited(project.module, edit))
+            if all(_true(other, pair, outcome.variable, p, _effort(trial)) for p in places):
+                found += 1
+                yield edit
+        except ExhaustedError:
+            return
 
 
-def _mends(project: Project, pair: Pair, variable: str, edit: Edit, setup: Setup) -> bool:
+def _mends(project: Project, pair: Pair, variable: str, edit: Edit, trial: Trial) -> bool:
     """Whether an edit makes the claim true where it was refuted, over all steps."""
     other = project.with_module(edited(project.module, edit))
-    return bool(_true(other, pair, variable, _elsewhere(setup)))
+    effort = _effort(trial)
+    with effort.beyond(MENDING):
+        return bool(_true(other, pair, variable, _elsewhere(trial.setup), effort))
 
 
 def _elsewhere(setup: Setup) -> Setup:
@@ -201,10 +223,10 @@ def module_functions(project: Project, names: list[str]) -> list[ast.FunctionDef
     return [node for node in found if isinstance(node, ast.FunctionDef)]
 
 
-def _true(project: Project, pair: Pair, variable: str, setup: Setup) -> bool | None:
+def _true(project: Project, pair: Pair, variable: str, setup: Setup, effort: Effort) -> bool | None:
     """Return whether a claim is true in one run of one setup; None if it does not run."""
     try:
-        followed = Scenario(project, pair, setup.copy()).run()
+        followed = Scenario(project, pair, setup.copy(), effort).run()
         wanted = (variable,) if variable in pair.wrt else ()
         for claim in claims(followed, wanted):
             if claim.variable == variable:

@@ -237,42 +237,27 @@ def _like(a: str, b: str) -> float:
     return SequenceMatcher(None, a, b).ratio()
 
 
-class _Put(ast.NodeTransformer):
-    """Puts the new node where the old one stands, told by kind and place."""
-
-    def __init__(self, edit: Edit) -> None:
-        self.edit = edit
-        self.mark = _mark(edit.old)
-
-    def visit(self, node: ast.AST) -> ast.AST:
-        """Replace the node, or go on below it."""
-        if _mark(node) == self.mark:
-            return ast.copy_location(copy.deepcopy(self.edit.new), node)
-        return self.generic_visit(node)
-
-
-def _mark(node: ast.AST) -> tuple[object, ...]:
-    return (
-        type(node),
-        getattr(node, "lineno", 0),
-        getattr(node, "col_offset", 0),
-        getattr(node, "end_lineno", 0),
-        getattr(node, "end_col_offset", 0),
-    )
-
-
 def edited(module: Module, edit: Edit) -> Module:
     """Return the module with an edit done."""
-    body: list[ast.stmt] = []
-    for statement in module.body:
-        first, last = statement.lineno, statement.end_lineno or statement.lineno
-        own = any(edit.old is node for node in ast.walk(statement))
-        if own and first <= getattr(edit.old, "lineno", 0) <= last:
-            new = ast.fix_missing_locations(_Put(edit).visit(copy.deepcopy(statement)))
-            body += [new] if isinstance(new, ast.stmt) else []
-        else:
-            body.append(statement)
-    return replace(module, body=tuple(body))
+    body = [_put(statement, edit) or statement for statement in module.body]
+    return replace(module, body=tuple(s for s in body if isinstance(s, ast.stmt)))
+
+
+def _put(node: ast.AST, edit: Edit) -> ast.AST | None:
+    """Return a node with the new one where the old one stands; what is not changed is shared."""
+    if node is edit.old:
+        new = ast.copy_location(copy.deepcopy(edit.new), node)
+        return ast.fix_missing_locations(new)
+    for name, value in ast.iter_fields(node):
+        children = value if isinstance(value, list) else [value]
+        for place, child in enumerate(children):
+            new_child = _put(child, edit) if isinstance(child, ast.AST) else None
+            if new_child is not None:
+                made = copy.copy(node)
+                parts = [*children[:place], new_child, *children[place + 1 :]]
+                setattr(made, name, parts if isinstance(value, list) else new_child)
+                return made
+    return None
 
 
 def patch(module: Module, edit: Edit, path: str) -> str | None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from symbackprop.auditing.code.describe import described
 from symbackprop.auditing.code.discovery import discover
+from symbackprop.auditing.code.effort import Effort, OverdueError
 from symbackprop.auditing.code.pairs import Pair, Part, definition, read_pair, read_part
 from symbackprop.auditing.code.project import Project
 from symbackprop.auditing.code.source import Module, read_module
@@ -66,7 +66,10 @@ def audit_code(
     return found
 
 
-PAIR_SECONDS = 5.0
+# Units of work: for a pair, and for the diagnosis of one of its gradients at most and at least.
+PAIR = 4_800_000
+DIAGNOSIS = 2_500_000
+LEAST_DIAGNOSIS = 300_000
 _OWN_MISTAKES = (
     *(ArithmeticError, AssertionError, AttributeError, LookupError),
     *(MemoryError, RecursionError, TypeError, ValueError),
@@ -74,23 +77,24 @@ _OWN_MISTAKES = (
 
 
 def audit_pair(project: Project, pair: Pair) -> list[Finding]:
-    """Audit one pair: diagnoses share the time that the verdict left, each a second at least."""
-    judge = Judge(project, pair)
-    start = time.process_time()
-    outcomes = judge.outcomes()
-    return [
-        described(project, pair, o, max(start + PAIR_SECONDS, time.process_time() + 1.0))
-        for o in outcomes
-    ]
+    """Audit one pair: diagnoses share what the verdict left, a little at least for each."""
+    effort = Effort(PAIR)
+    found = []
+    for outcome in Judge(project, pair, effort).outcomes():
+        with effort.beyond(LEAST_DIAGNOSIS), effort.within(DIAGNOSIS):
+            found.append(described(project, pair, outcome))
+    return found
 
 
 def _audited(project: Project, pair: Pair) -> list[Finding]:
     """Audit one pair; where the audit itself fails, that is no finding against the pair."""
     try:
         return audit_pair(project, pair)
+    except OverdueError:
+        reason = "budget: it takes too long"
     except _OWN_MISTAKES as error:
         reason = f"the audit failed on it ({type(error).__name__})"
-    return [described(project, pair, Outcome("", "undecided", reason=reason), 0.0)]
+    return [described(project, pair, Outcome("", "undecided", reason=reason))]
 
 
 def _named(module: Module, naming: Naming) -> list[Pair]:

@@ -13,7 +13,11 @@ class Fault(Exception):
 
 
 class Unknown(Fault):
-    """The program uses what the interpreter does not understand, or goes beyond its bounds."""
+    """The program uses what the interpreter does not understand."""
+
+
+class Beyond(Unknown):
+    """The program goes beyond the interpreter's bounds."""
 
 
 class Tie(Fault):

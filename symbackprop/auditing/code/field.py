@@ -14,6 +14,7 @@ from functools import lru_cache
 from hashlib import blake2b
 
 from symbackprop.auditing.code.dag import Node, reachable
+from symbackprop.auditing.code.effort import POWER, RESIDUE
 
 # Primes 7 modulo 8 in which 2, 3, 5, 7 and 11 have roots: the first, and what leads to the next.
 _FIRST = 2305843009213695551
@@ -29,6 +30,7 @@ def _tower() -> tuple[int, ...]:
 
 
 PRIMES = _tower()
+_CHEAP = frozenset(("add", "multiply", "constant", "input", "pi"))
 
 
 class NoResidueError(ArithmeticError):
@@ -76,6 +78,7 @@ class _Draw:
         for level in range(top + 1):
             known = self.values[level]
             for node in wanted[top - level]:
+                node.graph.effort.spend(RESIDUE if node.function in _CHEAP else POWER)
                 known[node.place] = self._value(node, level)
         self.result = [self.values[top][node.place] for node in outputs]
 

@@ -8,6 +8,7 @@ from typing import Any
 import mpmath
 
 from symbackprop.auditing.code.dag import Node, reachable
+from symbackprop.auditing.code.effort import DIGITS as WORK
 
 DIGITS = 40
 ZERO = mpmath.mpf(0)
@@ -45,6 +46,7 @@ def numbers(outputs: Sequence[Node], replaced: dict[int, Any] | None = None) -> 
     known.update(replaced or {})
     with mpmath.workdps(DIGITS):
         for node in reachable(wanted, known):
+            node.graph.effort.spend(WORK)
             known[node.place] = _number(node, [known[a.place] for a in node.arguments])
         result = [known[node.place] for node in wanted]
         if any(isinstance(value, mpmath.mpc) or not mpmath.isfinite(value) for value in result):

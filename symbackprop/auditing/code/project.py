@@ -7,8 +7,10 @@ from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
+from symbackprop.auditing.code import hints
 from symbackprop.auditing.code.pairs import Pair, definition
 from symbackprop.auditing.code.source import MOST_CHARACTERS, Module, read_module
+from symbackprop.auditing.code.specs import Spec
 
 # How far above the audited file an import may lead.
 MOST_UP = 2
@@ -76,6 +78,21 @@ class Project:
             inner = node if isinstance(node, ast.FunctionDef) else inside
             waiting += [(child, inner) for child in ast.iter_child_nodes(node)]
         return found
+
+    @cached_property
+    def compared_strings(self) -> list[str]:
+        """The strings that the file compares something with."""
+        return hints.compared_strings(self.module)
+
+    @cached_property
+    def choices_by_key(self) -> dict[str, list[str]]:
+        """The strings that entries of dicts are compared with."""
+        return hints.choices_by_key(self.module)
+
+    @cached_property
+    def sized_globals(self) -> dict[str, Spec]:
+        """The file's own sizes that are too large to run with."""
+        return hints.sized_globals(self.module)
 
     def torch_only(self) -> bool:
         """Return whether the file imports PyTorch and no NumPy before it."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from symbackprop.auditing.code.claims import Claim, claimed
+from symbackprop.auditing.code.effort import Effort
 from symbackprop.auditing.code.faults import Fault
 from symbackprop.auditing.code.judge import Objective, compare_all
 from symbackprop.auditing.code.objectives import Losses, objectives
@@ -61,11 +62,13 @@ class Rerun:
 class Reruns:
     """All further runs of a pair, each made once for all of its gradients."""
 
-    def __init__(self, project: Project, pair: Pair, losses: Losses, deadline: float) -> None:
+    def __init__(self, project: Project, pair: Pair, losses: Losses, effort: Effort) -> None:
         self.project = project
         self.pair = pair
         self.losses = losses
-        self.deadline = deadline
+        self.effort = effort
+        # Whether some were given up for the work that they take.
+        self.exhausted = False
         self.path = project.module.path
         self._known: dict[object, Rerun | None] = {}
 
@@ -89,7 +92,8 @@ class Reruns:
         return self._known[key]
 
     def _made(self, start: Setup) -> Rerun | None:
-        found = search(self.project, self.pair, start, self.deadline)
+        found = search(self.project, self.pair, start, self.effort, most_guesses=1)
+        self.exhausted |= found.exhausted
         if found.followed is None or found.setup is None:
             return None
         try:

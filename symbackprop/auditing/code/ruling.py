@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from symbackprop.auditing.code.arms import one_sided, other_side
+from symbackprop.auditing.code.effort import ExhaustedError
 from symbackprop.auditing.code.interpreter.machine import Place
 from symbackprop.auditing.code.reruns import ELSEWHERE, THIRD, Reruns
 from symbackprop.auditing.code.running import main_output
@@ -14,6 +15,7 @@ from symbackprop.auditing.code.scaling import explained
 from symbackprop.auditing.code.solve import Search
 from symbackprop.auditing.code.surrogates import FLAT, declared, is_flat
 from symbackprop.auditing.code.trials import (
+    BUDGET,
     Outcome,
     Trial,
     holds,
@@ -48,7 +50,10 @@ class Ruling:
 
     def outcomes(self, name: str) -> list[Outcome]:
         """Return the verdict on one gradient; sizes that only the derivative asks for give none."""
-        found = self.best(name)
+        try:
+            found = self.best(name)
+        except ExhaustedError:
+            found = [Outcome(name, "undecided", reason=BUDGET)]
         trial = found[0].trial
         wider = [*self.search.entered, *(t.setup for t in self.trials[:1])]
         array = squared(trial.setup, wider) if trial is not None else None
@@ -187,6 +192,8 @@ class Ruling:
     ) -> Outcome:
         """Return a verdict that a reading gives, with what it assumes."""
         elsewhere = [self.like(name, trial, which, seed) for which, seed in ELSEWHERE if which]
+        if not any(elsewhere) and self.reruns.exhausted:
+            return Outcome(name, "undecided", trial, trial.compared[name], reason=BUDGET)
         reason = None if any(elsewhere) else "the other sizes did not run"
         assuming = dict.fromkeys(_single_axes(trial), "1")
         compared = trial.compared[name]
@@ -229,7 +236,7 @@ class Ruling:
         elif trial.target.words == "elements" and not trial.target.elementwise:
             undecided.reason = "the output is no number, and no gradient by it is given"
         elif self.hasty:
-            undecided.reason = "it differs in the readings that there was time for"
+            undecided.reason = BUDGET
         elif _guessed(trial):
             undecided.reason = "the loss is not given, and none in common use fits"
         elif _passed_on(trial, name):

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symbackprop.auditing.code import naming
 from symbackprop.auditing.code.dag import Node
+from symbackprop.auditing.code.hints import entry_key
 from symbackprop.auditing.code.inputs import Inputs
 from symbackprop.auditing.code.interpreter.machine import Machine
 from symbackprop.auditing.code.interpreter.scopes import MISSING
@@ -18,14 +18,10 @@ from symbackprop.auditing.code.interpreter.values import (
     Instance,
     Tensor,
 )
-from symbackprop.auditing.code.project import Project
-from symbackprop.auditing.code.sites import LARGEST
-from symbackprop.auditing.code.specs import Spec
 
 if TYPE_CHECKING:
     from symbackprop.auditing.code.targets import Targets
 
-MOST_SECONDS = 4.0
 MOST_NESTED = 5
 
 
@@ -78,19 +74,6 @@ class Followed:
 
 
 LATE = object()
-
-
-def sized_globals(project: Project) -> dict[str, Spec]:
-    """Return the sizes among the file's own constants that are too large to run with."""
-    found = {}
-    for name, statements in project.module.bindings.items():
-        if len(statements) != 1 or not isinstance(statements[0], ast.Assign):
-            continue
-        value = statements[0].value
-        number = value.value if isinstance(value, ast.Constant) else None
-        if type(number) is int and number > LARGEST and naming.names_size(name):
-            found[name] = Spec("int", 0)
-    return found
 
 
 def snapshot(value: Any, depth: int = 0) -> Any:
@@ -163,65 +146,13 @@ def defaults_of(target: Target) -> dict[str, Any]:
     return {name: known.get(name, MISSING) for name in names}
 
 
-def compared_strings(project: Project) -> list[str]:
-    """Return the strings that the file compares something with."""
-    found: dict[str, None] = {}
-    for statement in project.module.body:
-        if isinstance(statement, ast.FunctionDef | ast.ClassDef):
-            for node in ast.walk(statement):
-                if isinstance(node, ast.Compare):
-                    right = node.comparators[0]
-                    if isinstance(right, ast.Constant) and isinstance(right.value, str):
-                        found[right.value] = None
-    return list(found)
-
-
-def choices_by_key(project: Project) -> dict[str, list[str]]:
-    """Return the strings that entries of dicts are compared with: ``mode = param['mode']``."""
-    nodes = [n for s in project.module.body for n in ast.walk(s)]
-    keys: dict[str, str] = {}
-    for node in nodes:
-        for target, value in _bindings(node):
-            key = _key(value)
-            if isinstance(target, ast.Name) and key is not None:
-                keys[target.id] = key
-    found: dict[str, list[str]] = {}
-    for node in nodes:
-        if isinstance(node, ast.Compare) and isinstance(node.comparators[0], ast.Constant):
-            key = keys.get(node.left.id) if isinstance(node.left, ast.Name) else _key(node.left)
-            choice = node.comparators[0].value
-            if key is not None and isinstance(choice, str) and choice not in found.get(key, ()):
-                found.setdefault(key, []).append(choice)
-    return found
-
-
-def _bindings(node: ast.AST) -> list[tuple[ast.expr, ast.expr]]:
-    """What an assignment binds to what, tuples part by part."""
-    if not isinstance(node, ast.Assign):
-        return []
-    target, value = node.targets[0], node.value
-    if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
-        return list(zip(target.elts, value.elts, strict=False))
-    return [(target, value)]
-
-
-def _key(node: ast.expr) -> str | None:
-    """The key of ``dict['key']``."""
-    key = (
-        node.slice.value
-        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant)
-        else None
-    )
-    return key if isinstance(key, str) else None
-
-
 def keyed(target: Target, name: str) -> bool:
     """Whether a function takes a parameter for a dict of settings or parameters."""
     assert target.node is not None
     for node in ast.walk(target.node):
         whole = node.value if isinstance(node, ast.Subscript | ast.Attribute) else None
         if isinstance(whole, ast.Name) and whole.id == name:
-            if isinstance(node, ast.Subscript) and _key(node) is not None:
+            if isinstance(node, ast.Subscript) and entry_key(node) is not None:
                 return True
             if isinstance(node, ast.Attribute) and node.attr in ("get", "setdefault", "keys"):
                 return True

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from symbackprop.auditing.code.running import Target
     from symbackprop.auditing.code.targets import Targets
 
-# Extents of a call site above this one are made smaller.
-LARGEST = 8
 MOST_DEPTH = 4
 
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from symbackprop.auditing.code import naming
+from symbackprop.auditing.code.effort import Effort, ExhaustedError
 from symbackprop.auditing.code.faults import (
+    Beyond,
     Fault,
     Mismatch,
     Misused,
     Raised,
     Tie,
     Undefined,
-    Unknown,
 )
 from symbackprop.auditing.code.pairs import Pair
 from symbackprop.auditing.code.project import Project
@@ -24,6 +24,10 @@ from symbackprop.auditing.code.scenario import Scenario
 from symbackprop.auditing.code.specs import Setup
 
 MOST_RUNS = 160
+# Ranks that are guessed anew on the way to a setup that runs.
+MOST_GUESSES = 12
+# Units for one run.
+MOST_WORK = 1_500_000
 
 
 @dataclass
@@ -36,6 +40,7 @@ class Search:
         fault: Why none was found: the fault that came latest in a run.
         stage: How far that run came: ``setup``, ``forward`` or ``backward``.
         entered: Setups in which the function ran, but not its derivative, or to other shapes.
+        exhausted: Whether a setup was given up for the work that it takes.
     """
 
     setup: Setup | None = None
@@ -46,6 +51,7 @@ class Search:
     faults: list[tuple[str, Fault]] = field(default_factory=list)
     singles: list[Setup] = field(default_factory=list)
     entered: list[Setup] = field(default_factory=list)
+    exhausted: bool = False
 
 
 _STAGES = ("setup", "forward", "backward")
@@ -55,8 +61,10 @@ def search(
     project: Project,
     pair: Pair,
     start: Setup,
-    deadline: float,
+    effort: Effort,
     good: Callable[[Followed, Setup], list[Setup]] = lambda followed, setup: [],
+    fixed: frozenset[str] = frozenset(),
+    most_guesses: int = MOST_GUESSES,
 ) -> Search:
     """Run a pair, repairing the setup until it runs through.
 
@@ -64,30 +72,42 @@ def search(
         project: The file.
         pair: The pair.
         start: The setup to begin with; it is not changed.
-        deadline: When to stop, by the clock of the process.
+        effort: What may be spent.
         good: Gives setups that may fit better than one that ran; the first that none betters wins.
+        fixed: Arrays whose ranks the reading is about.
+        most_guesses: How many other ranks may be guessed anew.
     """
-    waiting = [start.copy()]
+    waiting = [(start.copy(), 0)]
     seen: set[object] = set()
+    ranked: set[object] = set()
     found = Search()
-    while waiting and found.runs < MOST_RUNS and time.process_time() < deadline:
-        setup = waiting.pop(0)
+    while waiting and found.runs < MOST_RUNS and effort.left:
+        setup, guesses = waiting.pop(0)
         if setup.key() in seen:
             continue
         seen.add(setup.key())
         found.runs += 1
-        scenario = Scenario(project, pair, setup)
         try:
-            followed = scenario.run()
+            with effort.within(MOST_WORK):
+                scenario = Scenario(project, pair, setup, effort)
+                followed = scenario.run()
+        except ExhaustedError:
+            found.exhausted = True
+            continue
         except Fault as fault:
             found.faults.append((scenario.stage, fault))
             if found.fault is None or _STAGES.index(scenario.stage) >= _STAGES.index(found.stage):
                 found.fault, found.stage = fault, scenario.stage
             if scenario.stage == "backward":
                 found.entered.append(setup)
-            direct, others = _repairs(setup, fault, scenario)
+            direct, others = _repairs(setup, fault, scenario, fixed)
             found.singles += scenario.singles
-            waiting = [*direct, *waiting, *others]
+            if guesses >= most_guesses:
+                others = []
+            elif fixed:
+                others = [s for s in others if _is_new(s, setup, ranked)]
+            near = [(s, guesses) for s in direct]
+            waiting = near + waiting + [(s, guesses + 1) for s in others]
             continue
         better = [s for s in good(followed, setup) if s.key() not in seen]
         if found.followed is None or not better:
@@ -95,11 +115,24 @@ def search(
         if not better:
             return found
         found.entered.append(setup)
-        waiting = [*better, *waiting]
+        waiting = [(s, guesses) for s in better] + waiting
+    found.exhausted |= bool(waiting) or any(isinstance(f, Beyond) for _, f in found.faults)
     return found
 
 
-def _repairs(setup: Setup, fault: Fault, scenario: Scenario) -> tuple[list[Setup], list[Setup]]:
+def _is_new(setup: Setup, old: Setup, ranked: set[object]) -> bool:
+    """Whether ranks were not tried before, and are near those that they were guessed from."""
+    far = any(abs(s.rank - old.specs[n].rank) > 1 for n, s in setup.specs.items())
+    ranks = tuple(sorted((n, s.kind, s.rank) for n, s in setup.specs.items()))
+    key = ranks, frozenset(n for n, value in setup.sizes.pinned.items() if value == 1)
+    known = key in ranked
+    ranked.add(key)
+    return not far and not known
+
+
+def _repairs(
+    setup: Setup, fault: Fault, scenario: Scenario, fixed: frozenset[str]
+) -> tuple[list[Setup], list[Setup]]:
     """Setups that answer a fault, and others that may avoid it."""
     if isinstance(fault, Tie):
         new = setup.copy()
@@ -113,26 +146,26 @@ def _repairs(setup: Setup, fault: Fault, scenario: Scenario) -> tuple[list[Setup
         new = setup.copy()
         if scenario.stage == "backward" and _settled(setup, fault, scenario.partly_read()):
             scenario.singles += _single(setup, fault)
-            return [], list(ranks(setup))
+            return [], list(ranks(setup, fixed))
         windows = fault.shapes is not None and new.sizes.windows(*fault.shapes)
         if windows or new.sizes.unify(fault.left, fault.right):
-            return [new], list(ranks(setup))
-        return [], list(ranks(setup))
+            return [new], list(ranks(setup, fixed))
+        return [], list(ranks(setup, fixed))
     if isinstance(fault, Raised):
         outside = re.match(
             r"index (-?\d+) is out of bounds for axis \d+ with size (\d+)", fault.message
         )
         if outside is not None:
             found = list(_longer(setup, int(outside[1]), int(outside[2])))
-            return found, [*_scaled(setup), *ranks(setup)]
+            return found, [*_scaled(setup), *ranks(setup, fixed)]
         if re.search(
             "negative dim|larger than|out of bounds|index -?\\d+ of|nothing", fault.message
         ):
-            return list(_scaled(setup)), list(ranks(setup))
+            return list(_scaled(setup)), list(ranks(setup, fixed))
         if "truth value" in fault.message:
-            return list(_scalars(setup)), list(ranks(setup))
-        return [], list(ranks(setup))
-    if isinstance(fault, Unknown) and "elements" in fault.message:
+            return list(_scalars(setup)), list(ranks(setup, fixed))
+        return [], list(ranks(setup, fixed))
+    if isinstance(fault, Beyond) and "elements" in fault.message:
         return list(_scaled(setup)), []
     return [], []
 
@@ -251,10 +284,10 @@ def _wanted(fault: Misused, kind: str, rank: int) -> list[tuple[str, int]]:
     return []
 
 
-def ranks(setup: Setup) -> Iterator[Setup]:
+def ranks(setup: Setup, fixed: frozenset[str] = frozenset()) -> Iterator[Setup]:
     """Yield the same setup with one array of another rank: of one axis, of one column, of more."""
     for name, spec in setup.specs.items():
-        if spec.kind not in ("array", "label", "onehot") or "[" in name:
+        if spec.kind not in ("array", "label", "onehot") or "[" in name or name in fixed:
             continue
         if name.startswith("self") or (spec.rank and f"{name}.0" not in setup.sizes.parents):
             continue

@@ -27,6 +27,8 @@ COMPACT = (
     (4, 5, 2, 3, 6, 7, 8, 9, 11, 10, 12, 13, 14, 15),
     (2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
 )
+# Extents that a file sets above this one are made smaller.
+LARGEST = 8
 # The set of the smallest extents, for diagnoses alone.
 SMALLEST = 3
 KINDS = (

@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from symbackprop import scalar
 from symbackprop.auditing.code.dag import Graph, Node, reachable
+from symbackprop.auditing.code.effort import PARTIAL
 
 
 @lru_cache(maxsize=512)
@@ -75,6 +76,7 @@ def gradients(seeds: Mapping[Node, Node], by: Iterable[Node]) -> list[Node]:
             continue
         for position, argument in enumerate(node.arguments):
             if argument.place in useful:
+                graph.effort.spend(PARTIAL)
                 term = graph.multiply(adjoint, _local(graph, node, position))
                 adjoints[argument.place] = graph.add(adjoints.get(argument.place, zero), term)
     return [adjoints.get(node.place, zero) for node in wanted]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from symbackprop.auditing.code.callees import replace_refuted
+from symbackprop.auditing.code.effort import Effort
 from symbackprop.auditing.code.faults import Unknown
 from symbackprop.auditing.code.inputs import Inputs
 from symbackprop.auditing.code.interpreter.attributes import new_context
@@ -23,11 +24,7 @@ from symbackprop.auditing.code.interpreter.values import (
 from symbackprop.auditing.code.pairs import Pair, Part, definition, parameters
 from symbackprop.auditing.code.project import Project
 from symbackprop.auditing.code.running import (
-    MOST_SECONDS,
     Target,
-    choices_by_key,
-    compared_strings,
-    sized_globals,
     snapshot,
 )
 from symbackprop.auditing.code.specs import Setup
@@ -36,17 +33,17 @@ from symbackprop.auditing.code.specs import Setup
 class Targets:
     """The run of one pair on one setup; `stage` says how far it came."""
 
-    def __init__(self, project: Project, pair: Pair, setup: Setup) -> None:
+    def __init__(self, project: Project, pair: Pair, setup: Setup, effort: Effort) -> None:
         self.project = project
         self.pair = pair
         self.setup = setup
         self.stage = "setup"
-        self.machine = new_machine(project.find, MOST_SECONDS, self.drawn)
+        self.machine = new_machine(effort, project.find, self.drawn)
         self.machine.graph.most = setup.most
         self.inputs = Inputs(self.machine, setup, "torch" in setup.reading)
         self.machine.may_narrow = self.may_narrow
         self.scope = self.machine.module(project.module)
-        for name, spec in sized_globals(project).items():
+        for name, spec in project.sized_globals.items():
             self.setup.specs.setdefault(name, spec)
             self.scope.overrides[name] = self.inputs.get(name)
         self.scope.found = self.free_global
@@ -58,8 +55,8 @@ class Targets:
         self.contexts: dict[str, Any] = {}
         self.late: list[str] = []
         self.backward_target = Target(None)
-        self.inputs.choices = compared_strings(project)
-        self.inputs.choices_by_key = choices_by_key(project)
+        self.inputs.choices = project.compared_strings
+        self.inputs.choices_by_key = project.choices_by_key
         self.backward_names: set[str] = set()
         self.forward_node: Any = None
         self.main: Any = None

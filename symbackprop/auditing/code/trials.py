@@ -13,6 +13,7 @@ from symbackprop.auditing.code.running import Followed
 from symbackprop.auditing.code.specs import Setup
 
 AGREES = 1e-9
+BUDGET = "budget: what is left of the work allowed does not settle it"
 
 
 @dataclass

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -11,6 +9,7 @@ from symbackprop.auditing.code import naming
 from symbackprop.auditing.code.callers import shared_variable, variables_passed
 from symbackprop.auditing.code.claims import Claim, claimed, claims
 from symbackprop.auditing.code.discovery import discover
+from symbackprop.auditing.code.effort import Effort, ExhaustedError
 from symbackprop.auditing.code.faults import Fault, Misused, Raised, Unknown
 from symbackprop.auditing.code.inputs import FIRST
 from symbackprop.auditing.code.judge import Compared, Objective, compare_all, fitted
@@ -24,6 +23,7 @@ from symbackprop.auditing.code.solve import Search, ranks, search
 from symbackprop.auditing.code.specs import Setup
 from symbackprop.auditing.code.sweep import load_calculus
 from symbackprop.auditing.code.trials import (
+    BUDGET,
     Outcome,
     Trial,
     as_many_axes,
@@ -31,57 +31,73 @@ from symbackprop.auditing.code.trials import (
     is_narrower,
 )
 
-SECONDS = 4.0
-MOST_READINGS = 14
+# Units of work: for readings, for one of them, for confirming what they come to.
+READINGS = 2_500_000
+READING = 1_000_000
+CONFIRMING = 1_200_000
+MOST_READINGS = 40
+# Ranks that another reading may guess anew besides its own.
+FEW_GUESSES = 2
 FEW_NODES = 60_000
 OUTPUT = "written in the output variable"
+NOTHING = "no gradient by this variable was found among what the derivative gives"
 
 
 class Judge:
-    """The judgement of one pair within its time."""
+    """The judgement of one pair; its effort is what that may take."""
 
-    def __init__(self, project: Project, pair: Pair, seconds: float = SECONDS) -> None:
+    def __init__(self, project: Project, pair: Pair, effort: Effort | None = None) -> None:
         self.project = project
         self.pair = pair
         load_calculus()
-        self.deadline = time.process_time() + seconds
+        self.effort = effort or Effort(READINGS + CONFIRMING)
         self.losses = Losses(project, pair)
         self.trials: list[Trial] = []
         self.search: Search = Search()
-        # Whether readings were left untried for lack of time.
+        # Whether readings were left out for the work that they take.
         self.hasty = False
         self.torch = ("torch",) if project.torch_only() else ()
 
     def outcomes(self) -> list[Outcome]:
         """Return a verdict for each gradient that the pair gives."""
+        with self.effort.within(READINGS):
+            early = self.read_all()
+        if early is not None:
+            return [early]
+        reruns = Reruns(self.project, self.pair, self.losses, self.effort)
+        ruling = Ruling(self.trials, self.search, reruns, self.hasty)
+        with self.effort.within(CONFIRMING):
+            return [outcome for name in self.variables() for outcome in ruling.outcomes(name)]
+
+    def read_all(self) -> Outcome | None:
+        """Try the readings until one makes each claim true; return a verdict where none runs."""
         self.search = search(
             self.project,
             self.pair,
             Setup.of(self.pair.settings, self.torch),
-            self.deadline,
+            self.effort,
             self.better,
         )
+        self.hasty |= self.search.exhausted
         if self.search.followed is None or self.search.setup is None:
-            return [self.not_run()]
+            return self.not_run()
         if self.corrected(self.search.followed):
-            return self.outcomes()
+            return self.read_all()
         self.read(self.search.setup, self.search.followed)
         if not self.trials:
             for setup in self.narrowed(self.search.setup, self.search.followed):
                 self.try_setup(setup, None)
         if not self.trials or not self.trials[0].compared:
-            return [Outcome(self.wanted(), "undecided", reason=self.lacking())]
+            return Outcome(self.wanted(), "undecided", reason=self.lacking())
         base = self.trials[0]
-        for setup, convention in self.readings(base):
+        for number, (setup, convention) in enumerate(self.readings(base)):
             if self.settled():
                 break
-            if time.process_time() > self.deadline:
+            if number >= MOST_READINGS or not self.effort.left:
                 self.hasty = True
                 break
             self.try_setup(setup, convention)
-        reruns = Reruns(self.project, self.pair, self.losses, self.deadline + 1.0)
-        ruling = Ruling(self.trials, self.search, reruns, self.hasty)
-        return [outcome for name in self.variables() for outcome in ruling.outcomes(name)]
+        return None
 
     def corrected(self, followed: Followed) -> bool:
         """Judge the derivatives that were called; return whether one was refuted just now."""
@@ -114,8 +130,8 @@ class Judge:
         """
         for name, spec in list(setup.specs.items()):
             plain = name in setup.forward and not name.startswith("self")
-            plain = plain and not naming.names_weight(name)
-            if plain and spec.kind == "array" and spec.rank == 2 and "[" not in name:
+            plain = plain and not naming.names_weight(name) and 1 not in setup.shape(name)
+            if spec.kind == "array" and spec.rank == 2 and "[" not in name and plain:
                 new = Setup.of(self.pair.settings, self.torch)
                 new.specs[name] = spec.become(rank=3)
                 # What is meant so is not much more than what was taken for it.
@@ -137,7 +153,7 @@ class Judge:
 
     def lacking(self) -> str:
         """Say why nothing was compared."""
-        return "no gradient by this variable was found among what the derivative gives"
+        return BUDGET if self.hasty else NOTHING
 
     def wanted(self) -> str:
         """Return the variables that were asked for, in words."""
@@ -206,6 +222,9 @@ class Judge:
             except Fault as fault:
                 self.search.faults.append(("compare", fault))
                 continue
+            except ExhaustedError:
+                self.hasty = True
+                break
             trial.convention = convention or target.convention
             trial.records.append(followed.machine.record)
             if best is None or self.rank(trial) > self.rank(best):
@@ -232,9 +251,18 @@ class Judge:
 
     def try_setup(self, setup: Setup, convention: str | None) -> None:
         """Run another reading."""
-        found = search(
-            self.project, self.pair, setup, min(self.deadline, time.process_time() + 1.5)
-        )
+        base = self.trials[0].setup if self.trials else setup
+        fixed = {n for n, s in setup.specs.items() if s.rank != base.specs.get(n, s).rank}
+        with self.effort.within(READING):
+            found = search(
+                self.project,
+                self.pair,
+                setup,
+                self.effort,
+                fixed=frozenset(fixed),
+                most_guesses=FEW_GUESSES,
+            )
+        self.hasty |= found.exhausted
         if found.followed is not None and found.setup is not None:
             known = [t.setup.key() for t in self.trials]
             base = self.trials[0].setup if self.trials else found.setup
@@ -245,9 +273,6 @@ class Judge:
 
     def readings(self, base: Trial) -> Iterator[tuple[Setup, str | None]]:
         """Yield other ways to read the pair, likeliest first."""
-        yield from itertools.islice(self._readings(base), MOST_READINGS)
-
-    def _readings(self, base: Trial) -> Iterator[tuple[Setup, str | None]]:
         setup = base.setup
         if base.target.words == "elements" and not base.target.elementwise:
             for other in self.narrowed(setup, base.followed):
@@ -296,6 +321,8 @@ class Judge:
         """Return the verdict on a pair that ran in no reading."""
         found = self.search
         fault = found.fault or Unknown("nothing was run")
+        if self.hasty:
+            return Outcome(self.wanted(), "undecided", reason=BUDGET)
         hard = isinstance(fault, Raised) and found.stage == "backward"
         soft = isinstance(fault, Misused) and fault.needed not in ("function",)
         backward = [f for s, f in found.faults if s == "backward"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -12,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from symbackprop.auditing.code.dag import Graph, Node
-from symbackprop.auditing.code.faults import Fault, Misused, Raised, Unknown
+from symbackprop.auditing.code.effort import ELEMENTS, RUN, STEP
+from symbackprop.auditing.code.faults import Beyond, Fault, Misused, Raised, Unknown
 from symbackprop.auditing.code.interpreter.values import (
     Array,
     Bound,
@@ -31,8 +31,6 @@ from symbackprop.auditing.code.source import Module
 MOST_STEPS = 400_000
 MOST_WORK = 2_000_000
 MOST_ELEMENTS = 120_000
-# How many elements are worked on between two looks at the clock.
-BETWEEN = 1_000
 MOST_CALLS = 28
 MOST_LENGTH = 100_000
 
@@ -56,7 +54,6 @@ class Machine:
     Args:
         graph: Where its numbers are made.
         find: Gives the text of a module beside the audited file, or None.
-        seconds: How long the run may take.
         draw: Gives the value of a random number at a place in the program.
     """
 
@@ -64,12 +61,12 @@ class Machine:
         self,
         graph: Graph,
         find: Callable[[str, int], Module | None],
-        seconds: float = 3.0,
         draw: Callable[[str, tuple[int, ...]], float] | None = None,
     ) -> None:
         self.graph = graph
         self.find = find
-        self.deadline = time.process_time() + seconds
+        self.effort = graph.effort
+        self.effort.spend(RUN)
         self.draw = draw or (lambda kind, index: 0.5)
         self.record = Record()
         # The first two values that each comparison was made of.
@@ -113,25 +110,17 @@ class Machine:
             getattr(node, "col_offset", 0),
         )
         if self.steps > MOST_STEPS:
-            raise Unknown(f"more than {MOST_STEPS} steps", self.here[1])
-        if not self.steps % 256:
-            self.watch_clock()
-
-    def watch_clock(self) -> None:
-        """End the run where its time is over."""
-        if time.process_time() > self.deadline:
-            raise Unknown("it takes too long", self.here[1])
+            raise Beyond(f"more than {MOST_STEPS} steps", self.here[1])
+        self.effort.spend(STEP)
 
     def spend(self, elements: int, new: bool = True) -> None:
         """Count work on array elements, before it is done."""
         if new and elements > MOST_ELEMENTS:
-            raise Unknown(f"an array of {elements} elements")
-        before = self.work // BETWEEN
+            raise Beyond(f"an array of {elements} elements")
         self.work += elements
         if self.work > MOST_WORK:
-            raise Unknown("too much work on arrays")
-        if self.work // BETWEEN > before:
-            self.watch_clock()
+            raise Beyond("too much work on arrays")
+        self.effort.spend(elements // ELEMENTS)
 
     def number(self, value: int | Fraction) -> Node:
         """Return a constant."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from symbackprop.auditing.code.dag import Graph
+from symbackprop.auditing.code.effort import Effort
 from symbackprop.auditing.code.interpreter.attributes import attribute
 from symbackprop.auditing.code.interpreter.calls import call
 from symbackprop.auditing.code.interpreter.evaluate import evaluate
@@ -14,18 +15,18 @@ from symbackprop.auditing.code.source import Module
 
 
 def new_machine(
+    effort: Effort,
     find: Callable[[str, int], Module | None] = lambda name, level: None,
-    seconds: float = 3.0,
     draw: Callable[[str, tuple[int, ...]], float] | None = None,
 ) -> Machine:
     """Return a machine with a graph of its own.
 
     Args:
+        effort: What it may spend.
         find: Gives the module beside the audited file that an import names, or None.
-        seconds: How long it may run.
         draw: Gives the value of a random number.
     """
-    machine = Machine(Graph(), find, seconds, draw)
+    machine = Machine(Graph(effort), find, draw)
     machine.evaluate = lambda node, scope: evaluate(machine, node, scope)
     machine.execute = lambda statements, scope: execute(machine, statements, scope)
     machine.call = lambda function, arguments, keywords: call(
