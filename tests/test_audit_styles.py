@@ -6,23 +6,11 @@ with one piece of text replaced, which must be refuted and explained.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pytest
+from strangers import STRANGERS, Style
 
 from symbackprop.auditing.finding import PASSES, Finding
 from symbackprop.auditing.formulas.entry import audit_text
-
-
-@dataclass(frozen=True)
-class Style:
-    """A document by what is its own, and its mistakes: text, replacement, kind of mistake."""
-
-    name: str
-    text: str
-    mistakes: tuple[tuple[str, str, str], ...] = ()
-    most_open: int = 0
-
 
 STYLES = (
     Style(
@@ -195,6 +183,7 @@ $$ \frac{\partial L}{\partial f_t} = \frac{\partial L}{\partial c_t} \odot c_{t-
 """,
         ((r"\odot c_{t-1}", r"\odot c_t", "layer_index"),),
     ),
+    *STRANGERS,
 )
 
 
@@ -227,4 +216,4 @@ def test_one_mistake_is_refuted_and_explained(style: Style, mistake: tuple[str, 
     refuted = [f for f in _audited(before + new + after) if f.verdict == "refuted"]
     assert refuted
     assert refuted[0].diagnosis is not None
-    assert refuted[0].diagnosis.kind == kind
+    assert kind in ("", refuted[0].diagnosis.kind)

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from symbackprop.auditing.formulas.binding import Paper, Shape
+from symbackprop.auditing.formulas.families import families, likely, placed
 from symbackprop.auditing.formulas.layouts import AXES, ONES, Elaborator, Layout, LayoutError
-from symbackprop.auditing.formulas.model import Model, Rule
+from symbackprop.auditing.formulas.model import Model, Rule, index_letters
 from symbackprop.auditing.formulas.tree import (
     HADAMARD,
     MATRIX,
@@ -22,6 +23,7 @@ from symbackprop.auditing.formulas.tree import (
     Add,
     Apply,
     Big,
+    Comparison,
     Derivative,
     Family,
     Negate,
@@ -31,7 +33,6 @@ from symbackprop.auditing.formulas.tree import (
     Product,
     Transpose,
     accesses,
-    children,
     walk,
 )
 
@@ -73,19 +74,7 @@ def marked(node: Node) -> bool:
 
 def bare(node: Node) -> Iterator[Access]:
     """Yield the names in a formula that stand without an index and are no index themselves."""
-    if isinstance(node, Access):
-        if not node.indices:
-            yield node
-        return
-    if isinstance(node, Apply):
-        for argument in node.arguments:
-            yield from bare(argument)
-        return
-    if isinstance(node, Big):
-        yield from bare(node.body)
-        return
-    for child in children(node):
-        yield from bare(child)
+    return (name for name in placed(node) if not name.indices)
 
 
 def per_unit_rule(elaborator: Elaborator, rule: Rule) -> Rule:
@@ -96,13 +85,13 @@ def per_unit_rule(elaborator: Elaborator, rule: Rule) -> Rule:
     """
     body = elaborator.units(rule.body)
     kind = elaborator.layout.kinds.get(rule.target.family, "scalar")
-    axes = AXES["scalar"] if rule.target.indices or rule.formals else AXES[kind]
+    axes = AXES["scalar"] if rule.formals else AXES[kind]
     if axes != body.axes:
         raise LayoutError(f"{rule.target.name} is not shaped like its definition")
     row, column = elaborator.letter(), elaborator.letter()
     places = ((row,) if axes[0] else ()) + ((column,) if axes[1] else ())
-    indices = rule.target.indices or places
-    return replace(rule, target=replace(rule.target, indices=indices), body=body.at(row, column))
+    target = replace(rule.target, indices=(*rule.target.indices, *places))
+    return replace(rule, target=target, body=body.at(row, column))
 
 
 def typable(
@@ -175,7 +164,8 @@ class _Search:
         checks: Checks = {}
         for rule in self.rules:
             called = [n.function for _, n in walk(rule.body) if isinstance(n, Apply)]
-            own = [access.family for access in (rule.target, *called, *bare(rule.body))]
+            own = [name.whole for name in called]
+            own += [name.family for name in (rule.target, *placed(rule.body))]
             own = [name for name in dict.fromkeys(own) if name in self.options]
             names.update(dict.fromkeys(own))
             checks.setdefault(len(names), []).append((rule, own))
@@ -244,6 +234,7 @@ def _options(vector: str, model: Model, sides: tuple[Node, Node], paper: Paper) 
             options[family] = ("scalar", vector) if _is_target(access, nodes) else ("scalar",)
         elif family not in options:
             options[family] = _kinds_of(access, vector, ranks, paper, family in tops)
+    options |= dict.fromkeys(_compared(nodes) & set(options), ("scalar",))
     for rule in model.rules:
         given = {formal.symbol for formal in rule.formals}
         if any(read.symbol in given and read.indices for read in accesses(rule.body)):
@@ -251,9 +242,21 @@ def _options(vector: str, model: Model, sides: tuple[Node, Node], paper: Paper) 
     for node in nodes:
         for _, here in walk(node):
             # A function has several results where one of them is read by an index.
-            if isinstance(here, Apply) and ranks.get(here.function.family, 0) == 1:
-                options[here.function.family] = ("column" if vector == "matrix" else vector,)
+            if isinstance(here, Apply) and ranks.get(here.function.whole, 0) == 1:
+                options[here.function.whole] = ("column" if vector == "matrix" else vector,)
+    if vector != "matrix":
+        first = {family: some[0] for family, some in options.items()}
+        options |= likely(model, families(model, sides, paper), first, vector)
     return options
+
+
+def _compared(nodes: Sequence[Node]) -> set[Family]:
+    """Indices that are compared with something, as in 1[y_i = k]: they are numbers."""
+    found = [here for node in nodes for _, here in walk(node)]
+    letters = {name for node in nodes for name in index_letters(node)}
+    letters |= {b.index.name for big in found if isinstance(big, Big) for b in big.bounds}
+    sides = (s for c in found if isinstance(c, Comparison) for s in (c.left, c.right))
+    return {s.family for s in sides if isinstance(s, Access) and s.name in letters}
 
 
 def _is_target(access: Access, nodes: Sequence[Node]) -> bool:
@@ -318,5 +321,5 @@ def _ranks(nodes: Sequence[Node]) -> dict[Family, int]:
     for node in nodes:
         for _, here in walk(node):
             if isinstance(here, Access) and here.indices:
-                ranks[here.family] = max(ranks.get(here.family, 0), len(here.indices))
+                ranks[here.whole] = max(ranks.get(here.whole, 0), len(here.indices))
     return ranks

@@ -182,7 +182,7 @@ class Paper:
             v for d in self.definitions for v in d.values
         ]
         nodes += [side for claim in self.claims for side in (claim.left, claim.right)]
-        return frozenset(a.family for n in nodes for a in accesses(n) if len(a.indices) == 2)
+        return frozenset(a.whole for n in nodes for a in accesses(n) if len(a.indices) == 2)
 
     @cached_property
     def listed(self) -> frozenset[Symbol]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from symbackprop.auditing.formulas.assignments import bare, marked
 from symbackprop.auditing.formulas.binding import Claim, Paper, Reading
+from symbackprop.auditing.formulas.families import families
 from symbackprop.auditing.formulas.kinds import Typed, arrays, per_unit
 from symbackprop.auditing.formulas.layouts import LayoutError
 from symbackprop.auditing.formulas.model import Model, Symbol
@@ -117,8 +118,10 @@ def _layouts(case: Case, model: Model, reading: Reading) -> Iterator[Typed]:
     left, right = reading.left, reading.right
     read = [access for side in (left, right) for access in accesses(side)]
     whole = _whole(model)
-    named = any(any(bare(side)) for side in (left, right)) or any(
-        access.indices and access.symbol in whole for access in read
+    named = (
+        any(any(bare(side)) for side in (left, right))
+        or any(access.indices and access.symbol in whole for access in read)
+        or any(families(model, (left, right), case.paper))
     )
     found = arrays(model, left, right, case.paper, case.form) if named else iter(())
     if _multiplies_capitals(model, (left, right)):
@@ -170,7 +173,7 @@ def _multiplies_capitals(model: Model, sides: tuple[Node, Node]) -> bool:
 def _of_arrays(model: Model, sides: tuple[Node, Node], paper: Paper) -> bool:
     """Whether a claim cannot be one of single numbers, by its signs or by stated extents."""
     arrays_stated = {shape.target.symbol for shape in paper.shapes if shape.extents}
-    arrays_stated |= {symbol for symbol, _ in paper.matrices if symbol[0].isupper()}
+    arrays_stated |= {symbol for symbol, *_ in paper.matrices if symbol[0].isupper()}
     return any(marked(node) for node in (*sides, *(r.body for r in model.rules))) or any(
         access.symbol in arrays_stated for side in sides for access in bare(side)
     )

@@ -5,10 +5,11 @@ Each is tried before a claim is refuted, and named where it is what makes the cl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from symbackprop.auditing.formulas.apart import apart, unequal
 from symbackprop.auditing.formulas.kinds import Typed
 from symbackprop.auditing.formulas.layouts import TWO, one
 from symbackprop.auditing.formulas.model import Model, Rule, Symbol
@@ -69,8 +70,8 @@ def _sides(attempted: Attempted) -> tuple[Node, Node]:
     return attempted.typed.left.at(ROW, COLUMN), attempted.typed.right.at(ROW, COLUMN)
 
 
-def _true(typed: Typed) -> bool:
-    trial = attempt(typed, seeds=2, stop=True)
+def _true(typed: Typed, conditions: Sequence[Node] = ()) -> bool:
+    trial = attempt(typed, (), conditions, seeds=2, stop=True)
     return trial.equal and trial.tied
 
 
@@ -85,6 +86,16 @@ def _along_path(attempted: Attempted) -> bool:
         if trial.equal and trial.named:
             return True
     return False
+
+
+def _single_apart(attempted: Attempted) -> bool:
+    """What stands in a place of its own is none of those that a sum beside it runs over."""
+    model = apart(attempted.typed.model)
+    if not attempted.trial.different or not model.loose:
+        return False
+    conditions = unequal(_sides(attempted), model)
+    changed = model.rules != attempted.typed.model.rules
+    return changed and _true(replace(attempted.typed, model=model), conditions)
 
 
 def _output_variable(attempted: Attempted) -> bool:
@@ -317,6 +328,7 @@ def _vectors(typed: Typed) -> set[Symbol]:
 CONVENTIONS = (
     Convention("along the named path", _along_path),
     Convention("targets sum to 1", _simplex),
+    Convention("a single place is none of those that are summed beside it", _single_apart),
     Convention("the maximum is held constant", _held_maximum),
     Convention("targets made of derivatives are held constant", _held_targets),
     Convention("the function is the logistic sigmoid", _logistic),

@@ -47,6 +47,10 @@ def gate(case: Case, refuting: Judged | None) -> str:
             not all(judged.trial.different or judged.trial.vanishes for judged in case.judged),
             "another reading could not be told",
         ),
+        (
+            trial.arbitrary and refuting.model.recurs,
+            "nothing says which steps of a recurrence the loss reads",
+        ),
         (refuting.typed.partial, "a definition fits no layout together with the others"),
         (bool(listed), f"{listed} is given by its elements"),
         (bool(unread), f"a formula for {unread} could not be read"),

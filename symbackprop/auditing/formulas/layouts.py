@@ -57,7 +57,8 @@ class Layout:
     """One way to read bare names.
 
     Attributes:
-        kinds: `scalar`, `column`, `row` or `matrix` for each name with so many labels.
+        kinds: `scalar`, `column`, `row` or `matrix` for each name with so many labels and
+            indices: x_i may be a column of a family.
         jacobian: Whether rows of ∂y/∂x are those of y (`numerator`) or of x (`denominator`).
         shaped: Whether the gradient of a number is shaped like its variable; else transposed.
         dot: Whether y · x of two vectors is their inner product, or elementwise.
@@ -132,12 +133,14 @@ class Elaborator:
         if node.name == "I" and node.style == "bold" and len(node.indices) == 1:
             return Units(True, True, Delta)  # the subscript is its size
         kind = self.layout.kinds.get(node.family, "scalar")
-        if node.indices and kind != "scalar" and len(node.indices) != sum(AXES[kind]):
+        whole = self.layout.kinds.get(node.whole, "scalar")
+        places = len(node.indices) + sum(AXES[kind])
+        if node.indices and whole != "scalar" and places != sum(AXES[whole]):
             raise LayoutError(f"{node.name} does not have so many indices")
         if node.name == ONES:
             rows, cols = (False, False) if node.indices else AXES[kind]
             return Units(rows, cols, lambda i, j: ONE)
-        if node.indices or kind == "scalar":
+        if kind == "scalar":
             return one(node)
         if node.name == "I" and kind == "matrix":
             return Units(True, True, Delta)
@@ -145,7 +148,7 @@ class Elaborator:
 
         def at(i: Node, j: Node) -> Node:
             places = ((i,) if rows else ()) + ((j,) if cols else ())
-            return replace(node, indices=places)
+            return replace(node, indices=(*node.indices, *places))
 
         return Units(rows, cols, at)
 
@@ -268,9 +271,11 @@ class Elaborator:
         """The results of a function that has several, of whole arrays: φ(x) and φ_j(x)."""
         if node.function.indices and all(isinstance(a, Access) for a in node.arguments):
             return one(node)
-        if node.function.family not in self.layout.kinds:
+        if node.function.whole not in self.layout.kinds:
             return None
-        rows, cols = AXES[self.layout.kinds[node.function.family]]
+        rows, cols = AXES[self.layout.kinds[node.function.whole]]
+        if not (rows or cols or all(isinstance(a, Access) for a in node.arguments)):
+            return None
 
         def at(i: Node, j: Node) -> Node:
             places = ((i,) if rows else ()) + ((j,) if cols else ())

@@ -156,7 +156,8 @@ class Model:
     def sinks(self) -> tuple[tuple[Rule, Labels], ...]:
         """The defined quantities that no definition reads, each at its layers; no gradients.
 
-        A definition for any layer stands for the layers from 1 to the last.
+        A definition for any layer stands for the layers from 1 to the last. What a recurrence reads
+        of itself, a step before, is no other definition.
         """
         made: dict[tuple[Symbol, Labels], Rule] = {}
         read: set[tuple[Symbol, Labels]] = set()
@@ -165,10 +166,20 @@ class Model:
                 continue
             for layer in range(1, LAST_LAYER + 1) if rule.letters else (0,):
                 letters = {**self.layers, **dict.fromkeys(rule.letters, layer)}
-                made.setdefault((rule.target.symbol, self.labels(rule.target, letters)), rule)
-                for access in accesses(rule.body):
-                    read.add((access.symbol, self.labels(access, letters)))
+                own = (rule.target.symbol, self.labels(rule.target, letters))
+                made.setdefault(own, rule)
+                names = ((a.symbol, self.labels(a, letters)) for a in accesses(rule.body))
+                read.update(name for name in names if name != own)
         return tuple((rule, name[1]) for name, rule in made.items() if name not in read)
+
+    @property
+    def recurs(self) -> bool:
+        """Whether a definition that no other one reads goes on from step to step."""
+        return any(rule.target.symbol in self._read_by(rule) for rule, _ in self.sinks)
+
+    @staticmethod
+    def _read_by(rule: Rule) -> set[Symbol]:
+        return {access.symbol for access in accesses(rule.body) if access.indices}
 
     @cached_property
     def kinked(self) -> bool:

@@ -202,7 +202,11 @@ def models(claim: Claim, paper: Paper, assumption: Assumption = as_written) -> I
         rules = assumption(claim, written)
         if assumption is not as_written and rules == written:
             continue
-        rules = (*_bare_elements(rules, claim), *rules, *_bare_functions(rules, sides))
+        rules = (
+            *_bare_elements(rules, claim),
+            *rules,
+            *_bare_functions(rules, (claim.left, claim.right)),
+        )
         rules = reached(unshadowed(rules), sides)
         if rules not in seen:
             seen.append(rules)

@@ -10,13 +10,21 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 
-from symbackprop.auditing.formulas.model import Labels, Model, Rule, Symbol, is_letter
+from symbackprop.auditing.formulas.model import (
+    Labels,
+    Model,
+    Rule,
+    Symbol,
+    index_letters,
+    is_letter,
+)
 from symbackprop.auditing.formulas.tree import (
     Access,
     Add,
     Apply,
     Big,
     Bound,
+    Comparison,
     Element,
     Negate,
     Node,
@@ -79,6 +87,11 @@ def slot(symbol: Symbol, labels: Labels, place: int) -> Hashable:
     return "slot", symbol, labels, place
 
 
+def class_of(symbol: Symbol) -> Hashable:
+    """Return the key of what a quantity numbers, as the class y_i of a sample does."""
+    return "class", symbol
+
+
 def letter(scope: int, name: str) -> Hashable:
     """Return the key of an index letter; scope 0 is the claim's own."""
     return "letter", scope, name
@@ -106,12 +119,15 @@ class Surveyor:
         self._waiting: list[tuple[Rule, dict[str, int], int]] = []
         self._seen: set[int] = set()
         self._slots: dict[Hashable, None] = {}
+        self._letters: frozenset[str] = frozenset()
         # The classes that hold an index place.
         self.tied: frozenset[Hashable] = frozenset()
 
     def survey(self, nodes: tuple[Node, ...], ranges: tuple[Bound, ...]) -> None:
         """Unite the places of a claim's sides, and of all definitions behind them."""
         layers = dict(self.model.layers)
+        own = (name for node in nodes for name in index_letters(node))
+        self._letters = frozenset((*own, *self.model.loose, *(b.index.name for b in ranges)))
         for bound in ranges:
             self._bound(bound, 0, layers, {})
         for node in nodes:
@@ -139,17 +155,33 @@ class Surveyor:
             bound = {b.index.name: inner for b in node.bounds}
             for b in node.bounds:
                 self._bound(b, inner, layers, {**local, **bound})
+                if b.condition is not None:
+                    self._visit(b.condition, scope, layers, {**local, **bound})
             self._visit(node.body, scope, layers, {**local, **bound})
             return
         if isinstance(node, Access):
             self._access(node, layers, local)
         if isinstance(node, Product | Quotient):
             self._mean(node, scope, layers)
+        if isinstance(node, Comparison):
+            self._compared(node, local)
         if isinstance(node, Apply):
             self._apply(node, layers, local)
         for child in children(node):
             if not is_letter(child) or not isinstance(node, Access | Element):
                 self._visit(child, scope, layers, local)
+
+    def _compared(self, node: Comparison, local: Mapping[str, int]) -> None:
+        """Unite what an index is compared with, where that is a class: 1[y_i = k]."""
+        for index, other in ((node.left, node.right), (node.right, node.left)):
+            if not (isinstance(index, Access) and isinstance(other, Access)):
+                continue
+            if self._counts(index, local) and not self._counts(other, local):
+                own = letter(local.get(index.name, 0), index.name)
+                self.sizes.unite(own, class_of(other.symbol))
+
+    def _counts(self, node: Access, local: Mapping[str, int]) -> bool:
+        return is_letter(node) and (node.name in local or node.name in self._letters)
 
     def _mean(self, node: Product | Quotient, scope: int, layers: dict[str, int]) -> None:
         """Unite n of a mean 1/n Σ with what an index without limits runs over."""
@@ -177,6 +209,8 @@ class Surveyor:
             if isinstance(index, Access) and is_letter(index):
                 self._slots[key] = None
                 self.sizes.unite(letter(local.get(index.name, 0), index.name), key)
+            elif isinstance(index, Access):
+                self.sizes.unite(key, class_of(index.symbol))
             elif isinstance(index, Number) and index.value >= 1:
                 self.sizes.state(key, int(index.value))
         for place, label in enumerate(node.labels):
@@ -219,12 +253,20 @@ class Surveyor:
         upper = bound.upper
         if isinstance(bound.lower, Number) and bound.lower.value == 0 and isinstance(upper, Add):
             # 0 … n − 1 is the same axis as 1 … n.
-            last = upper.terms[-1]
-            if isinstance(last, Negate) and isinstance(last.operand, Number):
-                upper = upper.terms[0] if last.operand.value == 1 else upper
+            less = upper.terms[-1]
+            if isinstance(less, Negate) and isinstance(less.operand, Number):
+                upper = upper.terms[0] if less.operand.value == 1 else upper
         if isinstance(upper, Number) and upper.value.denominator == 1:
             first = int(bound.lower.value) if isinstance(bound.lower, Number) else 1
             self.sizes.state(key, int(upper.value) - first + 1)
-        elif isinstance(upper, Access):
-            size = ("size", upper.symbol, self.model.labels(upper, layers), str(upper.indices))
+        # What runs over a set V runs over as many places as what runs from 1 to V.
+        last = bound.members if isinstance(bound.members, Access) else upper
+        if isinstance(last, Access):
+            size = ("size", last.symbol, self.model.labels(last, layers), str(last.indices))
             self.sizes.unite(key, size)
+
+    def is_whole(self, key: Hashable) -> bool:
+        """Whether what runs over a set runs over all there is: nothing else bounds its places."""
+        root = self.sizes.root(key)
+        counts = [k for k in self.sizes.parents if isinstance(k, tuple) and k[0] == "size"]
+        return sum(self.sizes.root(k) == root for k in counts) == 1 and root in self.tied

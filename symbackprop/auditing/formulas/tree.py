@@ -43,8 +43,8 @@ HADAMARD, MATRIX, OUTER = "⊙", "@", "⊗"
 
 # How an element is set that bears the small letter of its matrix: it is printed as written.
 SMALL = "small"
-# A name, with accents and primes, and how many labels it bears.
-Family = tuple[tuple[str, tuple[str, ...], int], int]
+# A name, with accents and primes; how many labels and how many indices it bears.
+Family = tuple[tuple[str, tuple[str, ...], int], int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +119,13 @@ class Access(Node):
 
     @property
     def family(self) -> Family:
-        """What has one shape: a name with so many labels."""
-        return self.symbol, len(self.labels)
+        """What has one shape: a name with so many labels, below so many indices."""
+        return self.symbol, len(self.labels), len(self.indices)
+
+    @property
+    def whole(self) -> Family:
+        """The shape of all of it, whatever indices it bears here."""
+        return self.symbol, len(self.labels), 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from symbackprop.auditing.formulas.tree import (
     Number,
 )
 
+Letters = tuple[tuple[str, int], ...]
 ROW, COLUMN = Access("_row"), Access("_column")
 SIZES = (3, 2, 4)
 OTHER_SIZES = (4, 3, 2)
@@ -38,17 +39,18 @@ BOTH_SIGNS = ((0.05, 0.95), (-0.95, -0.05), (-0.95, 0.95), (0.5, 4.0), (-4.0, 4.
 
 @dataclass(frozen=True)
 class Point:
-    """The two sides at one choice of the free letters."""
+    """The two sides at one choice of the free letters, and the classes that were read."""
 
-    letters: tuple[tuple[str, int], ...]
+    letters: Letters
     left: float
     right: float
+    classes: frozenset[int] = frozenset()
 
     @property
     def coincident(self) -> bool:
-        """Whether two letters have the same value."""
+        """Whether two letters have the same value, or one that of a class."""
         values = [value for _, value in self.letters]
-        return len(set(values)) < len(values)
+        return len(set(values)) < len(values) or bool(self.classes & set(values))
 
 
 class Lefts:
@@ -206,7 +208,8 @@ class _Bench:
                 key = known, values
                 if key not in lefts.values:
                     lefts.values[key] = left.value(self.sides[0], here)
-                _record(self.trial, values, lefts.values[key], _finite(right, self.sides[1], here))
+                sides = lefts.values[key], _finite(right, self.sides[1], here)
+                _record(self.trial, values, sides, _classes((left, right), values))
             except s.OutOfDomainError:
                 continue
             good = True
@@ -225,10 +228,18 @@ def _finite(run: Evaluator, node: Node, env: Env) -> s.Scalar:
         return s.constant("infinity", math.inf)
 
 
+def _classes(runs: tuple[Evaluator, ...], values: Letters) -> frozenset[int]:
+    """Return the classes that were read of what the letters count."""
+    counted = {value for _, value in values}
+    read = [item for run in runs for item in run.trace.classes.items()]
+    return frozenset(number for key, number in read if counted.issuperset(key[2]))
+
+
 def _record(
-    trial: Trial, values: tuple[tuple[str, int], ...], left: s.Scalar, right: s.Scalar
+    trial: Trial, values: Letters, sides: tuple[s.Scalar, s.Scalar], classes: frozenset[int]
 ) -> None:
-    point = Point(values, s.primal(left).x, s.primal(right).x)
+    left, right = sides
+    point = Point(values, s.primal(left).x, s.primal(right).x, classes)
     if s.same(left, right):
         trial.passed.append(point)
         trial.exact = trial.exact and s.exact(left, right)
@@ -262,7 +273,7 @@ def free_letters(sides: tuple[Node, Node], model: Model) -> list[str]:
     return list(dict.fromkeys([*own, *model.loose]))
 
 
-def _points(letters: list[str], surveyor: Surveyor) -> Iterator[tuple[tuple[str, int], ...]]:
+def _points(letters: list[str], surveyor: Surveyor) -> Iterator[Letters]:
     runs = [range(1, surveyor.sizes.extent(letter(0, name)) + 1) for name in letters]
     count = 1
     for run in runs:

@@ -17,6 +17,7 @@ from symbackprop.auditing.formulas.edits.editing import (
     times,
 )
 from symbackprop.auditing.formulas.primitives import PRIMITIVES
+from symbackprop.auditing.formulas.reading.printing import read_as
 from symbackprop.auditing.formulas.tree import (
     Access,
     Add,
@@ -98,8 +99,14 @@ def wrong_variable(right: Node, context: Context) -> Iterator[Edit]:
         if isinstance(node, Access) and not is_index(node, right):
             for name in names:
                 if len(name.indices) == len(node.indices) and name.symbol != node.symbol:
-                    new: Node = replace(name, indices=node.indices)
-                    yield Edit(replaced(right, path, new), f"{node.name} should be {name.name}")
+                    detail = f"{_bare(node)} should be {_bare(name)}"
+                    for new in dict.fromkeys((replace(name, indices=node.indices), name)):
+                        yield Edit(replaced(right, path, new), detail)
+
+
+def _bare(name: Access) -> str:
+    """Return a name with its accents in plain text."""
+    return read_as(replace(name, labels=(), indices=()))
 
 
 def other(right: Node, context: Context) -> Iterator[Edit]:

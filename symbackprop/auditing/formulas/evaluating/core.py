@@ -23,7 +23,7 @@ from symbackprop.auditing.formulas.model import (
     element,
     is_letter,
 )
-from symbackprop.auditing.formulas.shapes import Surveyor, slot
+from symbackprop.auditing.formulas.shapes import Surveyor, class_of, slot
 from symbackprop.auditing.formulas.tree import Access, Node, Number
 
 Seeds = tuple[tuple[Key, int], ...]
@@ -72,6 +72,7 @@ class Trace:
         named: Whether a derivative counted as a quotient of differentials.
         arbitrary: Whether an undetermined loss stood in for one that is not defined.
         before: Names of which an element before the first was read, though they are defined.
+        classes: The numbers of the classes that were read.
     """
 
     free: set[tuple[str, ...]] = field(default_factory=set)
@@ -80,6 +81,7 @@ class Trace:
     named: bool = False
     arbitrary: bool = False
     before: set[str] = field(default_factory=set)
+    classes: dict[Key, int] = field(default_factory=dict)
 
 
 def formal_key(access: Access) -> object:
@@ -267,6 +269,8 @@ class Evaluator:
         if self._is_loss(key):
             return self._arbitrary(key, env)
         self.trace.free.add((symbol[0], *symbol[1]))
+        if class_of(symbol) in self.surveyor.sizes.parents:
+            return self._class(key)
         if symbol == self.model.simplex and len(indices) == 1:
             return self._share(symbol, labels, key)
         if symbol in self.model.symmetric and len(indices) == PLACES_OF_A_MATRIX:
@@ -276,6 +280,12 @@ class Evaluator:
             if seeded == EVERYTHING:
                 value = s.add(value, s.Dual(tag, s.ZERO, s.fresh(f"{self.seed}|d{key}")))
         return value
+
+    def _class(self, key: Key) -> s.Scalar:
+        """The number of one of several classes."""
+        value = 1 + s.hashed(f"{self.seed}|{key}", self.surveyor.sizes.extent(class_of(key[0])))
+        self.trace.classes[key] = value
+        return s.number(value)
 
     def _share(self, symbol: Symbol, labels: Labels, key: Key) -> s.Scalar:
         """One of several numbers that sum to 1."""

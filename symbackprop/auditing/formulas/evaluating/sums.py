@@ -62,7 +62,10 @@ def _runs(
         yield letters
         return
     bound = bounds[0]
-    if bound.members is not None:
+    whole = isinstance(bound.members, Access) and not bound.members.indices
+    if bound.members is not None and not (
+        whole and run.surveyor.is_whole(letter(inner, bound.index.name))
+    ):
         raise NotUnderstoodError("a sum over a set")
     for value in _range(run, bound, env.with_letters(letters), inner):
         chosen = {**letters, bound.index.name: value}

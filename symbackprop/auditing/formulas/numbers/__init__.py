@@ -10,6 +10,7 @@ from symbackprop.auditing.formulas.numbers.faces import (
     OutOfDomainError,
     constant,
     fresh,
+    hashed,
     number,
 )
 from symbackprop.auditing.formulas.numbers.functions import (
@@ -58,6 +59,7 @@ __all__ = [
     "exact",
     "exp",
     "fresh",
+    "hashed",
     "integer",
     "larger",
     "log",

@@ -21,6 +21,7 @@ from symbackprop.auditing.formulas.reading.implied import (
 from symbackprop.auditing.formulas.reading.inner import with_elements
 from symbackprop.auditing.formulas.reading.marks import told_apart
 from symbackprop.auditing.formulas.reading.plain import without_formals
+from symbackprop.auditing.formulas.reading.scopes import widened
 from symbackprop.auditing.formulas.reading.small import small_letters
 from symbackprop.auditing.formulas.reading.squares import squares_named
 from symbackprop.auditing.formulas.reading.statements import Member, Sentence, read_sheet
@@ -148,6 +149,8 @@ class _Binder:
             if m.node is not None
         )
         if target is not None and values:
+            own = {*index_letters(target), *(b.index.name for b in sentence.ranges)}
+            values = tuple(widened(value, own) for value in values)
             made = self._definition(sentence, target, values, formals)
             self.definitions.append(made)
             if (alias := name_at_end(values)) is not None:
@@ -211,13 +214,14 @@ class _Binder:
 
 
 def _conditions(sentence: Sentence, left: Node | None, right: Node) -> tuple[Node, ...]:
-    """Conditions but those that compare a link's indices with letters it does not have."""
+    """Conditions but those that equate a link's indices with letters it does not have."""
     sides = [side for side in (left, right) if side is not None]
     own = {name for side in sides for name in index_letters(side)}
     found = []
     for condition in sentence.conditions:
         compared = {access.name for access in tree.accesses(condition) if is_letter(access)}
-        if not (compared & own) or compared <= own:
+        unequal = isinstance(condition, tree.Comparison) and condition.operator == "!="
+        if not (compared & own) or compared <= own or unequal:
             found.append(condition)
     return tuple(found)
 
@@ -263,6 +267,9 @@ def _readings(left: Member, right: Member) -> tuple[Reading, ...]:
         a = next((n for n, w in left.others if w == choice), left.node)
         b = next((n for n, w in right.others if w == choice), right.node)
         found.append(Reading(a, b, choice))
+    wide = widened(right.node, set(index_letters(left.node)))
+    if wide != right.node:
+        found.append(Reading(left.node, wide, "Σ takes all summands that bear its index"))
     return tuple(found)
 
 

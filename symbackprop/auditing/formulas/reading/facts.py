@@ -117,11 +117,16 @@ def gather(formulas: Iterable[tuple[Item, ...]]) -> Facts:
     sets["raised"] |= found.ones & sets["labelled"]
     named = found.owners.union(*(sets[kind] for kind in _NAMING))
     sets["counted"] = {a for a, b in found.pairs if b in sets["bound"] and a not in named}
+    words: dict[str, set[str]] = {}
     for owner, letter in found.subscripts:
         if letter in sets["bound"]:
             sets["indexed"].add(owner)
         elif letter not in CUSTOMARY_INDICES | sets["counted"]:
-            sets["worded"].add(owner)
+            words.setdefault(owner, set()).add(letter)
+    # One letter beside bound ones is one of their places: u_o beside u_w.
+    chosen = [some for owner, some in words.items() if owner in sets["indexed"] and len(some) == 1]
+    sets["counted"] |= {letter for some in chosen for letter in some if letter.islower()}
+    sets["worded"] = {owner for owner, some in words.items() if some - sets["counted"]}
     sets["worded"] -= sets["indexed"]
     return Facts(**{name: frozenset(members) for name, members in sets.items()})
 

@@ -49,7 +49,7 @@ def without_formals(paper: Paper) -> Paper:
 
 
 def _function(name: Access, arguments: tuple[Node, ...]) -> Function:
-    return name.family, len(arguments)
+    return name.whole, len(arguments)
 
 
 def _plain(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
@@ -74,7 +74,7 @@ def _elsewhere(node: Node, made: dict[Function, Definition]) -> Iterator[Functio
                 yield from (known for known in made if known[0] == name[0])
         elif isinstance(here, Derivative) and isinstance(here.of, Access):
             for name, known in made.items():
-                if name[0] == here.of.family and not _depends(known, here.by):
+                if name[0] == here.of.whole and not _depends(known, here.by):
                     yield name
 
 
