@@ -13,7 +13,7 @@ from functools import cached_property
 
 from symbackprop.auditing.formulas.binding import Paper, Shape
 from symbackprop.auditing.formulas.families import families, likely, placed
-from symbackprop.auditing.formulas.layouts import AXES, ONES, Elaborator, Layout, LayoutError
+from symbackprop.auditing.formulas.layouts import ONES, Elaborator
 from symbackprop.auditing.formulas.model import Model, Rule, index_letters
 from symbackprop.auditing.formulas.tree import (
     HADAMARD,
@@ -35,6 +35,7 @@ from symbackprop.auditing.formulas.tree import (
     accesses,
     walk,
 )
+from symbackprop.auditing.formulas.units import AXES, Layout, LayoutError
 
 Kinds = dict[Family, str]
 Options = dict[Family, tuple[str, ...]]

@@ -9,11 +9,11 @@ from symbackprop.auditing.formulas.assignments import bare, marked
 from symbackprop.auditing.formulas.binding import Claim, Paper, Reading
 from symbackprop.auditing.formulas.families import families
 from symbackprop.auditing.formulas.kinds import Typed, arrays, per_unit
-from symbackprop.auditing.formulas.layouts import LayoutError
 from symbackprop.auditing.formulas.model import Model, Symbol
 from symbackprop.auditing.formulas.models import Assumption, as_written, models, variables_freed
 from symbackprop.auditing.formulas.tree import Access, Derivative, Node, Product, accesses, walk
 from symbackprop.auditing.formulas.trial import Trial, attempt
+from symbackprop.auditing.formulas.units import LayoutError
 
 CAPITALS = frozenset(("W", "X", "A", "H", "Z"))
 STEPS = 250_000

@@ -11,7 +11,7 @@ from fractions import Fraction
 
 from symbackprop.auditing.formulas.apart import apart, unequal
 from symbackprop.auditing.formulas.kinds import Typed
-from symbackprop.auditing.formulas.layouts import TWO, one
+from symbackprop.auditing.formulas.layouts import TWO
 from symbackprop.auditing.formulas.model import Model, Rule, Symbol
 from symbackprop.auditing.formulas.primitives import PRIMITIVES
 from symbackprop.auditing.formulas.reading.facts import LOSSES
@@ -34,6 +34,7 @@ from symbackprop.auditing.formulas.tree import (
     walk,
 )
 from symbackprop.auditing.formulas.trial import COLUMN, ROW, Trial, attempt
+from symbackprop.auditing.formulas.units import one
 
 ONE = Number(Fraction(1), "1")
 # Letters for targets and distributions, which may sum to 1 without anybody saying so.

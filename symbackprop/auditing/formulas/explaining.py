@@ -7,12 +7,13 @@ from dataclasses import replace
 from symbackprop.auditing.formulas.cases import STEPS_OF_A_TRIAL, STEPS_OF_SETTING_UP, Case, Judged
 from symbackprop.auditing.formulas.diagnose import Explanation, explain
 from symbackprop.auditing.formulas.edits import Context
-from symbackprop.auditing.formulas.layouts import Elaborator, LayoutError
+from symbackprop.auditing.formulas.layouts import Elaborator
 from symbackprop.auditing.formulas.models import reached
 from symbackprop.auditing.formulas.tree import (
     Node,
 )
 from symbackprop.auditing.formulas.trial import OTHER_SIZES, SIZES, Lefts, attempt
+from symbackprop.auditing.formulas.units import LayoutError
 
 STEPS_OF_AN_EDIT = 10_000
 STEPS_OF_EXPLAINING = 90_000

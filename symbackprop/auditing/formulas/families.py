@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from symbackprop.auditing.formulas.binding import Paper
-from symbackprop.auditing.formulas.layouts import AXES, Elaborator, Layout, LayoutError
+from symbackprop.auditing.formulas.layouts import Elaborator
 from symbackprop.auditing.formulas.model import Model
 from symbackprop.auditing.formulas.tree import (
     HADAMARD,
@@ -25,6 +25,7 @@ from symbackprop.auditing.formulas.tree import (
     children,
     walk,
 )
+from symbackprop.auditing.formulas.units import AXES, Layout, LayoutError
 
 VECTORS = ("column", "row")
 # How often what a name is made of may say what it is, from definition to definition.

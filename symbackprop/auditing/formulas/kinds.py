@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 
 from symbackprop.auditing.formulas.assignments import Kinds, assignments, per_unit_rule, typable
 from symbackprop.auditing.formulas.binding import Paper
-from symbackprop.auditing.formulas.layouts import Elaborator, Layout, LayoutError, Units
+from symbackprop.auditing.formulas.layouts import Elaborator
 from symbackprop.auditing.formulas.model import Model
 from symbackprop.auditing.formulas.tree import Access, Derivative, Node, walk
+from symbackprop.auditing.formulas.units import Layout, LayoutError, Units
 
 
 @dataclass(frozen=True)
