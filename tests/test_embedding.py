@@ -37,6 +37,42 @@ activation = "softmax"
 """
 
 
+TIED = """
+spec = 1
+[network]
+name = "tied"
+loss = "mean_squared_error"
+[[input]]
+name = "left"
+shape = [4]
+dtype = "integer"
+[[input]]
+name = "right"
+shape = [4]
+dtype = "integer"
+[[layer]]
+type = "embedding"
+num_embeddings = 5
+embedding_dim = 3
+from = "left"
+name = "one"
+padding_idx = PADDING
+[[layer]]
+type = "embedding"
+num_embeddings = 5
+embedding_dim = 3
+from = "right"
+name = "other"
+share = "one"
+[[layer]]
+type = "multiply"
+from = ["one", "other"]
+[[layer]]
+type = "dense"
+units = 2
+"""
+
+
 def text_of(padding="", dtype="integer"):
     setting = f"padding_idx = {padding}" if padding else ""
     text = SEQUENCE.replace("PADDING", setting).replace("integer", dtype)
@@ -68,6 +104,15 @@ def test_the_row_for_padding_is_read_and_not_learned(padding, tmp_path):
     assert np.abs(np.delete(gradients["E1"], row, axis=0)).max() > 1e-3
     params["E1"][row] += 1
     assert not np.allclose(module.forward(params, tokens)[0], output)
+
+
+@pytest.mark.parametrize("padding", ["", "padding_idx = -1"])
+def test_one_table_for_two_sequences(padding, tmp_path):
+    network = build_network(read_toml(TIED.replace("padding_idx = PADDING", padding), "tied.toml"))
+    path = tmp_path / "module.py"
+    path.write_text(generate(network).text, encoding="utf-8")
+    report = check_module(path, architecture=network)
+    assert report.passed, report
 
 
 @pytest.mark.parametrize("padding", ["0", "2", "6"])

@@ -13,6 +13,7 @@ from symbackprop.checking.gradients import examine
 from symbackprop.checking.subject import Subject
 from symbackprop.emit import generate
 from symbackprop.errors import SymbackpropError
+from symbackprop.numeric import check_module
 from symbackprop.sizes import UndecidedError, at, at_most, is_certain, named, solved
 
 TRANSFORMER = """
@@ -239,6 +240,17 @@ def test_a_module_is_checked_at_two_extents(tmp_path):
     assert {example.shape[2] for example in Subject(module).examples} == {first["L"], second["L"]}
     assert first != second
     assert {5, 4, 3}.isdisjoint({*first.values(), *second.values()})
+
+
+def test_numbers_are_drawn_for_the_extent_at_hand(tmp_path):
+    dropped = '[[layer]]\ntype = "dropout"\np = 0.25\n[[layer]]\ntype = "flatten"\n'
+    text = 'spec = 1\n[network]\nname = "dropped"\ninput = [2, "L"]\n[[layer]]\n'
+    text += 'type = "conv1d"\nchannels = 3\nkernel_size = 3\n' + dropped
+    network = build(written(tmp_path, text))
+    path = tmp_path / "module.py"
+    path.write_text(generate(network).text)
+    report = check_module(path, architecture=network)
+    assert report.passed, report
 
 
 def seen(text, layers_text, tmp_path, choices):

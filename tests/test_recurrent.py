@@ -172,6 +172,24 @@ def test_fifty_digits_agree():
 
 LSTM, GRU = 'type = "lstm"\nhidden = 3', 'type = "gru"\nhidden = 2'
 DENSE, LAST = 'type = "dense"\nunits = 2', "return_sequences = false"
+TAIL = 'type = "slice"\naxis = 1\nstart = -2'
+MADE = f"""{HEAD}
+[[input]]
+name = "sequence"
+shape = [3, 2]
+[[input]]
+name = "context"
+shape = [4]
+[[layer]]
+{DENSE}
+from = "context"
+name = "made"
+activation = "tanh"
+[[layer]]
+KIND
+hidden = 2
+from = ["sequence", "made"]
+"""
 STACKS = {
     "stacked": in_a_row([4, 3], LSTM, GRU, 'type = "rnn"\nhidden = 2\nactivation = "relu"'),
     "dense on every step": in_a_row([4, 3], LSTM, DENSE),
@@ -184,6 +202,10 @@ STACKS = {
         'type = "transpose"\naxes = [0, 2, 1]',
         GRU,
     ),
+    "its last steps": in_a_row([4, 3], LSTM, TAIL, 'type = "activation"\nfunction = "tanh"'),
+    "its last steps side by side": in_a_row([4, 3], GRU, TAIL, 'type = "flatten"', DENSE),
+    "a start that a layer makes": MADE.replace("KIND", 'type = "gru"'),
+    "a start that a layer makes, relu": MADE.replace("KIND", 'type = "rnn"\nnonlinearity = "relu"'),
     "one of everything": in_a_row([1, 1], 'type = "lstm"\nhidden = 1'),
 }
 

@@ -137,9 +137,11 @@ def test_no_two_variables_of_a_layer_print_alike() -> None:
 
 def test_letters_of_indices() -> None:
     cost = Variable("i")
-    chosen = Setting(PLAIN, variables=[cost])
+    weights = Variable("W", "1", (I_, J_))
+    chosen = Setting(PLAIN, variables=[cost, weights])
     made = [Index("i", 2), Index("k_1", 2), Index("row", 2), Index("k", 3), Index("k", 4)]
     assert [golden(m) for m in chosen.names(made).values()] == ["j", "k", "l", "m", "p"]
+    assert [golden(m) for m in chosen.names([Index("w", 2)]).values()] == ["j"]
     many = [Index(f"i_{k}", 2) for k in range(30)]
     names = [golden(m) for m in chosen.names(many, [Symbol("j")]).values()]
     assert len(set(names)) == len(many)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from symbackprop.checking.elements import Elements
 from symbackprop.checking.report import Finding
 from symbackprop.checking.samples import DEAD, EVALUATED
 from symbackprop.checking.subject import draws, moved
@@ -120,7 +121,7 @@ def _errors(modes: Sequence[Network], arrays: Arrays, arithmetic: Arithmetic) ->
     """Return how far the module is from the equations; the first of the modes is training."""
     network = modes[0]
     sizes = _sizes(network, arrays)
-    values = _values(network, arrays)
+    values = _values(network, arrays, sizes)
     run, *others = (evaluate(forward_equations(mode), values, sizes, arithmetic) for mode in modes)
     output = network.output.name
     pairs = [("forward", arrays["output"], run[output])]
@@ -148,7 +149,9 @@ def _of(arrays: Arrays, key: str) -> np.ndarray[Any, Any]:
     return arrays[key]
 
 
-def _values(network: Network, arrays: Arrays) -> dict[str, np.ndarray[Any, Any]]:
+def _values(
+    network: Network, arrays: Arrays, sizes: Mapping[str, int]
+) -> dict[str, np.ndarray[Any, Any]]:
     """Return parameters, input, statistics and draws by the names that the equations use."""
     names = {f"param {p.variable.name}": p.variable.name for p in network.parameters}
     names |= {_saved(variable): variable.name for variable in network.inputs}
@@ -157,15 +160,13 @@ def _values(network: Network, arrays: Arrays) -> dict[str, np.ndarray[Any, Any]]
         s.variable.name: np.full([a.extent for a in s.variable.axes], s.initial)  # type: ignore[misc]
         for s in network.state
     }
-    samples = len(arrays[_saved(network.inputs[0])])
-    return {**values, **moved(state), **_drawn(network, samples)}
+    return {**values, **moved(state), **_drawn(network, sizes)}
 
 
-def _drawn(network: Network, samples: int) -> dict[str, np.ndarray[Any, Any]]:
+def _drawn(network: Network, sizes: Mapping[str, int]) -> dict[str, np.ndarray[Any, Any]]:
     """Return what the module drew: layer by layer, samples first."""
-    rng = draws()
-    shapes = {v.name: [a.extent for a in v.axes[1:]] for v in network.draws}
-    return {name: rng.random((samples, *shape)) for name, shape in shapes.items()}  # type: ignore[arg-type]
+    rng, extent = draws(), Elements({}, sizes, FLOAT64).extent
+    return {v.name: rng.random([extent(axis.extent) for axis in v.axes]) for v in network.draws}
 
 
 def _saved(variable: Variable) -> str:

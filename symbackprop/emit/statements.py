@@ -22,6 +22,8 @@ def statements(printer: NumpyPrinter, assignment: Assignment, stem: str) -> list
     base, _, new = value.operands
     if base.number in printer.names:
         lines = [f"{name} = {printer.operand(value, 0).source}.copy()"]
+    elif (turned := printer.operand(value, 0).source) != printer.value(base).source:
+        lines = [f"{name} = {turned}"]
     else:
         lines = short(printer, base, f"{name} = ", stem)
     subscript, order = place(printer, value)

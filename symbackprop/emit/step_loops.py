@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from symbackprop.emit.runs import tokens
 from symbackprop.equations import Variable
 from symbackprop.lowering.program import LoopStatement, Part, Statement
-from symbackprop.lowering.values import Value
+from symbackprop.lowering.values import Labelled, Value
 from symbackprop.printing.statements import StatementPrinter
 
 
@@ -40,7 +40,7 @@ def printed_loop(
     variable_of: Callable[[Value], Variable | None],
 ) -> PrintedLoop:
     """Print a loop; names that differ from step to step are taken from the printer's views."""
-    starts = [line for first, value in loop.starts for line in _start(printer, loop, first, value)]
+    starts = [line for first, start in loop.starts for line in _start(printer, loop, first, start)]
     steps = []
     for statement in loop.statements:
         steps.append((printer.statement(statement), _variable(loop, statement, variable_of)))
@@ -57,13 +57,14 @@ def printed_loop(
 
 
 def _start(
-    printer: StatementPrinter, loop: LoopStatement, first: Part, value: Value | None
+    printer: StatementPrinter, loop: LoopStatement, first: Part, start: Labelled | None
 ) -> Iterable[str]:
     name = printer.bind(f"{first.array}_start", first.source)
-    if value is None:
+    if start is None:
         return [f"{name}.fill(0)"]
-    before = next(c.before for c in loop.loop.carries if c.start is value)
-    text = printer.aligned(value, tuple(range(value.rank)), list(printer.layout.order(before)))
+    before = next(c.before for c in loop.loop.carries if c.start is start)
+    axes = tuple(int(str(label)) for label in start.labels)
+    text = printer.aligned(start.value, axes, list(printer.layout.order(before)))
     return [f"{name}[...] = {text.source}"]
 
 

@@ -9,7 +9,7 @@ from symbackprop.emit.runs import Piece
 from symbackprop.equations import Equation
 from symbackprop.lowering.loops import Carry, step_of
 from symbackprop.lowering.program import Assignment, Steps
-from symbackprop.lowering.values import Value
+from symbackprop.lowering.values import Labelled, Value
 from symbackprop.printing.expressions import NumpyPrinter
 
 Write = Callable[[Assignment, str], list[str]]
@@ -79,9 +79,9 @@ def _handed_on(
     return lines
 
 
-def _start(printer: NumpyPrinter, start: Value, carry: Carry) -> str:
-    order = list(printer.layout.order(carry.before))
-    return printer.aligned(start, range(start.rank), order).source
+def _start(printer: NumpyPrinter, start: Labelled, carry: Carry) -> str:
+    axes = [int(str(label)) for label in start.labels]
+    return printer.aligned(start.value, axes, list(printer.layout.order(carry.before))).source
 
 
 def _axis(printer: NumpyPrinter, steps: Steps, result: Value) -> int:

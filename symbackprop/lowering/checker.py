@@ -249,7 +249,7 @@ class _Run:
         place = f"{section.name}: the first step"
         for _, start in loop.starts:
             if start is not None:
-                self._read(place, start)
+                self._read(place, start.value)
         self.parts = loop.parts
         self.collected |= (arrays := {self._root(name) for name in loop.parts})
         for name in sorted(arrays):

@@ -33,12 +33,12 @@ class Carry:
     Attributes:
         before: stands for it in the steps.
         after: the step's value that is handed on.
-        start: what the first step reads; None is 0.
+        start: what the first step reads, labelled by the axes of ``before``; None is 0.
     """
 
     before: Value
     after: Value
-    start: Value | None
+    start: Labelled | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,7 +150,7 @@ class _Started(NamedTuple):
 
     carry: int
     axes: tuple[int, ...]
-    start: Value
+    start: Labelled
 
 
 class LoopBuilder:
@@ -251,16 +251,15 @@ class LoopBuilder:
                     found[value.number] = _Started(branch.number, own, start)
         return found
 
-    def _aligned(self, value: Value, k: int) -> Value:
-        """Return operand k with all axes of the value but that of the steps, in their order."""
-        operand, subscript = value.operands[k], value.subscripts[k]
+    def _aligned(self, value: Value, k: int) -> Labelled:
+        """Return operand k with all axes of the value but that of the steps, labelled so."""
         axis = self.axes[value.number]
+        base = Labelled(value.operands[k], value.subscripts[k])
         wanted = [d for d in range(value.rank) if d != axis]
-        base = Labelled(operand, subscript)
-        if list(subscript) == wanted:
-            return operand
-        extra = [(d, value.dimensions[d]) for d in wanted]
-        return self.graph.node("broadcast", [base], extra=extra).value
+        extra = [(d, value.dimensions[d]) for d in wanted if d not in base.labels]
+        if extra:
+            base = self.graph.node("broadcast", [base], extra=extra)
+        return base.relabel({d: place for place, d in enumerate(wanted)})
 
     def _members(self, nodes: Sequence[Value]) -> list[Value]:
         """Return the nodes that depend on a carry and that what is carried depends on."""
@@ -348,7 +347,7 @@ class LoopBuilder:
 
         What is costly, or a variable, is collected; the rest is computed again from that.
         """
-        starts = [c.start for c in loop.carries if c.start is not None]
+        starts = [c.start.value for c in loop.carries if c.start is not None]
         outside = {value.number: value for value in (*self.outside.values(), *starts)}
         read = [
             Labelled(value, tuple((number, k) for k in range(value.rank)))

@@ -10,7 +10,7 @@ from typing import Literal
 from symbackprop.equations import Adjoint, Equation, Variable
 from symbackprop.lowering.layout import Layout
 from symbackprop.lowering.loops import Carry, Loop
-from symbackprop.lowering.values import Value
+from symbackprop.lowering.values import Labelled, Value
 from symbackprop.sizes import Whole
 
 Kind = Literal["float", "bool", "index"]
@@ -217,7 +217,7 @@ class LoopStatement:
     """
 
     loop: Loop
-    starts: tuple[tuple[Part, Value | None], ...]
+    starts: tuple[tuple[Part, Labelled | None], ...]
     statements: tuple[Statement, ...]
     parts: Mapping[str, Part]
     owner: int

@@ -147,7 +147,7 @@ class _Planner:
                     uses[key] = max(uses.get(key, until), until)
         for loop, (section, _) in self.loops.items():
             for carry in loop.carries:
-                for held in self.through(carry.start) if carry.start else ():
+                for held in self.through(carry.start.value) if carry.start else ():
                     key = self.key(section, held)
                     uses[key] = max(uses.get(key, 0), self.spans[loop][1])
         last = self.training.last

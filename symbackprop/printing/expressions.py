@@ -15,7 +15,7 @@ from symbackprop.equations import Extent, Role
 from symbackprop.lowering.contraction import Memory
 from symbackprop.lowering.layout import Layout
 from symbackprop.lowering.values import Value, reachable
-from symbackprop.lowering.views import VIEWS
+from symbackprop.lowering.views import VIEWS, natural
 from symbackprop.printing.contractions import contracted, transposition
 from symbackprop.printing.lookups import taken
 from symbackprop.printing.texts import LEVELS, Text
@@ -336,16 +336,16 @@ def _slice(printer: NumpyPrinter, value: Value) -> Text:
     assert isinstance(value.attribute, tuple)
     axis, start, extent = value.attribute
     base = value.operands[0]
-    parts = []
-    for position in printer.layout.order(base):
+    order, parts = printer.layout.order(base), []
+    for position in order:
         if position != axis:
             parts.append(":")
         else:
             parts.append(str(start) if extent is None else between(start, start + extent))
     while parts[-1] == ":":
         parts.pop()
-    text = Text(f"{printer.value(base).within(_ATOM)}[{', '.join(parts)}]")
-    return text
+    source = f"{printer.value(base).within(_ATOM)}[{', '.join(parts)}]"
+    return Text(printer.turned(source, natural(value, order), value))
 
 
 def _tile(printer: NumpyPrinter, value: Value) -> Text:

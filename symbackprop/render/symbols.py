@@ -234,15 +234,16 @@ class Symbols:
             if index not in names and index.extent == 1:
                 names[index] = Numeral(self.notation.first)
             elif index not in names:
-                names[index] = _fresh(index, {*names.values(), *taken, *self._scalars})
+                names[index] = _fresh(index, {*names.values(), *taken, *self._known})
 
     @cached_property
-    def _scalars(self) -> frozenset[Math]:
-        """What stands alone, as an index does: numbers, and sizes known by name."""
-        alone = {self.variable(v) for v in self.variables if not self._printed(v.axes)}
+    def _known(self) -> frozenset[Math]:
+        """What no index is called: variables, whatever their labels, and sizes known by name."""
+        variables = {self._letter(variable) for variable in self.variables}
         extents = (extent_expression(axis.extent) for v in self.variables for axis in v.axes)
         nodes = (node for extent in extents for node in walk(extent))
-        return frozenset({*alone, *(scalars.symbol(n.name) for n in nodes if isinstance(n, Named))})
+        sizes = (scalars.symbol(node.name) for node in nodes if isinstance(node, Named))
+        return frozenset({*variables, *sizes})
 
     def _place(self, place: IndexExpression, names: Names) -> Math:
         found = self._position(place, names)
