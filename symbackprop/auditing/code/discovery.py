@@ -69,6 +69,7 @@ def _functions(
     project: Project, functions: dict[str, ast.FunctionDef], prefix: str
 ) -> Iterator[Pair]:
     """Pairs among functions that stand beside each other."""
+    functions = {name: node for name, node in functions.items() if not _empty(node)}
     by_base: dict[tuple[str, ...], list[str]] = {}
     for name in functions:
         if not _words(name) & _DERIVATIVE_WORDS:

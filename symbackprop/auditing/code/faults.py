@@ -11,6 +11,16 @@ class Fault(Exception):
         self.message = message
         self.line = line
 
+    @property
+    def words(self) -> str:
+        """What stopped it, with the line."""
+        said = self.said()
+        return f"{said} (line {self.line})" if self.line else said
+
+    def said(self) -> str:
+        """Return what stopped it."""
+        return self.message
+
 
 class Unknown(Fault):
     """The program uses what the interpreter does not understand."""
@@ -40,7 +50,19 @@ class Raised(Fault):
         self.kind = kind
 
     def __str__(self) -> str:
-        return f"{self.kind}: {self.message}"
+        return f"{self.kind}: {self.message}" if self.message else self.kind
+
+    def said(self) -> str:
+        """Return what stopped it; the message of a KeyError is the key alone."""
+        return str(self) if self.kind == "KeyError" else self.message
+
+
+class Stated(Raised):
+    """The program's own ``raise`` or ``assert``."""
+
+    def said(self) -> str:
+        """Return what is raised."""
+        return f"it raises {self}"
 
 
 class Mismatch(Raised):

@@ -15,6 +15,7 @@ from symbackprop.auditing.code import naming, precise
 from symbackprop.auditing.code.claims import Claim, as_nodes
 from symbackprop.auditing.code.dag import Node, reachable
 from symbackprop.auditing.code.faults import Unknown
+from symbackprop.auditing.code.given_values import same
 from symbackprop.auditing.code.interpreter.values import Array
 from symbackprop.auditing.code.running import Followed, main_output
 from symbackprop.auditing.code.sweep import gradients
@@ -130,7 +131,8 @@ def state_outputs(followed: Followed) -> dict[str, Any]:
     for name, value in reversed(list(followed.before.items())):
         last = value[-1] if isinstance(value, list) and value else value
         fits = isinstance(last, np.ndarray) and (upstream is None or last.shape == upstream.shape)
-        if fits and name not in followed.inputs.originals:
+        first = followed.inputs.originals.get(name)
+        if fits and (first is None or not same(first, last)):
             found[name] = last
     return found
 
@@ -153,8 +155,8 @@ def compare_all(
             result.zero = all(b.constant == 0 for _, b in pairs)
     near = [name for name, (left, right) in sides.items() if _near(left, right)]
     equals = all_equal([sides[name] for name in near], seed)
-    for name, same in zip(near, equals, strict=True):
-        found[name].exact = same
+    for name, alike in zip(near, equals, strict=True):
+        found[name].exact = alike
     for name, (left, right) in sides.items():
         _measured(found[name], left, right, seed)
     return found

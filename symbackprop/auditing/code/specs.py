@@ -6,6 +6,7 @@ run is tried again: the program itself says which are.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -84,6 +85,8 @@ class Sizes:
     pinned: dict[str, int] = field(default_factory=dict)
     small: set[str] = field(default_factory=set)
     large: set[str] = field(default_factory=set)
+    # Extents that strides divide, or all but one: what they leave when halved.
+    parities: dict[str, int] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
     # Extents that a user set.
     named: frozenset[str] = frozenset()
@@ -101,6 +104,7 @@ class Sizes:
             dict(kept),
             set(self.small),
             set(self.large),
+            dict(self.parities),
             list(self.order),
             self.named,
         )
@@ -123,11 +127,14 @@ class Sizes:
         roots = [n for n in self.order if self.parents[n] == n and n not in self.pinned]
         table = (PRIMES if len(roots) <= FEW else COMPACT)[self.which]
         primes = [p for p in table if p not in self.pinned.values()]
+        halved = self._halved(roots)
+        roots = [n for n in roots if n not in halved]
+        primes = [p for p in primes if p not in halved.values()]
         small = [n for n in roots if n in self.small]
         large = [n for n in roots if n in self.large and n not in self.small]
         rest = [n for n in roots if n not in self.small and n not in self.large]
         lowest = sorted(primes)[: len(small)]
-        values = dict(zip(small, lowest, strict=False))
+        values = {**halved, **dict(zip(small, lowest, strict=False))}
         middle = [p for p in primes if p not in lowest]
         ordered = middle[: len(rest) + len(large)]
         if large:
@@ -138,6 +145,16 @@ class Sizes:
         missing = [n for n in roots if n not in values]
         values.update({n: 16 + i for i, n in enumerate(missing)})
         return values
+
+    def _halved(self, roots: list[str]) -> dict[str, int]:
+        """Extents of a given parity: large ones, as images have, others in each set."""
+        found: dict[str, int] = {}
+        for name in roots:
+            if name in self.parities:
+                known = {*found.values(), *self.pinned.values()}
+                fits = itertools.count(6 + 2 * (self.which % 2) - self.parities[name], 2)
+                found[name] = next(v for v in fits if v not in known)
+        return found
 
     def ones(self) -> int:
         """Return how many extents are held at 1."""
@@ -214,6 +231,8 @@ class Sizes:
         for group in (self.small, self.large):
             if second in group:
                 group.add(first)
+        if second in self.parities:
+            self.parities.setdefault(first, self.parities[second])
         return True
 
     def _roots(self) -> dict[str, int]:
@@ -251,6 +270,7 @@ class Sizes:
         return (
             self.which,
             tuple(sorted((n, self.root(n)) for n in self.order)),
+            tuple(sorted(self.parities.items())),
             tuple(sorted(self.pinned.items())),
         )
 

@@ -153,6 +153,9 @@ class Judge:
 
     def lacking(self) -> str:
         """Say why nothing was compared."""
+        faults = [fault for stage, fault in self.search.faults if stage == "compare"]
+        if faults and not self.hasty:
+            return faults[-1].words
         return BUDGET if self.hasty else NOTHING
 
     def wanted(self) -> str:
@@ -336,8 +339,7 @@ class Judge:
                 line=fault.line,
                 reason=f"the derivative raises {fault}",
             )
-        reason = f"{fault.message} (line {fault.line})" if fault.line else fault.message
-        return Outcome(self.wanted(), "undecided", reason=reason, line=fault.line, fault=fault)
+        return Outcome(self.wanted(), "undecided", reason=fault.words, line=fault.line, fault=fault)
 
 
 def _plain(fault: Fault) -> bool:

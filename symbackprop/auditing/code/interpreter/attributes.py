@@ -253,6 +253,9 @@ _OF_NUMBERS = ("item", "copy", "astype", "sum", "mean", "clip", "dtype", "size",
 
 
 def _number(machine: Machine, value: Any, name: str) -> Any:
+    exact = value.constant if isinstance(value, Node) else None
+    if name == "is_integer" and exact is not None:
+        return Native(name, lambda machine: exact.denominator == 1)
     free = isinstance(value, Node) and value.function == "input"
     if free and name not in _OF_NUMBERS:
         raise machine.misused(value, "array", f"a number has no attribute {name!r}")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from symbackprop.auditing.code.faults import Mismatch, Misused, Raised, Unknown
+from symbackprop.auditing.code.faults import Mismatch, Misused, Raised, Stated, Unknown
 from symbackprop.auditing.code.interpreter import operators
 from symbackprop.auditing.code.interpreter.attributes import attribute
 from symbackprop.auditing.code.interpreter.calls import Returned, make_function
@@ -250,7 +250,7 @@ def _raise(machine: Machine, node: ast.Raise, scope: Scope) -> None:
         if isinstance(node.exc, ast.Call) and node.exc.args:
             first = node.exc.args[0]
             message = str(first.value) if isinstance(first, ast.Constant) else ast.unparse(first)
-    raise Raised(kind, message[:200], node.lineno)
+    raise Stated(kind, message[:200], node.lineno)
 
 
 def _try(machine: Machine, node: ast.Try, scope: Scope) -> None:
@@ -278,7 +278,7 @@ def _assert(machine: Machine, node: ast.Assert, scope: Scope) -> None:
     if operators.truth(machine, evaluate(machine, node.test, scope)):
         return
     _checked(machine, node.test, node, scope)
-    raise Raised("AssertionError", ast.unparse(node.test)[:200], node.lineno)
+    raise Stated("AssertionError", ast.unparse(node.test)[:200], node.lineno)
 
 
 def _checked(machine: Machine, test: ast.expr, node: ast.Assert | ast.Raise, scope: Scope) -> None:

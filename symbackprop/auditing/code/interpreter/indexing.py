@@ -121,15 +121,31 @@ def _checked(machine: Machine, value: Array, index: Any) -> Any:
     if used > value.ndim:
         message = f"too many indices: {used} for an array of shape {value.shape}"
         raise machine.misused(value, "rank", message)
-    size = 1
-    for part in parts:
-        if isinstance(part, np.ndarray):
-            size = max(size, part.size)
-    if size > MOST_ELEMENTS or (size > 64 and size * count(value.shape[1:]) > MOST_ELEMENTS):
+    size = _picked(value, parts, used)
+    if size > MOST_ELEMENTS:
         raise Unknown("an index of too many elements", machine.here[1])
     machine.spend(min(value.size, 64) + size, False)
     _masks(machine, value, parts)
     return index
+
+
+def _picked(value: Array, parts: tuple[Any, ...], used: int) -> int:
+    """Return how many elements arrays of indices pick at most; 1 where there are none."""
+    arrays = [p for p in parts if isinstance(p, np.ndarray)]
+    if not arrays:
+        return 1
+    rank = max(p.ndim for p in arrays)
+    joint = [max(p.shape[p.ndim - k] for p in arrays if p.ndim >= k) for k in range(1, rank + 1)]
+    axis, rest = 0, 1
+    for part in parts:
+        if part is None:
+            continue
+        mask = isinstance(part, np.ndarray) and part.dtype == bool
+        width = value.ndim - used if part is Ellipsis else part.ndim if mask else 1
+        if part is Ellipsis or isinstance(part, slice):
+            rest *= count(value.shape[axis : axis + width])
+        axis += width
+    return count(joint) * rest * count(value.shape[axis:])
 
 
 def _joint(machine: Machine, shapes: list[tuple[int, ...]]) -> None:
