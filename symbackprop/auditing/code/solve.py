@@ -167,6 +167,8 @@ def _repairs(
             "negative dim|larger than|out of bounds|index -?\\d+ of|nothing", fault.message
         ):
             return list(_scaled(setup)), list(ranks(setup, fixed))
+        if isinstance(fault, Stated) and fault.kind == "NotImplementedError":
+            return [], []
         if isinstance(fault, Stated):
             return list(_halved(setup)), list(ranks(setup, fixed))
         if "truth value" in fault.message:

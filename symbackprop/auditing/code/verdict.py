@@ -325,7 +325,8 @@ class Judge:
         found = self.search
         fault = found.fault or Unknown("nothing was run")
         if self.hasty:
-            return Outcome(self.wanted(), "undecided", reason=BUDGET)
+            reason = f"{BUDGET}; the last run stopped: {fault.words}" if found.fault else BUDGET
+            return Outcome(self.wanted(), "undecided", reason=reason)
         hard = isinstance(fault, Raised) and found.stage == "backward"
         soft = isinstance(fault, Misused) and fault.needed not in ("function",)
         backward = [f for s, f in found.faults if s == "backward"]
