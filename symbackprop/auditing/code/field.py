@@ -55,29 +55,38 @@ def residues(outputs: Sequence[Node], seed: int) -> list[int]:
     Raises:
         NoResidueError: If the outputs have none, by their form or in any draw.
     """
+    levels = _levels(outputs)
     for draw in range(MOST_DRAWS):
         try:
-            return _Draw(outputs, (seed, draw)).result
+            return _Draw(outputs, levels, (seed, draw)).result
         except NoResidueError as error:
             if error.args[0] == "form":
                 raise
     raise NoResidueError("no draw")
 
 
+def _levels(outputs: Sequence[Node]) -> list[list[Node]]:
+    """The nodes that are read at each level of the tower, the lowest first."""
+    top = max(_depth(outputs), 0)
+    if top >= len(PRIMES):
+        raise NoResidueError("form")
+    wanted = [reachable(outputs)]
+    for _ in range(top):
+        wanted.append(reachable([e for node in wanted[-1] for e in _exponents(node)]))
+    return wanted[::-1]
+
+
 class _Draw:
-    def __init__(self, outputs: Sequence[Node], seed: tuple[int, int]) -> None:
+    def __init__(
+        self, outputs: Sequence[Node], levels: Sequence[Sequence[Node]], seed: tuple[int, int]
+    ) -> None:
         self.seed = seed
-        top = max((_depth(outputs), 0))
-        if top >= len(PRIMES):
-            raise NoResidueError("form")
-        wanted = [reachable(outputs)]
-        for _ in range(top):
-            wanted.append(reachable([e for node in wanted[-1] for e in _exponents(node)]))
-        self.values: list[dict[int, int]] = [{} for _ in range(top + 1)]
-        self.logarithms: list[dict[int, int]] = [{} for _ in range(top + 1)]
-        for level in range(top + 1):
+        top = len(levels) - 1
+        self.values: list[dict[int, int]] = [{} for _ in levels]
+        self.logarithms: list[dict[int, int]] = [{} for _ in levels]
+        for level, nodes in enumerate(levels):
             known = self.values[level]
-            for node in wanted[top - level]:
+            for node in nodes:
                 node.graph.effort.spend(RESIDUE if node.function in _CHEAP else POWER)
                 known[node.place] = self._value(node, level)
         self.result = [self.values[top][node.place] for node in outputs]

@@ -34,8 +34,13 @@ class Project:
         self._known: dict[str, Module | None] = {}
 
     def with_module(self, module: Module) -> Project:
-        """Return the same project with the audited file changed."""
+        """Return the same project with one place of the audited file changed.
+
+        What the file says of its values is what it said.
+        """
         made = Project(module, self.reader)
+        made.calls, made.sized_globals = self.calls, self.sized_globals
+        made.compared_strings, made.choices_by_key = self.compared_strings, self.choices_by_key
         made.corrected, made.judged = dict(self.corrected), set(self.judged)
         return made
 

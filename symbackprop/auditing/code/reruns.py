@@ -92,7 +92,9 @@ class Reruns:
         return self._known[key]
 
     def _made(self, start: Setup) -> Rerun | None:
-        found = search(self.project, self.pair, start, self.effort, most_guesses=1)
+        found = search(
+            self.project, self.pair, start, self.effort, fixed=frozenset(), most_guesses=1
+        )
         self.exhausted |= found.exhausted
         if found.followed is None or found.setup is None:
             return None

@@ -64,7 +64,7 @@ class Ruling:
 
     def best(self, name: str) -> list[Outcome]:
         """Return the verdict on one gradient: the best over all readings."""
-        trials = [t for t in self.trials if name in t.compared]
+        trials = [t for t in self.wide() if name in t.compared]
         trials = [t for t in trials if not is_degenerate(t, name)] or trials[:1]
         many = [t for t in trials if not is_single(t)]
         against: list[Trial] = []
@@ -79,6 +79,13 @@ class Ruling:
                 if found is not None:
                     return [found, *self.singles(name, found)]
         return [self.refused(name, [*against, *(many or trials)])]
+
+    def wide(self) -> list[Trial]:
+        """Return the readings but those that make an array square which need not be."""
+        first = self.trials[0]
+        if not all(compared.shaped for compared in first.compared.values()):
+            return self.trials
+        return [t for t in self.trials if squared(t.setup, [first.setup]) is None]
 
     def proved(self, name: str, trial: Trial, against: list[Trial]) -> Outcome | None:
         """Return the verdict on a claim that is the true gradient in a reading."""

@@ -212,13 +212,17 @@ def linked_names(scenario: Targets, target: Target) -> dict[str, Any]:
 def _results(scenario: Targets, name: str, body: list[ast.stmt]) -> dict[str, Any]:
     """The names that a body gives to the parts of the function's result and to its arguments."""
     known: dict[str, Any] = {}
+    function = scenario.pair.function
+    plain = function is not None and len(function.path) == 1
     for statement in body:
         for node in ast.walk(statement):
             if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Call):
                 continue
             called = node.value.func
+            method = isinstance(called, ast.Attribute)
             bare = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
-            if bare != name:
+            # A function of a file is no method of something else.
+            if bare != name or (method and plain):
                 continue
             target = node.targets[0]
             if isinstance(target, ast.Name):

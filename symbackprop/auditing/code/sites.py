@@ -67,7 +67,7 @@ def site_spec(scenario: Targets, target: Target, name: str) -> Spec | None:
     if array.ndim > 1 and array.shape[-1] == 1:
         sizes = scenario.setup.sizes
         sizes.pinned[sizes.root(f"{name}.{array.ndim - 1}")] = 1
-    return Spec("array", array.ndim)
+    return Spec("array", array.ndim, shown=True)
 
 
 def _structured(value: Any, name: str, building: bool) -> bool:

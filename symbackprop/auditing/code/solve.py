@@ -64,7 +64,7 @@ def search(
     start: Setup,
     effort: Effort,
     good: Callable[[Followed, Setup], list[Setup]] = lambda followed, setup: [],
-    fixed: frozenset[str] = frozenset(),
+    fixed: frozenset[str] | None = None,
     most_guesses: int = MOST_GUESSES,
 ) -> Search:
     """Run a pair, repairing the setup until it runs through.
@@ -75,7 +75,7 @@ def search(
         start: The setup to begin with; it is not changed.
         effort: What may be spent.
         good: Gives setups that may fit better than one that ran; the first that none betters wins.
-        fixed: Arrays whose ranks the reading is about.
+        fixed: Arrays whose ranks the reading is about; None where nothing is known yet.
         most_guesses: How many other ranks may be guessed anew.
     """
     waiting = [(start.copy(), 0)]
@@ -105,7 +105,7 @@ def search(
             found.singles += scenario.singles
             if guesses >= most_guesses:
                 others = []
-            elif fixed:
+            elif fixed is not None:
                 others = [s for s in others if _is_new(s, setup, ranked)]
             near = [(s, guesses) for s in direct]
             waiting = near + waiting + [(s, guesses + 1) for s in others]
@@ -132,7 +132,7 @@ def _is_new(setup: Setup, old: Setup, ranked: set[object]) -> bool:
 
 
 def _repairs(
-    setup: Setup, fault: Fault, scenario: Scenario, fixed: frozenset[str]
+    setup: Setup, fault: Fault, scenario: Scenario, fixed: frozenset[str] | None
 ) -> tuple[list[Setup], list[Setup]]:
     """Setups that answer a fault, and others that may avoid it."""
     if isinstance(fault, Tie):
@@ -157,6 +157,8 @@ def _repairs(
             return [*columns, new], list(ranks(setup, fixed))
         return columns, list(ranks(setup, fixed))
     if isinstance(fault, Raised):
+        if fault.kind == "NameError":
+            return [], []  # no input defines it
         outside = re.match(
             r"index (-?\d+) is out of bounds for axis \d+ with size (\d+)", fault.message
         )
@@ -293,10 +295,12 @@ def _wanted(fault: Misused, kind: str, rank: int) -> list[tuple[str, int]]:
     return []
 
 
-def ranks(setup: Setup, fixed: frozenset[str] = frozenset()) -> Iterator[Setup]:
+def ranks(setup: Setup, fixed: frozenset[str] | None = None) -> Iterator[Setup]:
     """Yield the same setup with one array of another rank: of one axis, of one column, of more."""
     for name, spec in setup.specs.items():
-        if spec.kind not in ("array", "label", "onehot") or "[" in name or name in fixed:
+        if spec.kind not in ("array", "label", "onehot") or "[" in name:
+            continue
+        if fixed is not None and (name in fixed or spec.shown):
             continue
         if name.startswith("self") or (spec.rank and f"{name}.0" not in setup.sizes.parents):
             continue

@@ -61,6 +61,7 @@ class Spec:
         high: Largest value.
         value: Its value, where it is fixed.
         tried: Other kinds and ranks that were tried before.
+        shown: Whether a call of the file shows its rank.
     """
 
     kind: str = "array"
@@ -69,11 +70,12 @@ class Spec:
     high: float = 2.5
     value: Any = None
     tried: frozenset[str] = frozenset()
+    shown: bool = False
 
     def become(self, **changes: Any) -> Spec:
         """Return the same input taken for something else."""
         mark = f"{self.kind} {self.rank}"
-        return replace(self, tried=self.tried | {mark}, **changes)
+        return replace(self, **{"tried": self.tried | {mark}, "shown": False, **changes})
 
 
 @dataclass
@@ -173,6 +175,8 @@ class Sizes:
         pair = self._factors(left, right) or self._offsets(left, right)
         if pair is not None:
             return self._join(*pair)
+        if left not in free and right not in free and self._part(left, right):
+            return True
         if left in free and right >= 1:
             self.pinned[free[left]] = right
             return True
@@ -248,6 +252,20 @@ class Sizes:
                 if a != b and left > a and right > b and left * b == right * a and not left % a:
                     return one, other
         return None
+
+    def _part(self, left: int, right: int) -> bool:
+        """Change what is joined to a known extent: 11 + 5 that has to be 15."""
+        known = {value for value in self.pinned.values() if value > 1}
+        for total, wanted in ((right, left), (left, right)):
+            for root, own in self._roots().items():
+                part = wanted - (total - own)
+                if total - own in known and part >= 1 and part != own:
+                    others = [n for n, value in self._roots().items() if value == part]
+                    if others:
+                        return self._join(root, others[0])
+                    self.pinned[root] = part
+                    return True
+        return False
 
     def _offsets(self, left: int, right: int) -> tuple[str, str] | None:
         """Two extents of one axis that differ as their windows do: 7 − 1 against 6 − 1."""

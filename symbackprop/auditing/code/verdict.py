@@ -34,10 +34,12 @@ from symbackprop.auditing.code.trials import (
 # Units of work: for readings, for one of them, for confirming what they come to.
 READINGS = 2_500_000
 READING = 1_000_000
-CONFIRMING = 1_200_000
+CONFIRMING = 1_500_000
 MOST_READINGS = 40
-# Ranks that another reading may guess anew besides its own.
-FEW_GUESSES = 2
+# Other points, where a gradient is 0 at the first one: units may all be off there.
+SEEDS = (101, 202, 303, 404, 505, 606)
+# Ranks that another reading may guess anew on the way, besides its own.
+FEW_GUESSES = 1
 FEW_NODES = 60_000
 OUTPUT = "written in the output variable"
 NOTHING = "no gradient by this variable was found among what the derivative gives"
@@ -130,8 +132,10 @@ class Judge:
         """
         for name, spec in list(setup.specs.items()):
             plain = name in setup.forward and not name.startswith("self")
-            plain = plain and not naming.names_weight(name) and 1 not in setup.shape(name)
-            if spec.kind == "array" and spec.rank == 2 and "[" not in name and plain:
+            plain = plain and not naming.names_weight(name) and "[" not in name
+            if not plain or spec.kind != "array" or spec.rank != 2 or spec.shown:
+                continue
+            if 1 not in setup.shape(name):
                 new = Setup.of(self.pair.settings, self.torch)
                 new.specs[name] = spec.become(rank=3)
                 # What is meant so is not much more than what was taken for it.
@@ -171,10 +175,11 @@ class Judge:
         return named
 
     def settled(self) -> bool:
-        """Return whether some reading makes each claim true."""
+        """Return whether some reading makes each claim true, and not for being 0 alone."""
+        tried = [t.compared for t in self.trials]
         return all(
-            any(n in t.compared and holds(t.compared[n]) for t in self.trials)
-            for n in self.variables()
+            any(holds(c[name]) and not c[name].zero for c in tried if name in c)
+            for name in self.variables()
         )
 
     def better(self, followed: Followed, setup: Setup) -> list[Setup]:
@@ -308,7 +313,7 @@ class Judge:
                     new.specs[name] = replace(spec, kind=f"{squash} array", low=-2.0, high=2.0)
                     yield new, "with respect to the logits"
         if any(c.zero for c in base.compared.values()):
-            for seed in (101, 202, 303):
+            for seed in SEEDS:
                 new = setup.copy()
                 new.seed += seed
                 yield new, base.convention
@@ -316,7 +321,7 @@ class Judge:
             yield other, None
         for other in self.search.singles[:2]:
             yield other, None
-        for other in ranks(setup):
+        for other in ranks(setup, frozenset()):
             if as_many_axes(setup, other):
                 yield other, None
 
