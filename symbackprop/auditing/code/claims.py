@@ -63,6 +63,9 @@ def variables(followed: Followed, wanted: tuple[str, ...]) -> dict[str, tuple[st
     for name in followed.inputs.originals:
         if name in followed.inputs.setup.aliases.values() or name.startswith("random "):
             continue
+        container = name.partition("[")[0]
+        if container != name and naming.names_gradient(container):
+            continue
         if name != followed.upstream and not naming.names_rate(name):
             found.setdefault(name, []).append(name)
             group = re.sub(r"\[\d+\]$", "", name)

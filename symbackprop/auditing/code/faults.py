@@ -34,6 +34,10 @@ class Tie(Fault):
     """Two different values are too close to be compared: another point decides."""
 
 
+class OneStep(Fault):
+    """A function keeps what it was given, but no step depends on those before it."""
+
+
 class Undefined(Fault):
     """A function is read outside its domain; `inputs` are the names of what it was made of."""
 

@@ -223,6 +223,8 @@ class Inputs:
 
     def _made_free(self, name: str, value: Any, depth: int) -> Any:
         if isinstance(value, np.ndarray) and value.dtype == object:
+            if _is_accumulator(name, value):
+                return value
             origin = self.machine.input_name(value)
             if origin is not None and not origin.startswith("random"):
                 self.setup.aliases[name] = origin
@@ -264,6 +266,12 @@ class Inputs:
         if len(str(float(value.constant)).replace(".", "").strip("-0")) >= DIGITS:
             self._constants[value.place] = node
         return node
+
+
+def _is_accumulator(name: str, value: Array) -> bool:
+    """Whether an array of zeros is named as a gradient, to which a derivative adds."""
+    named = naming.names_gradient(name) or naming.names_gradient(name.partition("[")[0])
+    return named and all(node.constant == 0 for node in value.flat)
 
 
 def _smooth(machine: Machine, u: Node) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import posixpath
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -12,9 +13,11 @@ from symbackprop.auditing.code.pairs import Pair, definition
 from symbackprop.auditing.code.source import MOST_CHARACTERS, Module, read_module
 from symbackprop.auditing.code.specs import Spec
 
-# How far above the audited file an import may lead.
+# How far above the audited file an import may lead; a package's name leads further by its parts.
 MOST_UP = 2
+MOST_PARTS = 3
 MOST_FILES = 60
+MOST_LOOKS = 2_000
 
 
 class Project:
@@ -47,19 +50,28 @@ class Project:
     def file(self, relative: str) -> Module | None:
         """Return a file by its path relative to the audited one."""
         if relative not in self._known:
-            if len(self._known) > MOST_FILES:
+            read = sum(module is not None for module in self._known.values())
+            if read > MOST_FILES or len(self._known) > MOST_LOOKS:
                 return None
             text = self.reader(relative)
             self._known[relative] = None if text is None else read_module(relative, text)
         return self._known[relative]
 
-    def find(self, name: str, level: int) -> Module | None:
-        """Return the module that an import names."""
-        path = name.replace(".", "/")
-        ups = [level - 1] if level else range(MOST_UP + 1)
+    def find(self, name: str, level: int, importer: Module) -> Module | None:
+        """Return the module that an import names.
+
+        Args:
+            name: The dotted name; none for the package itself (``from . import a``).
+            level: How many dots stand before it.
+            importer: The module that the import stands in, the audited one or a neighbour.
+        """
+        near = "" if importer.path == self.module.path else posixpath.dirname(importer.path)
+        furthest = MOST_UP + min(name.count("."), MOST_PARTS)
+        ups = [level - 1] if level else range(furthest + 1)
         for up in ups:
-            for end in (".py", "/__init__.py"):
-                found = self.file("../" * up + path + end) if path else None
+            path = posixpath.join(near, "../" * up, name.replace(".", "/"))
+            for end in (".py", "/__init__.py") if name else ("/__init__.py",):
+                found = self.file(posixpath.normpath(f"./{path}{end}"))
                 if found is not None:
                     return found
         return None
@@ -115,7 +127,8 @@ class Project:
 def reader_beside(path: Path) -> Callable[[str], str | None]:
     """Return a reader of files beside a path: regular, bounded, never out through a link."""
     folder = path.resolve().parent
-    top = folder.parents[MOST_UP - 1] if len(folder.parents) >= MOST_UP else folder
+    above = list(folder.parents)[: MOST_UP + MOST_PARTS]
+    top = above[-1] if above else folder
 
     def read(relative: str) -> str | None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,9 @@ import numpy as np
 from symbackprop.auditing.code import naming
 from symbackprop.auditing.code.arguments import Arguments
 from symbackprop.auditing.code.dag import Node, reachable
-from symbackprop.auditing.code.faults import Raised
-from symbackprop.auditing.code.interpreter.values import (
-    Scope,
-)
+from symbackprop.auditing.code.faults import OneStep, Raised
+from symbackprop.auditing.code.interpreter.machine import nodes
+from symbackprop.auditing.code.interpreter.values import Function, Instance, Scope
 from symbackprop.auditing.code.running import Followed, Target, main_output, returned_parts
 from symbackprop.auditing.code.script import assigned, segment
 from symbackprop.auditing.code.specs import Spec
@@ -58,7 +58,7 @@ class Scenario(Arguments):
         if not alone:
             self.stage = "backward"
             before = self.state()
-            result = self.call(backward, self.backward_arguments(backward, output))
+            result = self.call_back(backward, output)
         shown = self.machine.shown.get(id(backward.node), {})
         return Followed(
             self.machine,
@@ -121,7 +121,35 @@ class Scenario(Arguments):
                     self.setup.specs[later] = spec
                     arguments[name] = self.inputs.array(later, value.shape, spec)
             output = self.call(target, arguments)
+        if self.setup.steps > 1 and not self.is_recurrent(output):
+            raise OneStep("no step depends on those before it")
         return output, arguments
+
+    def is_recurrent(self, output: Any) -> bool:
+        """Return whether the last step's output depends on what the first one was given."""
+        main = self.state_output("") if output is None else main_output(output)
+        used = {node.place for node in reachable(_nodes_of(main))}
+        firsts = (name.partition(" at step ") for name in self.setup.specs)
+        names = {first for first, later, _ in firsts if later}
+        arrays = (self.inputs.originals[name] for name in names if name in self.inputs.originals)
+        return any(node.place in used for array in arrays for node in array.flat)
+
+    def call_back(self, target: Target, output: Any) -> Any:
+        """Call the derivative; one without a loop goes back a step at each call.
+
+        The objective is the last step's output, so no upstream gradient meets those before it.
+        """
+        arguments = self.backward_arguments(target, output)
+        result = self.call(target, arguments)
+        late = any(" at step " in name for name in self.setup.specs)
+        if not late or _loops(target):
+            return result
+        for _ in range(1, self.setup.steps):
+            if self.upstream in arguments:
+                upstream = np.zeros_like(arguments[self.upstream])
+                arguments = {**arguments, self.upstream: nodes(self.machine, upstream)}
+            result = self.call(target, arguments)
+        return result
 
     def has_history(self, held: dict[str, Any]) -> bool:
         """Return whether the function appended to lists of its object."""
@@ -131,6 +159,28 @@ class Scenario(Arguments):
             and len(value) > len(held[name])
             for name, value in self.state().items()
         )
+
+
+def _nodes_of(output: Any) -> list[Node]:
+    values = output.ravel() if isinstance(output, np.ndarray) else [output]
+    return [value for value in values if isinstance(value, Node)]
+
+
+def _loops(target: Target) -> bool:
+    """Whether a derivative, or a method of its object that it calls, has a loop."""
+    waiting: list[Any] = [target.function]
+    seen: set[ast.AST] = set()
+    while waiting:
+        function = waiting.pop()
+        if not isinstance(function, Function) or function.node in seen:
+            continue
+        seen.add(function.node)
+        for inner in ast.walk(function.node):
+            if isinstance(inner, ast.For | ast.While):
+                return True
+            if isinstance(inner, ast.Attribute) and isinstance(target.receiver, Instance):
+                waiting.append(target.receiver.cls.find(inner.attr))
+    return False
 
 
 def _stored(before: Any, after: Any) -> bool:

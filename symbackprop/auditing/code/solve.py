@@ -13,6 +13,7 @@ from symbackprop.auditing.code.faults import (
     Fault,
     Mismatch,
     Misused,
+    OneStep,
     Raised,
     Stated,
     Tie,
@@ -139,6 +140,10 @@ def _repairs(
         new = setup.copy()
         new.seed += 1
         return [new], []
+    if isinstance(fault, OneStep):
+        new = setup.copy()
+        new.steps = 1
+        return [new], []
     if isinstance(fault, Undefined):
         return _domains(setup, fault), []
     if isinstance(fault, Misused):
@@ -215,8 +220,9 @@ def _longer(setup: Setup, index: int, size: int) -> Iterator[Setup]:
     axes = [n for n, v in values.items() if v == size]
     for value in sorted((v for v in longer if v > max(index, size)), key=lambda v: longer[v]):
         new = setup.copy()
-        # An extent that is held at 1 makes the other one short, too.
-        if new.sizes.unify(size, value) and any(new.sizes.value(n) > index for n in axes):
+        # An extent that is held at 1 makes the other one short, too; what counts up to the
+        # other one ends with it.
+        if new.sizes.unify(size, value) and any(new.sizes.value(n) > min(index, 1) for n in axes):
             yield new
 
 

@@ -346,4 +346,5 @@ class Setup:
         kinds = tuple(
             sorted((n, s.kind, s.rank, s.low, str(s.value)) for n, s in self.specs.items())
         )
-        return kinds, self.sizes.key(), self.seed, self.reading, tuple(sorted(self.chosen.items()))
+        chosen = tuple(sorted(self.chosen.items()))
+        return kinds, self.sizes.key(), self.seed, self.steps, self.reading, chosen

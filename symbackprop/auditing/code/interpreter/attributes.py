@@ -276,7 +276,10 @@ def _out(value: Any) -> Any:
 def _function(machine: Machine, value: Any, name: str) -> Any:
     if name == "__name__":
         return getattr(value, "name", "method")
-    raise Raised("AttributeError", f"a function has no attribute {name!r}", machine.here[1])
+    message = f"a function has no attribute {name!r}"
+    if machine.input_name(value) is not None:
+        raise machine.misused(value, "object", message)
+    raise Raised("AttributeError", message, machine.here[1])
 
 
 _HANDLERS: tuple[tuple[Any, Callable[[Machine, Any, str], Any]], ...] = (

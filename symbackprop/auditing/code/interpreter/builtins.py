@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from symbackprop.auditing.code.dag import Node
-from symbackprop.auditing.code.faults import Raised, Unknown
+from symbackprop.auditing.code.faults import Misused, Raised, Unknown
 from symbackprop.auditing.code.interpreter import operators
 from symbackprop.auditing.code.interpreter.elementwise import _around, mapped
 from symbackprop.auditing.code.interpreter.machine import (
@@ -139,6 +139,8 @@ def _isinstance(machine: Machine, value: Any, kinds: Any) -> bool:
     if isinstance(kinds, tuple):
         return any(_isinstance(machine, value, kind) for kind in kinds)
     if isinstance(kinds, Class):
+        if not isinstance(value, Instance) and machine.input_name(value) is not None:
+            raise machine.misused(value, "object", f"isinstance of {kinds.name}")
         return isinstance(value, Instance) and kinds in value.cls.lineage()
     name = getattr(kinds, "name", "").split(".")[-1]
     known: dict[str, tuple[type, ...]] = {
@@ -174,6 +176,8 @@ def _getattr(machine: Machine, value: Any, name: Any, *default: Any) -> Any:
 def _hasattr(machine: Machine, value: Any, name: Any) -> bool:
     try:
         machine.attribute(value, str(name))
+    except Misused:  # an input, which may be another kind of thing than it was taken for
+        raise
     except Raised:
         return False
     return True

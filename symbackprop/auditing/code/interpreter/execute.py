@@ -218,28 +218,27 @@ def _import_from(machine: Machine, node: ast.ImportFrom, scope: Scope) -> None:
         return
     if node.module in _BUILTINS:
         return
-    module = imported(machine, scope.module, node.module or "", node.level)
     for alias in node.names:
-        if alias.name == "*":
-            continue
-        bind(machine, alias.asname or alias.name, _member(machine, module, node, alias.name), scope)
+        if alias.name != "*":
+            bound = _member(machine, scope.module, node, alias.name)
+            bind(machine, alias.asname or alias.name, bound, scope)
 
 
 # Their names are Python's own, which are known anyway.
 _BUILTINS = ("builtins", "__builtin__", "past.builtins", "future.builtins", "six.moves")
 
 
-def _member(machine: Machine, module: Any, node: ast.ImportFrom, name: str) -> Any:
+def _member(machine: Machine, here: ModuleScope, node: ast.ImportFrom, name: str) -> Any:
+    """Return what a module, or a package, holds under a name."""
+    module = imported(machine, here, node.module or "", node.level)
     if isinstance(module, ModuleScope):
         found = of_module(machine, module, name)
         if found is not MISSING:
             return found
-    inner = (
-        imported(machine, module, f"{node.module or ''}.{name}".strip("."), node.level)
-        if (isinstance(module, ModuleScope))
-        else Library(f"{module.name}.{name}" if module.name else name)
-    )
-    return inner
+    inner = imported(machine, here, f"{node.module or ''}.{name}".strip("."), node.level)
+    if isinstance(inner, ModuleScope) or isinstance(module, ModuleScope):
+        return inner
+    return Library(f"{module.name}.{name}" if module.name else name)
 
 
 def _raise(machine: Machine, node: ast.Raise, scope: Scope) -> None:

@@ -60,7 +60,7 @@ class Machine:
     def __init__(
         self,
         graph: Graph,
-        find: Callable[[str, int], Module | None],
+        find: Callable[[str, int, Module], Module | None],
         draw: Callable[[str, tuple[int, ...]], float] | None = None,
     ) -> None:
         self.graph = graph

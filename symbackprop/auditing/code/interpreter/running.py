@@ -16,7 +16,7 @@ from symbackprop.auditing.code.source import Module
 
 def new_machine(
     effort: Effort,
-    find: Callable[[str, int], Module | None] = lambda name, level: None,
+    find: Callable[[str, int, Module], Module | None] = lambda name, level, importer: None,
     draw: Callable[[str, tuple[int, ...]], float] | None = None,
 ) -> Machine:
     """Return a machine with a graph of its own.

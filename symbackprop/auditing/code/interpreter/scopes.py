@@ -117,7 +117,8 @@ def _starred(machine: Machine, module: ModuleScope, name: str) -> Any:
 
 def imported(machine: Machine, module: ModuleScope, name: str, level: int) -> Any:
     """Return the module of an import: one beside the file, or a library's name."""
-    known = None if name.split(".", maxsplit=1)[0] in LIBRARIES else machine.find(name, level)
+    outside = not level and name.split(".", maxsplit=1)[0] in LIBRARIES
+    known = None if outside else machine.find(name, level, module.module)
     if known is not None and known.path != module.module.path:
         return machine.module(known)
     return Library(ALIASES.get(name, name))
