@@ -210,3 +210,23 @@ def test_a_kept_gradient_is_no_variable() -> None:
             return dW
     """
     assert verdicts(text) == {"Table.backward self.parameters['W']": "proved"}
+
+
+ROUNDED = """
+def gelu(x):
+    return 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x ** 3)))
+
+def gelu_grad(x):
+    t = np.tanh(0.79788456 * (x + 0.044715 * x ** 3))
+    return 0.5 * (1 + t) + ($ * x ** 3 + 0.39894228 * x) * (1 - t ** 2)
+"""
+
+
+@pytest.mark.parametrize(
+    ("constant", "verdict"), [("0.0535161", "convention"), ("0.0536", "refuted")]
+)
+def test_constants_with_few_digits(constant: str, verdict: str) -> None:
+    text = "import numpy as np\n" + ROUNDED.replace("$", constant)
+    (found,) = audit_code(text, "layers.py")
+    assert found.verdict == verdict
+    assert verdict == "refuted" or "rounded constants, 0.79788456" in str(found.convention)

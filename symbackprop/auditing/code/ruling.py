@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable
 
 import numpy as np
@@ -27,6 +28,9 @@ from symbackprop.auditing.code.trials import (
 MOST_ARMS = 8
 # What a claim may be off by beyond a bound that it leaves out.
 NEARLY = 1e-3
+# What a claim may be off by where its constants are written with six digits or so.
+ROUNDED = 1e-6
+DIGITS = 5
 OTHER_SIZES = "no run at other sizes confirms it"
 
 
@@ -72,6 +76,7 @@ class Ruling:
             (many, self.proved),
             (many, self.limiting),
             (many, self.scaled),
+            (many, self.rounded),
             ([t for t in trials if is_single(t)], self.proved),
         ):
             for trial in readings:
@@ -138,6 +143,20 @@ class Ruling:
         if not self.stands(name, trial, again, against) or factor is None:
             return None
         return self.outcome(name, "convention", trial, "exact", factor.words)
+
+    def rounded(self, name: str, trial: Trial, against: list[Trial]) -> Outcome | None:
+        """Return the verdict on a claim that holds but for the digits of its constants."""
+        constants = _long_constants(trial)
+
+        def again(other: Trial) -> bool:
+            compared = other.compared[name]
+            return compared.shaped and compared.error is not None and compared.error <= ROUNDED
+
+        if not constants or not again(trial) or not self.stands(name, trial, again, against):
+            return None
+        words = f"rounded constants, {', '.join(constants[:3])}"
+        words += f": differs by {trial.compared[name].error:.1e} of the largest"
+        return self.outcome(name, "convention", trial, "numeric", words)
 
     def stands(
         self, name: str, trial: Trial, again: Callable[[Trial], bool], against: list[Trial]
@@ -311,3 +330,12 @@ def _single_axes(trial: Trial) -> list[str]:
             variable, _, axis = reading[7:].rpartition(".")
             found.append(f"{variable}.shape[{axis}]")
     return found
+
+
+def _long_constants(trial: Trial) -> list[str]:
+    """The real constants of a derivative that are written with many digits."""
+    node = trial.followed.backward.node
+    inner = ast.walk(node) if node is not None else ()
+    found = (repr(n.value) for n in inner if isinstance(n, ast.Constant) and type(n.value) is float)
+    mantissas = {text: text.partition("e")[0].replace(".", "").strip("0") for text in found}
+    return [text for text, digits in mantissas.items() if len(digits) >= DIGITS]
