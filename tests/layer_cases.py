@@ -40,7 +40,9 @@ TORCH = {
     "layer_norm": lambda p, x, f: functional().layer_norm(
         x, p["gamma"].shape if p else _whole(f["normalized_shape"], x), *_affine(p), f["eps"]
     ),
-    "rms_norm": lambda p, x, f: functional().rms_norm(x, x.shape[-1:], p["gamma"], f["eps"]),
+    "rms_norm": lambda p, x, f: functional().rms_norm(
+        x, p["gamma"].shape if p else _whole(f["normalized_shape"], x), p.get("gamma"), f["eps"]
+    ),
     "instance_norm": lambda p, x, f: _by_channel(
         p,
         functional().layer_norm(x, x.shape[2:], eps=f["eps"]),  # its own refuses a single place

@@ -44,10 +44,14 @@ class Axis:
         return plus(" + ".join(scaled), -self.before)
 
     @property
+    def reach(self) -> int:
+        """How many places a window spans."""
+        return self.dilation * (self.size - 1) + 1
+
+    @property
     def extent(self) -> str:
         """How many windows there are."""
-        reach = self.dilation * (self.size - 1) + 1
-        inner = plus(self.name, self.before + self.after - reach)
+        inner = plus(self.name, self.before + self.after - self.reach)
         return plus(f"({inner})//{self.stride}" if self.stride > 1 else inner, 1)
 
 
@@ -86,8 +90,7 @@ def fitting(axis: Axis, extent: Extent) -> Axis:
     Raises:
         SymbackpropError: it is larger.
     """
-    reach = axis.dilation * (axis.size - 1) + 1
-    if not isinstance(extent, int) or reach <= extent + axis.before + axis.after:
+    if not isinstance(extent, int) or axis.reach <= extent + axis.before + axis.after:
         return axis
     room = extent + axis.before + axis.after
     padded, dilated = (

@@ -7,7 +7,7 @@ from typing import Any
 
 from symbackprop.catalog.convolution import times
 from symbackprop.catalog.rearranging import axis_of, shown
-from symbackprop.definition import Body, Field, Layer, Parameter, Reading, written_layer
+from symbackprop.definition import Body, Field, Parameter, Reading, written_layer
 from symbackprop.errors import SymbackpropError
 
 _LETTERS = "ijklmop"
@@ -41,7 +41,8 @@ def _standardized(kept: str, over: str, count: str, source: str = "x") -> tuple[
     )
 
 
-def _layer_norm(reading: Reading) -> Body:
+def _last_axes(reading: Reading) -> tuple[str, ...]:
+    """Return names for the extents of the axes that are normalised together."""
     given = reading.fields["normalized_shape"]
     shape = reading.shapes[0]
     wanted = (given,) if isinstance(given, int) else given or shape[-1:]
@@ -50,13 +51,29 @@ def _layer_norm(reading: Reading) -> Body:
         raise SymbackpropError(
             f"normalized_shape is {given}; it must be the last extents of a sample of shape {shape}"
         )
-    extents = ("features",) if count == 1 else tuple(f"extent_{k + 1}" for k in range(count))
-    place = ", ".join(_LETTERS[:count])
+    return ("features",) if count == 1 else tuple(f"extent_{k + 1}" for k in range(count))
+
+
+def _layer_norm(reading: Reading) -> Body:
+    extents = _last_axes(reading)
+    place = ", ".join(_LETTERS[: len(extents)])
     equations = _standardized("", place, " * ".join(extents))
     if not reading.fields["affine"]:
         return Body({"x": extents}, (*equations[:-1], _as_output(equations[-1])))
     scaled = f"z[{place}] = h[{place}] * gamma[{place}] + beta[{place}]"
     return Body({"x": extents}, (*equations, scaled), _affine(extents))
+
+
+def _rms_norm(reading: Reading) -> Body:
+    extents = _last_axes(reading)
+    place, count = ", ".join(_LETTERS[: len(extents)]), " * ".join(extents)
+    affine = reading.fields["affine"]
+    equations = (
+        f"q = total({place}, x[{place}]**2) / {f'({count})' if ' ' in count else count}",
+        "r = 1 / sqrt(q + eps)",
+        f"z[{place}] = x[{place}] * r{f' * gamma[{place}]' if affine else ''}",
+    )
+    return Body({"x": extents}, equations, _affine(extents, shifted=False) if affine else {})
 
 
 def _as_output(equation: str) -> str:
@@ -138,20 +155,18 @@ ENTRIES = (
         fields_known_as={"elementwise_affine": "affine", "epsilon": "eps"},
         **_EPS,
     ),
-    Layer(
+    written_layer(
+        _rms_norm,
+        Reading(((64,),)),
         name="rms_norm",
-        equations=(
-            "q = total(i, x[i]**2) / features",
-            "r = 1 / sqrt(q + eps)",
-            "z[i] = x[i] * r * gamma[i]",
-        ),
-        doc="Each sample's features by the root of their mean square.",
+        doc="Each sample's features, or last axes, by the root of their mean square.",
         source="Zhang & Sennrich 2019, arXiv:1910.07467, equation (4)",
         constants={"eps": 2.0**-52},
         positive=("eps",),
-        parameters=_affine(("features",), shifted=False),
+        options={"affine": True},
+        fields={"normalized_shape": Field(least=1, several=True)},
         also_known_as=("rmsnorm",),
-        fields_known_as={"epsilon": "eps"},
+        fields_known_as={"elementwise_affine": "affine", "epsilon": "eps"},
     ),
     written_layer(
         _instance_norm,

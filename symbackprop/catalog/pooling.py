@@ -41,7 +41,9 @@ def _axes(reading: Reading, layer: str, rank: int) -> list[Axis]:
             f"{fields['kernel_size']}"
         )
     found = []
-    numbers = zip(sizes, per_axis("stride", stride, rank), paddings, paddings, strict=True)
+    strides = per_axis("stride", stride, rank)
+    dilations = per_axis("dilation", fields.get("dilation", 1), rank)
+    numbers = zip(sizes, strides, paddings, paddings, dilations, strict=True)
     names = zip(SPACE[rank], PLACES[rank], OFFSETS, strict=False)
     for extent, name, number in zip(space, names, numbers, strict=True):
         taken = _reaching if fields["ceil_mode"] else fitting
@@ -54,10 +56,10 @@ def _reaching(axis: Axis, extent: Extent) -> Axis:
 
     The last of them ends at most a stride beyond the padding.
     """
-    most = fitting(replace(axis, after=min(axis.before + axis.stride, axis.size) - 1), extent)
+    most = fitting(replace(axis, after=min(axis.before + axis.stride, axis.reach) - 1), extent)
     if not isinstance(extent, int):
         return most
-    unread = (extent + most.before + most.after - most.size) % most.stride
+    unread = (extent + most.before + most.after - most.reach) % most.stride
     return replace(axis, after=max(axis.after, most.after - unread))
 
 
@@ -210,6 +212,7 @@ _EXAMPLE = {"kernel_size": 2}
 def _pool(rank: int, kind: str, written: Callable[[Reading], Body], doc: str) -> Layer:
     keras = {"max": f"MaxPooling{rank}D", "avg": f"AveragePooling{rank}D"}[kind]
     options = {"ceil_mode": False, **({"count_include_pad": True} if kind == "avg" else {})}
+    fields = {**_FIELDS, **({"dilation": Field(1, least=1, several=True)} if kind == "max" else {})}
     return written_layer(
         written,
         Reading(((3, *(6, 4)[:rank]),), _EXAMPLE),
@@ -217,7 +220,7 @@ def _pool(rank: int, kind: str, written: Callable[[Reading], Body], doc: str) ->
         source="Goodfellow, Bengio & Courville 2016, Deep learning, section 9.3",
         doc=doc,
         options=options,
-        fields=_FIELDS,
+        fields=fields,
         also_known_as=(keras,),
         fields_known_as=_KNOWN_AS,
     )
