@@ -176,4 +176,36 @@ $$\frac{\partial J}{\partial H_b} = \sum_{a=1}^k \pi_a r_a (1_{a=b} - \pi_b)$$
             (r"= \pi_b (r_b - J)", r"= \pi_b r_b", ""),
         ),
     ),
+    Style(
+        "layers by a letter and by words",
+        r"""
+For every layer $z^l = W^l a^{l-1} + b^l$ and $a^l = \sigma(z^l)$. The error of the output layer is
+$\delta^o = \frac{\partial C}{\partial z^o}$.
+
+$$\frac{\partial C}{\partial W^o} = \delta^o (a^h)^T$$
+$$\delta^l = (W^{l+1})^T \delta^{l+1} \odot \sigma'(z^l)$$
+$$\delta^h = (W^o)^T \delta^o \odot \sigma'(z^h)$$
+""",
+        (
+            (r"(W^{l+1})^T \delta^{l+1}", r"W^{l+1} \delta^{l+1}", "transpose"),
+            (r"\delta^o (a^h)^T", r"\delta^o a^h", "transpose"),
+            (r"(W^o)^T \delta^o", r"(W^h)^T \delta^o", "layer_index"),
+        ),
+    ),
+    Style(
+        "layers by a capital",
+        r"""
+$$Z^L = W^L A^{L-1} + B^L$$
+$$A^L = \sigma(Z^L)$$
+$$C = \|Y - \hat{Y}\|^2$$
+$$\frac{\partial C}{\partial A^o} = \frac{\partial C(Y, \hat{Y})}{\partial \hat{Y}} = \nabla C$$
+$$\frac{\partial C}{\partial B^o} = \nabla C \circ \sigma'(Z^o)$$
+$$\frac{\partial C}{\partial W^o} = (\nabla C \circ \sigma'(Z^o)) (A^h)^T$$
+""",
+        (
+            (r"(A^h)^T", r"A^h", "transpose"),
+            (r"= \nabla C \circ \sigma'(Z^o)$", r"= \nabla C \circ \sigma'(A^o)$", ""),
+        ),
+        most_open=1,
+    ),
 )

@@ -185,6 +185,25 @@ class Paper:
         return frozenset(a.whole for n in nodes for a in accesses(n) if len(a.indices) == 2)
 
     @cached_property
+    def words_of_layers(self) -> frozenset[str]:
+        """Labels beside letters of layers, on names that have formulas for any layer."""
+        defined = {d.name.symbol for d in self.definitions if set(d.letters) & set(self.layers)}
+        nodes = [side for claim in self.claims for side in (claim.left, claim.right)]
+        for d in (*self.definitions, *self.gradients):
+            nodes += [d.target, *d.values]
+        read = (a for node in nodes for a in accesses(node) if a.symbol in defined)
+        return frozenset(label.base for a in read for label in a.labels) - set(self.layers) - {""}
+
+    @cached_property
+    def transposed(self) -> frozenset[Symbol]:
+        """Capitals that are transposed somewhere: they are no numbers elsewhere."""
+        nodes = [v for d in self.definitions for v in d.values]
+        nodes += [side for claim in self.claims for side in (claim.left, claim.right)]
+        turned = (n.operand for node in nodes for _, n in walk(node) if isinstance(n, Transpose))
+        names = (name for name in turned if isinstance(name, Access) and not name.indices)
+        return frozenset(name.symbol for name in names if name.name.isupper())
+
+    @cached_property
     def listed(self) -> frozenset[Symbol]:
         """Names that are given by their elements: they are arrays."""
         return frozenset(

@@ -174,6 +174,7 @@ def _of_arrays(model: Model, sides: tuple[Node, Node], paper: Paper) -> bool:
     """Whether a claim cannot be one of single numbers, by its signs or by stated extents."""
     arrays_stated = {shape.target.symbol for shape in paper.shapes if shape.extents}
     arrays_stated |= {symbol for symbol, *_ in paper.matrices if symbol[0].isupper()}
+    arrays_stated |= paper.transposed
     return any(marked(node) for node in (*sides, *(r.body for r in model.rules))) or any(
         access.symbol in arrays_stated for side in sides for access in bare(side)
     )

@@ -8,7 +8,7 @@ from symbackprop.auditing.formulas.cases import STEPS_OF_A_TRIAL, STEPS_OF_SETTI
 from symbackprop.auditing.formulas.diagnose import Explanation, explain
 from symbackprop.auditing.formulas.edits import Context
 from symbackprop.auditing.formulas.layouts import Elaborator
-from symbackprop.auditing.formulas.models import reached
+from symbackprop.auditing.formulas.meanings import reached
 from symbackprop.auditing.formulas.tree import (
     Node,
 )

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 
 from symbackprop.auditing.formulas.binding import Claim, Definition, Paper
-from symbackprop.auditing.formulas.model import LAST_LAYER, LAYER, Model, Rule, Symbol, is_letter
+from symbackprop.auditing.formulas.layers import general, layers_of, mixed
+from symbackprop.auditing.formulas.meanings import Rules, may_be, names_read, reached, unshadowed
+from symbackprop.auditing.formulas.model import Model, Rule, Symbol, is_letter
 from symbackprop.auditing.formulas.primitives import PRIMITIVES
 from symbackprop.auditing.formulas.tree import (
     Access,
     Apply,
     Derivative,
-    Label,
     Negate,
     Node,
     Number,
@@ -24,7 +25,6 @@ from symbackprop.auditing.formulas.tree import (
     walk,
 )
 
-Rules = tuple[Rule, ...]
 # How many other choices among several definitions of a name are tried.
 MOST_OTHERS = 8
 Assumption = Callable[[Claim, Rules], Rules]
@@ -45,8 +45,15 @@ def aliases_turned(claim: Claim, rules: Rules) -> Rules:
 
 def any_loss(claim: Claim, rules: Rules) -> Rules:
     """Return the definitions without that of the number that is differentiated."""
-    dropped = _loss(claim, ())
+    dropped = _loss(claim, ()) or _loss_of_gradients(claim, rules)
     return tuple(r for r in rules if dropped is None or r.target.symbol != dropped.symbol)
+
+
+def _loss_of_gradients(claim: Claim, rules: Rules) -> Access | None:
+    """What the gradients are of that a claim names, as δ."""
+    read = {access.symbol for side in claim.sides for access in names_read(side)}
+    named = (r.body for r in rules if r.target.symbol in read and isinstance(r.body, Derivative))
+    return next((body.of for body in named if isinstance(body.of, Access)), None)
 
 
 def of_samples(claim: Claim, rules: Rules) -> Rules:
@@ -93,7 +100,7 @@ def variables_cut(claim: Claim, rules: Rules) -> Rules:
     variables = [by for node in found for by in node.by if isinstance(by, Access)]
     if any(by.symbol in tops for by in variables):
         return rules
-    return tuple(rule for rule in rules if not any(_may_be(by, rule) for by in variables))
+    return tuple(rule for rule in rules if not any(may_be(by, rule) for by in variables))
 
 
 def _tops(of: Node) -> tuple[Access, ...]:
@@ -193,8 +200,7 @@ def models(claim: Claim, paper: Paper, assumption: Assumption = as_written) -> I
         paper: The document.
         assumption: What is changed in the definitions.
     """
-    layers = {letter.upper(): LAST_LAYER for letter in paper.layers}
-    layers |= {letter: LAYER for letter in paper.layers if letter.islower()}
+    layers = layers_of(claim, paper)
     sides = claim.sides
     seen: list[Rules] = []
     for choose in (0, -1):
@@ -215,13 +221,15 @@ def models(claim: Claim, paper: Paper, assumption: Assumption = as_written) -> I
 
 def _written(claim: Claim, paper: Paper, choose: int) -> Rules:
     """Return all definitions, those of gradients and the nearest first."""
-    ordered = [*(d for d in paper.gradients if d.order != claim.order), *_nearest(claim, paper)]
-    return tuple(rule for d in ordered for rule in _rules(d, choose))
+    gradients = [d for d in paper.gradients if d.order != claim.order]
+    ordered = [*gradients, *(general(d, paper) or d for d in gradients)]
+    ordered += [mixed(d, paper) for d in _nearest(claim, paper)]
+    return tuple(rule for d in dict.fromkeys(ordered) for rule in _rules(d, choose))
 
 
 def _bare_functions(rules: Rules, sides: Sequence[Node]) -> Iterator[Rule]:
     """Yield what ``g`` alone means where only ``g(x)`` stands in the definitions."""
-    named = {node.symbol for side in sides for node in _read(side) if not node.indices}
+    named = {node.symbol for side in sides for node in names_read(side) if not node.indices}
     defined = {rule.target.symbol for rule in rules}
     for rule in rules:
         for _, node in walk(rule.body):
@@ -236,7 +244,9 @@ def _bare_elements(rules: Rules, claim: Claim) -> Iterator[Rule]:
     found = _derivatives(claim.head, *claim.sides)
     variables = [by for derivative in found for by in derivative.by if isinstance(by, Access)]
     vector = next((by for by in variables if len(by.indices) == 1), None)
-    read = {(access.symbol, len(access.indices)) for side in claim.sides for access in _read(side)}
+    read = {
+        (access.symbol, len(access.indices)) for side in claim.sides for access in names_read(side)
+    }
     for rule in rules:
         places = len(rule.target.indices)
         if vector is not None and len(rule.formals) == 1 and (rule.target.symbol, places) in read:
@@ -289,7 +299,7 @@ def _is_worked(definition: Definition, sizes: frozenset[Symbol]) -> bool:
 
 
 def _names_something(node: Node) -> bool:
-    return any(True for _ in _read(node))
+    return any(True for _ in names_read(node))
 
 
 def _loss(claim: Claim, rules: Rules) -> Access | None:
@@ -302,98 +312,3 @@ def _loss(claim: Claim, rules: Rules) -> Access | None:
             if isinstance(top, Access) and not top.indices and not defined:
                 return top
     return None
-
-
-def unshadowed(rules: Rules) -> Rules:
-    """Return the definitions without those of which an earlier one says the same name.
-
-    ``h = x + u`` in one section leaves nothing of the ``h_i = …`` of another.
-    """
-    seen: set[object] = set()
-    places: dict[object, tuple[int, int]] = {}
-    kept = []
-    for rule in rules:
-        name = _spelled(rule)
-        if name in seen or _is_moved(rule, places):
-            continue
-        seen.add(name)
-        kept.append(rule)
-    return tuple(kept)
-
-
-def _is_moved(rule: Rule, places: dict[object, tuple[int, int]]) -> bool:
-    """Whether another section, nearer, defines a name as an array of another rank."""
-    if rule.source is None or rule.formals or rule.letters:
-        return False
-    name = rule.target.symbol, tuple(label.key for label in rule.target.labels)
-    here = rule.source.section, len(rule.target.indices)
-    section, rank = places.setdefault(name, here)
-    return section != here[0] and rank != here[1]
-
-
-def _spelled(rule: Rule) -> Hashable:
-    """What a left side says whatever letters it has for layers and indices."""
-    target = rule.target
-    labels = tuple(
-        ("", label.shift) if label.base in rule.letters else label.key for label in target.labels
-    )
-    indices = tuple(i if isinstance(i, Number) else None for i in target.indices)
-    return target.symbol, labels, bool(rule.letters), indices, len(rule.formals)
-
-
-def reached(rules: Rules, sides: Sequence[Node]) -> Rules:
-    """Return the definitions that a claim's sides may read, by name and what it bears."""
-    found: list[Rule] = []
-    waiting = list(sides)
-    while waiting:
-        node = waiting.pop()
-        called = [a.function for _, a in walk(node) if isinstance(a, Apply)]
-        for name in dict.fromkeys((*called, *_read(node))):
-            for rule in _meant(name, rules, name in called):
-                if not any(rule is seen for seen in found):
-                    found.append(rule)
-                    waiting.append(rule.body)
-    return tuple(rule for rule in rules if any(rule is seen for seen in found))
-
-
-def _meant(name: Access, rules: Rules, called: bool) -> list[Rule]:
-    """The definitions that a name may mean; one that bears its very labels before all others."""
-    found = [rule for rule in rules if (rule.formals or not called) and _may_be(name, rule)]
-    literal = [r for r in found if [a.key for a in r.target.labels] == [a.key for a in name.labels]]
-    numbered = literal and all(not label.base for label in name.labels)
-    return literal if numbered else found
-
-
-def _read(node: Node) -> Iterator[Access]:
-    """Yield the accesses that are not the names of functions before their arguments."""
-    applied = {path for path, here in walk(node) if isinstance(here, Apply) and here.arguments}
-    for path, here in walk(node):
-        if isinstance(here, Access) and not (path[-1:] == (0,) and path[:-1] in applied):
-            yield here
-
-
-def _may_be(access: Access, rule: Rule) -> bool:
-    """Whether an access can be what a rule defines, in some layout and for some letters."""
-    target = rule.target
-    return (
-        access.symbol == target.symbol
-        and len(access.labels) == len(target.labels)
-        and all(_same_label(a, b, rule) for a, b in zip(access.labels, target.labels, strict=True))
-        and (
-            bool(rule.formals)
-            or not access.indices
-            or not target.indices
-            or _same_places(access, rule)
-        )
-    )
-
-
-def _same_label(label: Label, defined: Label, rule: Rule) -> bool:
-    return label.key == defined.key or label.base.isalpha() or defined.base in rule.letters
-
-
-def _same_places(access: Access, rule: Rule) -> bool:
-    pairs = zip(access.indices, rule.target.indices, strict=False)
-    return len(access.indices) == len(rule.target.indices) and all(
-        a == b or not (isinstance(a, Number) and isinstance(b, Number)) for a, b in pairs
-    )
