@@ -8,6 +8,7 @@ import pytest
 from sketch import sketch
 
 from symbackprop.auditing.formulas import tree
+from symbackprop.auditing.formulas.nodes import walk
 from symbackprop.auditing.formulas.reading.facts import Facts, gather
 from symbackprop.auditing.formulas.reading.items import read_items
 from symbackprop.auditing.formulas.reading.printing import latex, read_as
@@ -158,7 +159,7 @@ def test_macros(text: str, formula: str, expected: str) -> None:
 
 def test_trees_can_be_walked_and_changed() -> None:
     node = read(r"a + \frac{b}{c} d")
-    paths = {sketch(here): path for path, here in tree.walk(node)}
+    paths = {sketch(here): path for path, here in walk(node)}
     changed = tree.replaced(node, paths["c"], tree.Access("q"))
     assert sketch(changed) == "(+ a <(frac b q) . d>)"
     assert tree.at_path(changed, paths["c"]) == tree.Access("q")

@@ -33,7 +33,7 @@ from symbackprop.auditing.formulas.tree import (
     Product,
     Transpose,
     accesses,
-    walk,
+    within,
 )
 from symbackprop.auditing.formulas.units import AXES, Layout, LayoutError
 
@@ -69,7 +69,7 @@ def marked(node: Node) -> bool:
         or (isinstance(here, Product) and {HADAMARD, MATRIX, OUTER} & set(here.joins))
         or (isinstance(here, Apply) and here.function.name in ("tr", "diag"))
         or (isinstance(here, Access) and here.style == "bold")
-        for _, here in walk(node)
+        for here in within(node)
     )
 
 
@@ -164,7 +164,7 @@ class _Search:
         names: dict[Family, None] = {}
         checks: Checks = {}
         for rule in self.rules:
-            called = [n.function for _, n in walk(rule.body) if isinstance(n, Apply)]
+            called = [n.function for n in within(rule.body) if isinstance(n, Apply)]
             own = [name.whole for name in called]
             own += [name.family for name in (rule.target, *placed(rule.body))]
             own = [name for name in dict.fromkeys(own) if name in self.options]
@@ -191,8 +191,9 @@ class _Search:
         name = names[len(kinds)]
         for place, kind in enumerate(self.options[name]):
             if changes >= (place > 0):
-                left = changes - (place > 0)
-                yield from self._extend(names, checks, {**kinds, name: kind}, left)
+                kinds[name] = kind
+                yield from self._extend(names, checks, kinds, changes - (place > 0))
+                del kinds[name]
 
     def _types(self, rule: Rule, names: list[Family], kinds: Kinds) -> bool:
         """Whether a definition types; that rests on the kinds of its own names alone."""
@@ -222,7 +223,7 @@ def _options(vector: str, model: Model, sides: tuple[Node, Node], paper: Paper) 
     tops = {
         d.of.family
         for node in sides
-        for _, d in walk(node)
+        for d in within(node)
         if isinstance(d, Derivative) and isinstance(d.of, Access)
     }
     formals = {formal.family for rule in model.rules for formal in rule.formals}
@@ -241,7 +242,7 @@ def _options(vector: str, model: Model, sides: tuple[Node, Node], paper: Paper) 
         if any(read.symbol in given and read.indices for read in accesses(rule.body)):
             options[rule.target.family] = ("scalar",)  # It reads whole arrays.
     for node in nodes:
-        for _, here in walk(node):
+        for here in within(node):
             # A function has several results where one of them is read by an index.
             if isinstance(here, Apply) and ranks.get(here.function.whole, 0) == 1:
                 options[here.function.whole] = ("column" if vector == "matrix" else vector,)
@@ -253,7 +254,7 @@ def _options(vector: str, model: Model, sides: tuple[Node, Node], paper: Paper) 
 
 def _compared(nodes: Sequence[Node]) -> set[Family]:
     """Indices that are compared with something, as in 1[y_i = k]: they are numbers."""
-    found = [here for node in nodes for _, here in walk(node)]
+    found = [here for node in nodes for here in within(node)]
     letters = {name for node in nodes for name in index_letters(node)}
     letters |= {b.index.name for big in found if isinstance(big, Big) for b in big.bounds}
     sides = (s for c in found if isinstance(c, Comparison) for s in (c.left, c.right))
@@ -262,7 +263,7 @@ def _compared(nodes: Sequence[Node]) -> set[Family]:
 
 def _is_target(access: Access, nodes: Sequence[Node]) -> bool:
     """Whether t is taken from something, as a target is and time is not."""
-    pairs = (n.terms for node in nodes for _, n in walk(node) if isinstance(n, Add))
+    pairs = (n.terms for node in nodes for n in within(node) if isinstance(n, Add))
     return any(
         any(isinstance(term, Negate) and term.operand == access for term in terms)
         or (access in terms and any(isinstance(term, Negate) for term in terms))
@@ -320,7 +321,7 @@ def _stated(shape: Shape, vector: str) -> str:
 def _ranks(nodes: Sequence[Node]) -> dict[Family, int]:
     ranks: dict[Family, int] = {}
     for node in nodes:
-        for _, here in walk(node):
+        for here in within(node):
             if isinstance(here, Access) and here.indices:
                 ranks[here.whole] = max(ranks.get(here.whole, 0), len(here.indices))
     return ranks

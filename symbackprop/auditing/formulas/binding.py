@@ -20,7 +20,7 @@ from symbackprop.auditing.formulas.tree import (
     Power,
     Transpose,
     accesses,
-    walk,
+    within,
 )
 
 # A name that is defined, whatever marks are on it.
@@ -199,7 +199,7 @@ class Paper:
         """Capitals that are transposed somewhere: they are no numbers elsewhere."""
         nodes = [v for d in self.definitions for v in d.values]
         nodes += [side for claim in self.claims for side in (claim.left, claim.right)]
-        turned = (n.operand for node in nodes for _, n in walk(node) if isinstance(n, Transpose))
+        turned = (n.operand for node in nodes for n in within(node) if isinstance(n, Transpose))
         names = (name for name in turned if isinstance(name, Access) and not name.indices)
         return frozenset(name.symbol for name in names if name.name.isupper())
 
@@ -221,7 +221,7 @@ class Paper:
         """Names that bound an index or an array, which examples give numbers."""
         nodes = [value for d in self.definitions for value in d.values]
         nodes += [side for c in self.claims for side in (c.left, c.right)]
-        limits = [n.upper for node in nodes for _, n in walk(node) if isinstance(n, Bound)]
+        limits = [n.upper for node in nodes for n in within(node) if isinstance(n, Bound)]
         limits += [bound.upper for d in self.definitions for bound in d.ranges]
         limits += [bound.upper for claim in self.claims for bound in claim.ranges]
         limits += [extent for shape in self.shapes for extent in shape.extents]

@@ -11,7 +11,7 @@ from symbackprop.auditing.formulas.families import families
 from symbackprop.auditing.formulas.kinds import Typed, arrays, per_unit
 from symbackprop.auditing.formulas.model import Model, Symbol
 from symbackprop.auditing.formulas.models import Assumption, as_written, models, variables_freed
-from symbackprop.auditing.formulas.tree import Access, Derivative, Node, Product, accesses, walk
+from symbackprop.auditing.formulas.tree import Access, Derivative, Node, Product, accesses, within
 from symbackprop.auditing.formulas.trial import Trial, attempt
 from symbackprop.auditing.formulas.units import LayoutError
 
@@ -35,7 +35,7 @@ class Judged:
     def tops(self) -> list[Access]:
         """The names that the claim differentiates."""
         sides = (self.reading.left, self.reading.right)
-        found = (n.of for s in sides for _, n in walk(s) if isinstance(n, Derivative))
+        found = (n.of for s in sides for n in within(s) if isinstance(n, Derivative))
         return list(dict.fromkeys(name for name in found if isinstance(name, Access)))
 
     @property
@@ -46,7 +46,7 @@ class Judged:
         sides = self.reading.left, self.reading.right
         nodes = (*sides, *(part for r in self.model.rules for part in (r.target, r.body)))
         arrays = {a.symbol for node in nodes for a in accesses(node) if a.indices}
-        found = (n for side in sides for _, n in walk(side) if isinstance(n, Derivative))
+        found = (n for side in sides for n in within(side) if isinstance(n, Derivative))
         parts = (part for node in found for part in (node.of, *node.by))
         read = {a.symbol for a in parts if isinstance(a, Access) and a.indices}
         names = {name.symbol for side in sides for name in bare(side)}
@@ -161,7 +161,7 @@ def _multiplies_capitals(model: Model, sides: tuple[Node, Node]) -> bool:
     products = (
         here
         for node in (*sides, *(rule.body for rule in model.rules))
-        for _, here in walk(node)
+        for here in within(node)
         if isinstance(here, Product)
     )
     return any(

@@ -31,7 +31,7 @@ from symbackprop.auditing.formulas.tree import (
     Quotient,
     accesses,
     rewritten,
-    walk,
+    within,
 )
 from symbackprop.auditing.formulas.trial import COLUMN, ROW, Trial, attempt
 from symbackprop.auditing.formulas.units import one
@@ -172,7 +172,7 @@ def _held_targets(attempted: Attempted) -> bool:
 
 
 def _reads_derivative(body: Node) -> bool:
-    return any(isinstance(here, Derivative) for _, here in walk(body))
+    return any(isinstance(here, Derivative) for here in within(body))
 
 
 def _summed(typed: Typed) -> set[Symbol]:
@@ -180,7 +180,7 @@ def _summed(typed: Typed) -> set[Symbol]:
     return {
         here.body.symbol
         for side in (typed.left, typed.right)
-        for _, here in walk(side.at(ROW, COLUMN))
+        for here in within(side.at(ROW, COLUMN))
         if isinstance(here, Big) and here.kind == "sum" and isinstance(here.body, Access)
     }
 
@@ -192,7 +192,7 @@ def _reads_exponential(typed: Typed) -> bool:
         (isinstance(here, Apply) and here.function.name in ("exp", "log", "ln"))
         or here == Constant("e")
         for node in nodes
-        for _, here in walk(node)
+        for here in within(node)
     )
 
 
@@ -298,7 +298,7 @@ def undefined_functions(typed: Typed, primed: bool = False) -> list[Access]:
     found: dict[Access, None] = {}
     sides = (side.at(ROW, COLUMN) for side in (typed.left, typed.right))
     for side in (*sides, *(rule.body for rule in typed.model.rules)):
-        for _, node in walk(side):
+        for node in within(side):
             if (
                 isinstance(node, Apply)
                 and (primed or not node.primes)
@@ -318,7 +318,7 @@ def _vectors(typed: Typed) -> set[Symbol]:
     return {
         node.symbol
         for body in nodes
-        for _, node in walk(body)
+        for node in within(body)
         if isinstance(node, Access)
         and len(node.indices) == 1
         and node.name in TARGETS

@@ -29,7 +29,7 @@ from symbackprop.auditing.formulas.tree import (
     Apply,
     Derivative,
     Node,
-    walk,
+    within,
 )
 from symbackprop.auditing.formulas.trial import OTHER_SIZES, Trial, attempt
 from symbackprop.auditing.formulas.verdicts import confirmed, finding, refuted
@@ -222,7 +222,7 @@ def _reads(node: Node, functions: list[Access]) -> bool:
     symbols = _symbols(functions)
     return any(
         isinstance(here, Apply) and not here.primes and here.function.symbol in symbols
-        for _, here in walk(node)
+        for here in within(node)
     )
 
 

@@ -23,7 +23,7 @@ from symbackprop.auditing.formulas.tree import (
     Product,
     Transpose,
     children,
-    walk,
+    within,
 )
 from symbackprop.auditing.formulas.units import AXES, Layout, LayoutError
 
@@ -95,7 +95,7 @@ def _is_stated(name: Access, paper: Paper, ranks: Mapping[Family, int]) -> bool:
 def _evident(nodes: Sequence[Node]) -> Iterator[Access]:
     """Yield the names that stand where only arrays do."""
     for node in nodes:
-        for _, here in walk(node):
+        for here in within(node):
             if isinstance(here, Transpose) or (isinstance(here, Norm) and here.bars == len("||")):
                 yield from _sum_of(here.operand)
             elif isinstance(here, Product):

@@ -19,7 +19,7 @@ from symbackprop.auditing.formulas.tree import (
     Node,
     Number,
     accesses,
-    walk,
+    within,
 )
 from symbackprop.auditing.formulas.trial import Trial
 
@@ -99,9 +99,9 @@ def stranger(judged: Judged) -> str:
         a.symbol for r in judged.model.rules for part in (r.target, r.body) for a in accesses(part)
     }
     for side in sides:
-        derivatives = (node for _, node in walk(side) if isinstance(node, Derivative))
+        derivatives = (node for node in within(side) if isinstance(node, Derivative))
         known |= {a.symbol for derivative in derivatives for a in accesses(derivative)}
-        known |= {n.function.symbol for _, n in walk(side) if isinstance(n, Apply)}
+        known |= {n.function.symbol for n in within(side) if isinstance(n, Apply)}
         known |= {access.symbol for access in accesses(side) if access.name == ONES}
     left, right = ({a.symbol for a in accesses(side)} - known for side in sides)
     return next((symbol[0] for symbol in sorted(left ^ right)), "")
@@ -110,7 +110,7 @@ def stranger(judged: Judged) -> str:
 def moves(function: Access, judged: Judged) -> bool:
     """Whether what a function is read at may depend on a variable of differentiation."""
     nodes = [judged.reading.left, judged.reading.right, *(r.body for r in judged.model.rules)]
-    found = [here for node in nodes for _, here in walk(node)]
+    found = [here for node in nodes for here in within(node)]
     variables = {
         access.symbol
         for here in found
@@ -131,7 +131,7 @@ def moves(function: Access, judged: Judged) -> bool:
 
 def _is_idle(judged: Judged) -> bool:
     """Whether a sum's terms bear no index at all, so that they bear it unsaid: Σ_i (y − ŷ)."""
-    nodes = (n for side in (judged.reading.left, judged.reading.right) for _, n in walk(side))
+    nodes = (n for side in (judged.reading.left, judged.reading.right) for n in within(side))
     sums = (node for node in nodes if isinstance(node, Big) and node.bounds)
     return any(any(bare(big.body)) and not any(index_letters(big.body)) for big in sums)
 
@@ -146,7 +146,7 @@ def _limited(judged: Judged) -> bool:
     return any(
         isinstance(limit, Access) and limit.name in letters
         for body in bodies
-        for _, here in walk(body)
+        for here in within(body)
         if isinstance(here, Bound)
         for limit in (here.lower, here.upper)
     )
@@ -157,13 +157,13 @@ def _worked(judged: Judged) -> bool:
     return any(
         isinstance(here, Number) and here.is_decimal
         for side in (judged.reading.left, judged.reading.right)
-        for _, here in walk(side)
+        for here in within(side)
     )
 
 
 def _tells_cases(node: Node) -> bool:
     """Whether a formula itself says what holds where indices are equal."""
-    return any(isinstance(here, Delta | Indicator | Cases) for _, here in walk(node))
+    return any(isinstance(here, Delta | Indicator | Cases) for here in within(node))
 
 
 def on_diagonal(trial: Trial) -> bool:

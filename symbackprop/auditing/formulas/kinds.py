@@ -10,7 +10,7 @@ from symbackprop.auditing.formulas.assignments import Kinds, assignments, per_un
 from symbackprop.auditing.formulas.binding import Paper
 from symbackprop.auditing.formulas.layouts import Elaborator
 from symbackprop.auditing.formulas.model import Model
-from symbackprop.auditing.formulas.tree import Access, Derivative, Node, walk
+from symbackprop.auditing.formulas.tree import Access, Derivative, Node, within
 from symbackprop.auditing.formulas.units import Layout, LayoutError, Units
 
 
@@ -52,7 +52,7 @@ def arrays(model: Model, left: Node, right: Node, paper: Paper, form: str = "") 
     variables = {
         by.symbol
         for side in (left, right)
-        for _, node in walk(side)
+        for node in within(side)
         for by in (node.by if isinstance(node, Derivative) else ())
         if isinstance(by, Access)
     }

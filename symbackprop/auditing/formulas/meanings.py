@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Sequence
 
 from symbackprop.auditing.formulas.model import Rule
-from symbackprop.auditing.formulas.tree import Access, Apply, Label, Node, Number, walk
+from symbackprop.auditing.formulas.nodes import walk
+from symbackprop.auditing.formulas.tree import Access, Apply, Label, Node, Number, within
 
 Rules = tuple[Rule, ...]
 
@@ -53,7 +54,7 @@ def reached(rules: Rules, sides: Sequence[Node]) -> Rules:
     waiting = list(sides)
     while waiting:
         node = waiting.pop()
-        called = [a.function for _, a in walk(node) if isinstance(a, Apply)]
+        called = [a.function for a in within(node) if isinstance(a, Apply)]
         for name in dict.fromkeys((*called, *names_read(node))):
             for rule in _meant(name, rules, name in called):
                 if not any(rule is seen for seen in found):

@@ -21,7 +21,7 @@ from symbackprop.auditing.formulas.tree import (
     Number,
     accesses,
     children,
-    walk,
+    within,
 )
 
 # The loss of a document that writes only ``dW`` and the like.
@@ -133,7 +133,7 @@ class Model:
             if self.loss is not None and here == self.loss.symbol:
                 return None
             for rule in self.named(here):
-                nodes = [node for _, node in walk(rule.body)]
+                nodes = list(within(rule.body))
                 if any(isinstance(node, Derivative) and node.of is None for node in nodes):
                     return None
                 read = {node.symbol for node in nodes if isinstance(node, Access)} - found
@@ -162,7 +162,7 @@ class Model:
         made: dict[tuple[Symbol, Labels], Rule] = {}
         read: set[tuple[Symbol, Labels]] = set()
         for rule in self.rules:
-            if rule.formals or any(isinstance(node, Derivative) for _, node in walk(rule.body)):
+            if rule.formals or any(isinstance(node, Derivative) for node in within(rule.body)):
                 continue
             for layer in range(1, LAST_LAYER + 1) if rule.letters else (0,):
                 letters = {**self.layers, **dict.fromkeys(rule.letters, layer)}
@@ -239,7 +239,7 @@ def kinked(node: Node) -> bool:
         or (isinstance(here, Norm) and here.bars == 1)
         or (isinstance(here, Apply) and here.function.name in KINKED)
         or (isinstance(here, Big) and here.kind in ("max", "min"))
-        for _, here in walk(node)
+        for here in within(node)
     )
 
 

@@ -22,7 +22,7 @@ from symbackprop.auditing.formulas.tree import (
     Power,
     accesses,
     rewritten,
-    walk,
+    within,
 )
 
 # How many other choices among several definitions of a name are tried.
@@ -154,7 +154,7 @@ def variables_freed(claim: Claim, model: Model) -> Model:
 
 
 def _derivatives(*nodes: Node) -> list[Derivative]:
-    return [n for node in nodes for _, n in walk(node) if isinstance(n, Derivative)]
+    return [n for node in nodes for n in within(node) if isinstance(n, Derivative)]
 
 
 def _places(access: Access) -> tuple[Node, ...]:
@@ -232,7 +232,7 @@ def _bare_functions(rules: Rules, sides: Sequence[Node]) -> Iterator[Rule]:
     named = {node.symbol for side in sides for node in names_read(side) if not node.indices}
     defined = {rule.target.symbol for rule in rules}
     for rule in rules:
-        for _, node in walk(rule.body):
+        for node in within(rule.body):
             if isinstance(node, Apply) and not node.primes and node.arguments:
                 symbol = node.function.symbol
                 if symbol in named - defined and symbol[0] not in PRIMITIVES:
@@ -306,7 +306,7 @@ def _loss(claim: Claim, rules: Rules) -> Access | None:
     """The number on top of derivatives that nothing defines."""
     sides = [claim.head, claim.left, claim.right, *(rule.body for rule in rules)]
     for side in sides:
-        for _, node in walk(side):
+        for node in within(side):
             top = node.of if isinstance(node, Derivative) else None
             defined = any(isinstance(top, Access) and r.target.symbol == top.symbol for r in rules)
             if isinstance(top, Access) and not top.indices and not defined:

@@ -78,6 +78,15 @@ def walk(node: Node) -> Iterator[tuple[tuple[int, ...], Node]]:
         waiting.extend(((*path, k), below[k]) for k in reversed(range(len(below))))
 
 
+def within(node: Node) -> Iterator[Node]:
+    """Yield every node of a tree, parents first."""
+    waiting = [node]
+    while waiting:
+        here = waiting.pop()
+        yield here
+        waiting.extend(reversed(children(here)))
+
+
 def at_path(node: Node, path: tuple[int, ...]) -> Node:
     """Return the node at a path of `walk`."""
     for step in path:

@@ -32,8 +32,8 @@ from symbackprop.auditing.formulas.nodes import (
     children,
     replaced,
     rewritten,
-    walk,
     with_children,
+    within,
 )
 
 # How two neighbouring factors are joined, as written. Only HADAMARD and MATRIX say which product.
@@ -349,7 +349,7 @@ class Space(Node):
 
 def accesses(node: Node) -> Iterator[Access]:
     """Yield every access in a tree, those within indices too, in reading order."""
-    return (here for _, here in walk(node) if isinstance(here, Access))
+    return (here for here in within(node) if isinstance(here, Access))
 
 
 __all__ = [
@@ -395,6 +395,6 @@ __all__ = [
     "children",
     "replaced",
     "rewritten",
-    "walk",
     "with_children",
+    "within",
 ]

@@ -28,7 +28,7 @@ from symbackprop.auditing.formulas.tree import (
     Power,
     Product,
     Quotient,
-    walk,
+    within,
 )
 
 
@@ -146,7 +146,7 @@ def reduction(right: Node, context: Context) -> Iterator[Edit]:
 
 def _sums(context: Context) -> Iterator[Big]:
     for body in context.bodies:
-        for _, node in walk(body):
+        for node in within(body):
             if isinstance(node, Big) and node.kind == "sum":
                 yield node
 
@@ -154,7 +154,7 @@ def _sums(context: Context) -> Iterator[Big]:
 def _counts(right: Node, context: Context) -> Iterator[Node]:
     seen: set[Node] = set()
     for node in (right, context.left, *context.bodies):
-        for _, here in walk(node):
+        for here in within(node):
             upper = here.upper if isinstance(here, Bound) else None
             if isinstance(upper, Access) and upper not in seen:
                 seen.add(upper)

@@ -21,7 +21,7 @@ from symbackprop.auditing.formulas.tree import (
     accesses,
     children,
     replaced,
-    walk,
+    within,
 )
 
 ONE = Number(Fraction(1), "1")
@@ -107,7 +107,7 @@ def times(*factors: Node) -> Node:
 
 def index_names(node: Node) -> Iterator[str]:
     """Yield the letters that stand in index places."""
-    for _, here in walk(node):
+    for here in within(node):
         if isinstance(here, Access):
             for index in here.indices:
                 if is_letter(index) and isinstance(index, Access):

@@ -17,6 +17,7 @@ from symbackprop.auditing.formulas.edits.editing import (
     times,
 )
 from symbackprop.auditing.formulas.model import index_letters
+from symbackprop.auditing.formulas.nodes import walk
 from symbackprop.auditing.formulas.tree import (
     Access,
     Add,
@@ -31,7 +32,7 @@ from symbackprop.auditing.formulas.tree import (
     Transpose,
     accesses,
     replaced,
-    walk,
+    within,
 )
 
 
@@ -81,7 +82,7 @@ def _reordered(node: Product) -> Iterator[Node]:
 
 def subscript(right: Node, context: Context) -> Iterator[Edit]:
     """Yield a claim with another letter in an index place."""
-    bound = [b.index.name for _, node in walk(right) if isinstance(node, Big) for b in node.bounds]
+    bound = [b.index.name for node in within(right) if isinstance(node, Big) for b in node.bounds]
     named = (*index_names(context.left), *index_names(right), *bound, *index_letters(right))
     letters = list(dict.fromkeys(named))
     for path, node in walk(right):

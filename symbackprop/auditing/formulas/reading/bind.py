@@ -11,6 +11,7 @@ from symbackprop.auditing.formulas import tree
 from symbackprop.auditing.formulas.binding import Claim, Definition, Paper, Reading, Shape, Unread
 from symbackprop.auditing.formulas.documents import Sheet
 from symbackprop.auditing.formulas.model import index_letters, is_letter
+from symbackprop.auditing.formulas.nodes import walk
 from symbackprop.auditing.formulas.reading.completing import completed
 from symbackprop.auditing.formulas.reading.facts import Facts
 from symbackprop.auditing.formulas.reading.implied import (
@@ -245,7 +246,7 @@ def _closes(sentence: Sentence, k: int) -> bool:
 
 def _is_case(condition: Node) -> bool:
     """Whether a condition says where a formula holds, as i ≠ j or x < 0 do."""
-    return not any(isinstance(n, tree.Apply | tree.Derivative) for _, n in tree.walk(condition))
+    return not any(isinstance(n, tree.Apply | tree.Derivative) for n in tree.within(condition))
 
 
 def _alike(left: Node, right: Node) -> bool:
@@ -280,7 +281,7 @@ def _named_last(sentence: Sentence) -> Access | None:
         return None
     if not isinstance(last, Access) or first is None:
         return None
-    read = [n.symbol for _, n in tree.walk(first) if isinstance(n, Access)]
+    read = [n.symbol for n in tree.within(first) if isinstance(n, Access)]
     return last if len(read) > 1 and last.symbol not in read else None
 
 
@@ -293,7 +294,7 @@ def _read_total(sentence: Sentence) -> None:
     first, *rest = sentence.members
     node = first.node
     if isinstance(node, tree.Derivative) and node.form == "name" and node.of is None:
-        nodes = [n for m in rest if m.node is not None for _, n in tree.walk(m.node)]
+        nodes = [n for m in rest if m.node is not None for n in tree.within(m.node)]
         if any(isinstance(n, tree.Differential) for n in nodes):
             sentence.members[0] = replace(first, node=tree.Differential(node.by[0]))
 
@@ -302,14 +303,14 @@ def _differentiates(node: Node) -> bool:
     return any(
         isinstance(n, tree.Derivative | tree.Differential)
         or (isinstance(n, tree.Apply) and n.primes)
-        for _, n in tree.walk(node)
+        for n in tree.within(node)
     )
 
 
 def _has_decimals(node: Node | None) -> bool:
     return node is not None and any(
         isinstance(n, tree.Number) and n.is_decimal and len(n.text.partition(".")[2]) > 1
-        for _, n in tree.walk(node)
+        for n in tree.within(node)
     )
 
 
@@ -360,7 +361,7 @@ def _plain(node: Node) -> Access | None:
 def _outer(node: Node) -> Iterator[Access]:
     """Yield the accesses of a tree but those that derivatives are taken of or by."""
     inside: list[tuple[int, ...]] = []
-    for path, here in tree.walk(node):
+    for path, here in walk(node):
         if any(path[: len(p)] == p for p in inside):
             continue
         if isinstance(here, tree.Derivative):

@@ -17,7 +17,7 @@ from symbackprop.auditing.formulas.tree import (
     Node,
     accesses,
     rewritten,
-    walk,
+    within,
 )
 
 
@@ -112,7 +112,7 @@ def _loss(paper: Paper) -> Access | None:
     tops: dict[Access, None] = {}
     below: set[Symbol] = set()
     for node in nodes_of((*paper.definitions, *paper.claims)):
-        for _, here in walk(node):
+        for here in within(node):
             if isinstance(here, Derivative) and here.by:
                 below.update(by.symbol for by in here.by if isinstance(by, Access))
                 if isinstance(here.of, Access) and not here.of.indices:

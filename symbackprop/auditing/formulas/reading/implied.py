@@ -31,7 +31,7 @@ def function_within(values: tuple[Node, ...]) -> tuple[Access, tuple[Access, ...
         return None
     symbols = {argument.symbol for argument in arguments}
     read = {access for access in tree.accesses(body) if access.symbol in symbols}
-    if read != set(arguments) or any(isinstance(n, tree.Big) for _, n in tree.walk(body)):
+    if read != set(arguments) or any(isinstance(n, tree.Big) for n in tree.within(body)):
         return None
     # Names of their own: what a function is called with is no number for being its argument.
     formals = {argument: Access(f"_{k}") for k, argument in enumerate(arguments)}

@@ -15,7 +15,7 @@ from symbackprop.auditing.formulas.tree import (
     Node,
     accesses,
     rewritten,
-    walk,
+    within,
 )
 
 # A function by its name and how many arguments it takes.
@@ -63,7 +63,7 @@ def _unset(node: Node) -> Node:
 
 def _elsewhere(node: Node, made: dict[Function, Definition]) -> Iterator[Function]:
     """Yield the functions that a formula reads at other arguments, or differentiates by others."""
-    for _, here in walk(node):
+    for here in within(node):
         if isinstance(here, Apply):
             name = _function(here.function, here.arguments)
             if name in made and (

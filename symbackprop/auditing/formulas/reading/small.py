@@ -13,7 +13,7 @@ from symbackprop.auditing.formulas.tree import (
     Node,
     accesses,
     rewritten,
-    walk,
+    within,
 )
 
 _CHOICE = "the second index is where a weight leads to"
@@ -30,7 +30,7 @@ def small_letters(paper: Paper) -> Paper:
     variables = {
         access.symbol
         for node in nodes
-        for _, here in walk(node)
+        for here in within(node)
         if isinstance(here, Derivative)
         for by in here.by
         for access in accesses(by)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from symbackprop.auditing.formulas.binding import Paper
 from symbackprop.auditing.formulas.model import Symbol
 from symbackprop.auditing.formulas.reading.marks import changed, nodes_of
-from symbackprop.auditing.formulas.tree import Access, Derivative, Node, Number, Power, walk
+from symbackprop.auditing.formulas.tree import Access, Derivative, Node, Number, Power, within
 
 ACCENT = "square"
 
@@ -22,7 +22,7 @@ def squares_named(paper: Paper) -> Paper:
     squares: Counter[Symbol] = Counter()
     everywhere: Counter[Symbol] = Counter()
     for node in nodes_of((*paper.definitions, *paper.claims)):
-        for _, here in walk(node):
+        for here in within(node):
             if isinstance(here, Access):
                 everywhere[here.symbol] += 1
             elif isinstance(here, Derivative):
