@@ -7,6 +7,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from symbackprop.auditing.formulas import tree as t
+from symbackprop.auditing.formulas.nodes import walk
 
 COUNTS = frozenset("nmNKl")
 TWO = t.Number(Fraction(2), "2")
@@ -24,7 +25,7 @@ def _product(factors: tuple[t.Node, ...]) -> t.Node:
 def _everywhere(right: t.Node, change: Callable[[t.Node], Iterator[t.Node]]) -> Iterator[t.Node]:
     """Apply a change at every place but within subscripts."""
     within: list[tuple[int, ...]] = []
-    for path, node in t.walk(right):
+    for path, node in walk(right):
         if any(path[: len(outer)] == outer for outer in within):
             continue
         if isinstance(node, t.Access | t.Derivative):
@@ -88,7 +89,7 @@ def reduction(right: t.Node, left: t.Node) -> Iterator[t.Node]:
             yield node.body
 
     yield from _everywhere(right, without)
-    for _, node in t.walk(right):
+    for node in t.within(right):
         if isinstance(node, t.Big) and node.bounds[0].upper is not None:
             yield t.Quotient(right, node.bounds[0].upper)
 
@@ -115,7 +116,7 @@ def subscript(right: t.Node, left: t.Node) -> Iterator[t.Node]:
     )
 
     # Beside their delta, two letters are one.
-    same = [{n.left.name, n.right.name} for _, n in t.walk(right) if isinstance(n, t.Delta)]
+    same = [{n.left.name, n.right.name} for n in t.within(right) if isinstance(n, t.Delta)]
     same += [{letter} for letter in letters]
 
     def other(node: t.Node) -> Iterator[t.Node]:

@@ -13,6 +13,7 @@ from symbackprop.auditing.formulas import tree as t
 from symbackprop.auditing.formulas.binding import Claim, Paper, Reading
 from symbackprop.auditing.formulas.decide import judge
 from symbackprop.auditing.formulas.entry import audit_formula, audit_text
+from symbackprop.auditing.formulas.nodes import walk
 
 SIGMOID = "a = 1/(1+e**(-z))"
 SOFTMAX = "p[i] = exp(z[i])/total(k, exp(z[k]))"
@@ -109,7 +110,7 @@ def spoiled(right: t.Node, left: t.Node) -> Iterator[tuple[str, t.Node]]:
     yield "half", t.Quotient(right, two)
     yield "square", t.Power(right, two)
     yield "one more", t.Add((right, t.Number(Fraction(1), "1")))
-    for path, node in t.walk(right):
+    for path, node in walk(right):
         if isinstance(node, t.Add):
             for k, term in enumerate(node.terms):
                 turned = term.operand if isinstance(term, t.Negate) else t.Negate(term)

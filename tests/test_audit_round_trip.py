@@ -95,6 +95,17 @@ def test_a_notebook_is_proved(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert {verdict for _, verdict, _ in found} == {"proved"}
 
 
+def test_a_latex_document_is_proved(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "derivation.tex"
+    derived(("2-3:sigmoid-2", "-o", str(path)), capsys)
+    text = path.read_text(encoding="utf-8")
+    found = audited(text, path.name)
+    assert len(found) > 50
+    assert {verdict for _, verdict, _ in found} == {"proved"}
+    # A place is where the formula stands, though a command of the document's own sets it.
+    assert all("partial" in text.splitlines()[line - 1] for line, _, _ in found[:3])
+
+
 def test_a_changed_transpose_is_noticed(capsys: pytest.CaptureFixture[str]) -> None:
     text = derived(("2-3:sigmoid-2", "--form", "matrix"), capsys)
     wrong = text.replace(r"\, \mathbf{W}^{(2)\top} && N", r"\, \mathbf{W}^{(2)} && N")

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
+from symbackprop.auditing.formulas.commands import blanked, own_displays
 from symbackprop.auditing.formulas.reading.tokens import Macro, macros_of
 from symbackprop.auditing.formulas.reading.words import CASES, MATRICES, ROWED
 from symbackprop.errors import SymbackpropError
@@ -167,7 +168,8 @@ class _Finder:
         skipped = _TEX_SKIPPED if self.tex else _MARKDOWN_SKIPPED
         start = text.find(r"\begin{document}") if self.tex else -1
         if start > 0:
-            text = _blank(text[:start]) + text[start:]
+            self.text, self.fenced, wholes = own_displays(self.text, start)
+            text = blanked(text, [(0, start), *wholes])
 
         def blank(match: re.Match[str]) -> str:
             groups = match.groupdict()

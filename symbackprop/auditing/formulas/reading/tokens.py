@@ -211,6 +211,7 @@ _DEFINED = re.compile(
     r"\s*(?:\[(\d)\])?\s*(?:\[([^\]]*)\])?\s*(?=\{)"
     r"|\\def\s*\\([A-Za-z]+)([^{}\n]{0,60})(?=\{)"
 )
+_PENALTY = re.compile(r"\\penalty\s*(?:\\numexpr[^\\{}]*\\relax|-?\d+)")
 MAX_MACROS = 300
 MAX_BODY = 2_000
 
@@ -223,6 +224,10 @@ def macros_of(text: str) -> dict[str, Macro]:
         if body is None or len(found) >= MAX_MACROS:
             continue
         name = match.group(1) or match.group(2) or match.group(5)
+        # Where a line may break says nothing of a formula; a box shows what it sets as one.
+        body = _PENALTY.sub("", body)
+        if "$" in body:
+            body = "".join(f"#{number}" for number in shown_in(body))
         if "DeclareMathOperator" in match.group():
             body = r"\operatorname{" + body + "}"
         default = match.group(4)
@@ -237,14 +242,35 @@ def macros_of(text: str) -> dict[str, Macro]:
     return found
 
 
-def _group_text(text: str, start: int) -> str | None:
+def definitions_of(text: str) -> Iterator[tuple[str, int, str | None, str]]:
+    """Yield the commands that a document defines: name, number of parameters, default, body."""
+    for match in _DEFINED.finditer(text):
+        body = _group_text(text, match.end())
+        name = match.group(1) or match.group(2)
+        if name and body is not None:
+            yield name, int(match.group(3) or 0), match.group(4), body
+
+
+def shown_in(body: str) -> tuple[int, ...]:
+    """Return the parameters that stand between dollars in a definition, in order."""
+    formulas = " ".join(re.findall(r"\$+([^$]*)\$+", body))
+    return tuple(dict.fromkeys(int(number) for number in re.findall(r"#([1-9])", formulas)))
+
+
+def group_end(text: str, start: int, most: int) -> int | None:
+    """Return where the group that opens at a place closes, if it is not too long."""
     depth = 0
-    for at in range(start, min(len(text), start + MAX_BODY)):
+    for at in range(start, min(len(text), start + most)):
         if text[at] in "{}" and text[at - 1] != "\\":
             depth += 1 if text[at] == "{" else -1
             if depth == 0:
-                return text[start + 1 : at]
+                return at
     return None
+
+
+def _group_text(text: str, start: int) -> str | None:
+    end = group_end(text, start, MAX_BODY)
+    return None if end is None else text[start + 1 : end]
 
 
 def _with_parameters(text: str) -> Iterable[Piece]:
