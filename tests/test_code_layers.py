@@ -110,6 +110,175 @@ STYLES = {
         "flat @ cut.T / len(x)",
         "conv_backward w",
     ),
+    "weights made once the shape is known": (
+        """
+        class Layer:
+            def _setup(self, input_shape, rng):
+                pass
+
+        class Linear(Layer):
+            def __init__(self, n_out, scale):
+                self.n_out, self.scale = n_out, scale
+
+            def _setup(self, input_shape, rng):
+                self.W = rng.normal(size=(input_shape[1], self.n_out), scale=self.scale)
+                self.b = np.zeros(self.n_out)
+
+            def fprop(self, input):
+                self.last = input
+                return np.dot(input, self.W) + self.b
+
+            def bprop(self, output_grad):
+                self.dW = np.dot(self.last.T, output_grad)
+                self.db = $(output_grad, axis=0)
+                return np.dot(output_grad, self.W.T)
+        """,
+        "np.sum",
+        "np.max",
+        "Linear.bprop self.b",
+    ),
+    "an optimizer is given the gradients": (
+        """
+        import copy
+
+        class Layer:
+            def set_input_shape(self, shape):
+                self.input_shape = shape
+
+        class Dense(Layer):
+            def __init__(self, units, input_shape=None):
+                self.seen, self.input_shape, self.units = None, input_shape, units
+                self.trainable = True
+                self.W = None
+                self.w0 = None
+
+            def initialize(self, optimizer):
+                limit = 1 / np.sqrt(self.input_shape[0])
+                self.W = np.random.uniform(-limit, limit, (self.input_shape[0], self.units))
+                self.w0 = np.zeros((1, self.units))
+                self.W_opt, self.w0_opt = copy.copy(optimizer), copy.copy(optimizer)
+
+            def forward_pass(self, X, training=True):
+                self.seen = X
+                return X.dot(self.W) + self.w0
+
+            def backward_pass(self, accum_grad):
+                W = self.W
+                if self.trainable:
+                    grad_w = self.seen.T.dot(accum_grad)
+                    grad_w0 = np.sum(accum_grad, axis=0, keepdims=True)
+                    self.W = self.W_opt.update(self.W, grad_w)
+                    self.w0 = self.w0_opt.update(self.w0, grad_w0)
+                return accum_grad.dot($.T)
+        """,
+        "W",
+        "self.W",
+        "Dense.backward_pass X",
+    ),
+    "running averages beside the cache": (
+        """
+        def norm_forward(x, gamma, beta, cache, momentum=0.9, train=True):
+            running_mean, running_var = cache
+            mu, var = x.mean(axis=0), x.var(axis=0)
+            x_hat = (x - mu) / np.sqrt(var + 1e-8)
+            cache = (x, x_hat, mu, var, gamma)
+            running_mean = momentum * running_mean + (1 - momentum) * mu
+            running_var = momentum * running_var + (1 - momentum) * var
+            return gamma * x_hat + beta, cache, running_mean, running_var
+
+        def norm_backward(dout, cache):
+            x, x_hat, mu, var, gamma = cache
+            d_hat, inverse = dout * gamma, 1 / np.sqrt(var + 1e-8)
+            dvar = np.sum(d_hat * (x - mu), axis=0) * -0.5 * inverse ** 3
+            dmu = np.sum(-d_hat * inverse, axis=0)
+            dx = d_hat * inverse + $dvar * (x - mu) / len(x) + dmu / len(x)
+            return dx, np.sum(dout * x_hat, axis=0), np.sum(dout, axis=0)
+        """,
+        "2 * ",
+        "",
+        "norm_backward x",
+    ),
+    "extents that the constructor takes apart": (
+        """
+        class Pool:
+            def __init__(self, x_dim, size, stride):
+                self.channels, self.rows, self.columns = x_dim
+                self.size, self.stride = size, stride
+                out_rows = (self.rows - size) / stride + 1
+                out_columns = (self.columns - size) / stride + 1
+                if not out_rows.is_integer() or not out_columns.is_integer():
+                    raise Exception("these windows do not fit")
+                self.out = int(out_rows), int(out_columns)
+
+            def windows(self):
+                for i in range(self.out[0]):
+                    for j in range(self.out[1]):
+                        top, left = i * self.stride, j * self.stride
+                        rows, columns = slice(top, top + self.size), slice(left, left + self.size)
+                        yield i, j, (slice(None), slice(None), rows, columns)
+
+            def forward(self, x):
+                out = np.zeros((len(x), self.channels) + self.out)
+                for i, j, part in self.windows():
+                    out[:, :, i, j] = x[part].mean(axis=(2, 3))
+                return out
+
+            def backward(self, dout):
+                dx = np.zeros((len(dout), self.channels, self.rows, self.columns))
+                for i, j, part in self.windows():
+                    dx[part] $ dout[:, :, i, j][:, :, None, None] / self.size ** 2
+                return dx
+        """,
+        "+=",
+        "=",
+        "Pool.backward x",
+    ),
+    "an activation out of a table": (
+        """
+        class Tanh:
+            def __call__(self, x):
+                return 2 / (1 + np.exp(-2 * x)) - 1
+
+            def gradient(self, x):
+                return 1 - np.power(self(x), 2)
+
+        class Cube:
+            def __call__(self, x):
+                return x ** 3
+
+            def gradient(self, x):
+                return 3 * x ** 2
+
+        table = {'cube': Cube, 'tanh': Tanh}
+
+        class Activation:
+            def __init__(self, name):
+                self.name = name
+                self.func = table[name]()
+
+            def forward_pass(self, X, training=True):
+                self.seen = X
+                return self.func(X)
+
+            def backward_pass(self, accum_grad):
+                return accum_grad * self.func.gradient(self.seen)$
+        """,
+        "",
+        " ** 2",
+        "Activation.backward_pass X",
+    ),
+    "widths of a border by their name": (
+        """
+        def border(x):
+            return np.pad(array=x, pad_width=((0, 0), (1, 2)), mode="constant") ** 2
+
+        def border_backward(dout, x):
+            return 2 * x * dout[:, $]
+        """,
+        "1:-2",
+        "2:-1",
+        "border_backward x",
+    ),
 }
 
 

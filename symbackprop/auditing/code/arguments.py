@@ -21,13 +21,15 @@ from symbackprop.auditing.code.interpreter.values import (
     Native,
     Scope,
 )
-from symbackprop.auditing.code.pairs import parameters
+from symbackprop.auditing.code.pairs import definition, parameters
+from symbackprop.auditing.code.preparing import extents
 from symbackprop.auditing.code.running import (
     LATE,
     Target,
     choices_of,
     defaults_of,
     keyed,
+    keys_of,
     linked_names,
     main_output,
     parameter_names,
@@ -37,6 +39,9 @@ from symbackprop.auditing.code.running import (
 from symbackprop.auditing.code.sites import site_spec, site_value
 from symbackprop.auditing.code.specs import Spec
 from symbackprop.auditing.code.targets import Targets
+
+# How many extents an image has: channels, rows, columns.
+IMAGE = 3
 
 
 class Arguments(Targets):
@@ -84,15 +89,19 @@ class Arguments(Targets):
             return default_spec(name, default)
         if prefix and naming.names_rate(name):
             return guessed(name)
-        choices = choices_of(target, name)
+        choices = choices_of(target, name) or keys_of(
+            target, name, lambda known: of_module(self.machine, self.scope, known)
+        )
         if choices:
             return Spec("fixed", 0, value=choices[0])
         if site_value(self, target, name, probe=True) is not MISSING:
             return Spec("site", 0)
         if keyed(target, name):
             return Spec("options", 0)
+        if naming.names_state(name) and unpacks(target, name) and not prefix:
+            return Spec("parts", 0, value=tuple(unpacks(target, name)))
         if prefix:
-            return guessed_size(name)
+            return self.first_size(target, name, prefix + name)
         shown = site_spec(self, target, name)
         if shown is not None:
             return shown
@@ -103,6 +112,31 @@ class Arguments(Targets):
         if spec.kind == "array" and name.islower() and "X" in parameter_names(target):
             return Spec("array", 1)
         return spec
+
+    def first_size(self, target: Target, name: str, key: str) -> Spec:
+        """Return what a parameter that sets an object up is taken for: extents, if used so."""
+        count = extents(target.function, name)
+        spec = guessed_size(name)
+        if count == IMAGE:
+            self.link_image(key)
+        if count and spec.kind in ("shape", "int", "array"):
+            return Spec("shape", count)
+        later = target.function.name != "__init__"
+        return Spec("shape", 1) if later and spec.kind == "shape" else spec
+
+    def link_image(self, key: str) -> None:
+        """Make three extents those of the images that the function takes, after their samples."""
+        part = self.pair.function
+        function = part and definition(self.project.module, part.name)
+        names = parameters(function)[1:] if isinstance(function, ast.FunctionDef) else []
+        if not names or names[0] in self.setup.specs:
+            return
+        self.setup.specs[names[0]] = Spec("array", IMAGE + 1)
+        sizes = self.setup.sizes
+        for axis in range(IMAGE):
+            one, other = f"{key}.{axis}", f"{names[0]}.{axis + 1}"
+            sizes.root(one), sizes.root(other)
+            sizes.unify(sizes.value(one), sizes.value(other))
 
     def given(self, text: str) -> Any:
         """Return the value of a definition that was given, of inputs and names of the file."""
@@ -153,13 +187,14 @@ class Arguments(Targets):
             return self.argument(target, name, default, "")
         if f"output for {name}" in self.setup.reading:
             return self.main
-        if name in self.inputs.values:
+        spelled = dict(self.returned)
+        known = self.setup.specs.get(name, Spec()).kind
+        if name in self.inputs.values and not (known == "parts" and name in spelled):
             return self.inputs.values[name]
-        if self.setup.specs.get(name, Spec()).kind == "default":
+        if known == "default":
             return MISSING
         if name in linked:
             return linked[name]
-        spelled = dict(self.returned)
         if name in spelled:
             return spelled[name]
         if name in self.forward_names and not naming.names_upstream(name):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import random
 from collections.abc import Callable
 from fractions import Fraction
@@ -12,6 +13,7 @@ import numpy as np
 from symbackprop.auditing.code import naming
 from symbackprop.auditing.code.callees import substituted
 from symbackprop.auditing.code.dag import Node
+from symbackprop.auditing.code.interpreter import operators
 from symbackprop.auditing.code.interpreter.elementwise import SCALARS, mapped
 from symbackprop.auditing.code.interpreter.machine import Machine
 from symbackprop.auditing.code.interpreter.signals import softmax
@@ -20,18 +22,18 @@ from symbackprop.auditing.code.interpreter.values import (
     Defaults,
     Extents,
     Instance,
+    Library,
+    Namespace,
     Native,
     Tensor,
 )
-from symbackprop.auditing.code.specs import Setup, Spec
+from symbackprop.auditing.code.specs import STEPS, Setup, Spec
 from symbackprop.auditing.code.sweep import gradients
 
 MOST_STATE = 6
 DIGITS = 4
 FIRST = "classes first"
 RECORDS = 3
-# Strides at the sets of sizes: windows of any size overlap at 1, and at 2 a stride is seen.
-STEPS = (2, 1, 2, 1)
 
 
 class Inputs:
@@ -87,6 +89,12 @@ class Inputs:
             return self._fixed(spec.value)
         if spec.kind == "step":
             return STEPS[self.setup.sizes.which]
+        if spec.kind == "generator":
+            return Library("numpy.random")
+        if spec.kind == "optimizer":
+            return Namespace(
+                {n: Native(n, self._descended) for n in ("update", "step", "optimize")}
+            )
         if spec.kind in ("int", "bool"):
             value = self.setup.sizes.value(name) if spec.kind == "int" else bool(spec.value)
             return value
@@ -98,6 +106,11 @@ class Inputs:
             return [self._record(f"{name}[{i}]", i == RECORDS - 1) for i in range(RECORDS)]
         if spec.kind == "options":
             return self._options(name)
+        if spec.kind == "parts":
+            parts = {f"{name}[{i}]": guessed(part) for i, part in enumerate(spec.value)}
+            for inner, first in parts.items():
+                self.setup.specs.setdefault(inner, first)
+            return tuple(map(self.get, parts))
         if spec.kind == "real":
             node = self.machine.graph.input(name, (), self.sample(name, ()))
             self.originals[name] = _zero_rank(node)
@@ -148,6 +161,11 @@ class Inputs:
         if isinstance(value, list | tuple):
             return type(value)(self._fixed(v) for v in value)
         return value
+
+    def _descended(self, machine: Machine, value: Any, gradient: Any, *others: Any) -> Any:
+        """One plain step, whatever the optimizer: so the gradient can be seen in it."""
+        step = operators.arrays(machine, "mul", operator.mul, gradient, self.get("learning_rate"))
+        return operators.arrays(machine, "sub", operator.sub, value, step)
 
     def _function(self, machine: Machine, x: Any, *others: Any) -> Any:
         """Some smooth function, where the program is given one that nobody defines."""
@@ -298,6 +316,10 @@ def guessed(name: str) -> Spec:
         return Spec("real", 0, 0.05, 0.3)
     if naming.names_function(bare):
         return Spec("function", 0)
+    if naming.names_generator(bare):
+        return Spec("generator", 0)
+    if naming.names_optimizer(bare):
+        return Spec("optimizer", 0)
     if naming.names_scalar(bare):
         return Spec("real", 0, 0.2, 0.9)
     return Spec("array", 1 if naming.names_bias(bare) else 2)
@@ -319,6 +341,8 @@ def guessed_size(name: str) -> Spec:
     bare = naming.last(name)
     if naming.names_rate(bare) or naming.names_function(bare):
         return guessed(name)
+    if naming.names_step(bare) or naming.names_pad(bare):
+        return guessed_option(bare)
     if naming.names_shape(bare):
         return Spec("shape", 3)
     return Spec("int", 0) if naming.names_size(bare) else guessed(name)

@@ -34,12 +34,18 @@ _RATES = re.compile(
 _FUNCTIONS = re.compile(
     r"^(?:f|fn|func|function|act|activation\w*|activator|\w+_(?:fn|func|function))$"
 )
+_STATES = re.compile(
+    r"^(?:\w*caches?|\w*states?|memory|carry|hidden|history|model|params|parameters)$"
+)
+_GENERATORS = re.compile(r"^(?:rng|rs|random_generator|generator|rand_gen|np_rng|random_state)$")
+_OPTIMIZERS = re.compile(r"^(?:opt|optim|optimizer|optimiser|updater)$", re.I)
 _FLAGS = re.compile(r"^(?:is_?)?(?:train|training|train_flg|train_mode)$", re.I)
 _SIZES = re.compile(
     r"^(?:n|m|k|h|w|c|d|t|units|width|height|depth|channels?|features?|hidden|kernel|bs|size|dim|dims?"
     r"|num|(?:n|num|no|number)_?[a-z]\w*|\w+_(?:size|dim|dims|width|height|depth|channels?|features?"
     r"|units?|len|length|num|count|nodes|neurons)|\w+(?:size|Size|dim|Dim)"
     r"|(?:in|out|hid|hidden|input|output)_?(?:n|features|channels|dim|dims|size|units|width|nodes)?"
+    r"|[hw]_?(?:filter|kernel|pool|window)|(?:filter|kernel|pool|window)_?[hw]"
     r"|n[A-Z_]\w*|[NMDHKC]|vocab\w*|pool_?[hw]?|kernel_?\w*|filter_?size|\w*(?:In|Out)|ins|outs)$"
 )
 _SHAPES = re.compile(
@@ -108,6 +114,21 @@ def names_rate(name: str) -> bool:
 def names_function(name: str) -> bool:
     """Return whether a parameter is a function."""
     return bool(_FUNCTIONS.match(name))
+
+
+def names_state(name: str) -> bool:
+    """Return whether a parameter holds several values, as one step leaves them to the next."""
+    return bool(_STATES.match(name))
+
+
+def names_generator(name: str) -> bool:
+    """Return whether a parameter draws random numbers."""
+    return bool(_GENERATORS.match(name))
+
+
+def names_optimizer(name: str) -> bool:
+    """Return whether a parameter is an object that updates what it is given with its gradient."""
+    return bool(_OPTIMIZERS.match(name))
 
 
 def names_flag(name: str) -> bool:

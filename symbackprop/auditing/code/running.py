@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -168,16 +169,29 @@ def reads(target: Target, name: str) -> bool:
     )
 
 
-def unpacks(target: Target, name: str) -> bool:
-    """Whether a function takes a parameter apart: ``a, b = name``."""
+def unpacks(target: Target, name: str) -> list[str]:
+    """Return the names that a function gives to the parts of a parameter: ``a, b = name``."""
     assert target.node is not None
-    return any(
-        isinstance(n, ast.Assign)
-        and isinstance(n.value, ast.Name)
-        and n.value.id == name
-        and isinstance(n.targets[0], ast.Tuple)
-        for n in ast.walk(target.node)
-    )
+    for node in ast.walk(target.node):
+        taken = node.targets[0] if isinstance(node, ast.Assign) else None
+        value = node.value if isinstance(node, ast.Assign) else None
+        if isinstance(taken, ast.Tuple) and isinstance(value, ast.Name) and value.id == name:
+            return [ast.unparse(part) for part in taken.elts]
+    return []
+
+
+def keys_of(target: Target, name: str, known: Callable[[str], Any]) -> list[str]:
+    """Return the keys of a dict of the file from which a function takes what a parameter names."""
+    assert target.node is not None
+    for node in ast.walk(target.node):
+        whole = node.value if isinstance(node, ast.Subscript) else None
+        index = node.slice if isinstance(node, ast.Subscript) else None
+        if isinstance(whole, ast.Name) and isinstance(index, ast.Name) and index.id == name:
+            found = known(whole.id)
+            keys = list(found) if isinstance(found, dict) else []
+            if keys and all(isinstance(key, str) for key in keys):
+                return keys
+    return []
 
 
 def choices_of(target: Target, name: str) -> list[str]:

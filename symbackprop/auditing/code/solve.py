@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from symbackprop.auditing.code import naming
 from symbackprop.auditing.code.effort import Effort, ExhaustedError
@@ -21,6 +21,7 @@ from symbackprop.auditing.code.faults import (
 )
 from symbackprop.auditing.code.pairs import Pair
 from symbackprop.auditing.code.project import Project
+from symbackprop.auditing.code.resizing import as_column, columns, halved, scaled
 from symbackprop.auditing.code.running import Followed
 from symbackprop.auditing.code.scenario import Scenario
 from symbackprop.auditing.code.specs import Setup
@@ -150,17 +151,17 @@ def _repairs(
         return list(_retaken(setup, fault)), []
     if isinstance(fault, Mismatch) and re.search(r"[( ]0[,)]", fault.message):
         # A window larger than its image leaves nothing: that is no mismatch of these two.
-        return list(_scaled(setup)), list(ranks(setup, fixed))
+        return list(scaled(setup)), list(ranks(setup, fixed))
     if isinstance(fault, Mismatch):
         new = setup.copy()
         if scenario.stage == "backward" and _settled(setup, fault, scenario.partly_read()):
             scenario.singles += _single(setup, fault)
             return [], list(ranks(setup, fixed))
-        columns = list(_columns(setup, fault))
+        upright = list(columns(setup, fault))
         windows = fault.shapes is not None and new.sizes.windows(*fault.shapes)
         if windows or new.sizes.unify(fault.left, fault.right):
-            return [*columns, new], list(ranks(setup, fixed))
-        return columns, list(ranks(setup, fixed))
+            return [*upright, new], list(ranks(setup, fixed))
+        return upright, list(ranks(setup, fixed))
     if isinstance(fault, Raised):
         if fault.kind == "NameError":
             return [], []  # no input defines it
@@ -169,20 +170,20 @@ def _repairs(
         )
         if outside is not None:
             found = list(_longer(setup, int(outside[1]), int(outside[2])))
-            return found, [*_scaled(setup), *ranks(setup, fixed)]
+            return found, [*scaled(setup), *ranks(setup, fixed)]
         if re.search(
             "negative dim|larger than|out of bounds|index -?\\d+ of|nothing", fault.message
         ):
-            return list(_scaled(setup)), list(ranks(setup, fixed))
+            return list(scaled(setup)), list(ranks(setup, fixed))
         if isinstance(fault, Stated) and fault.kind == "NotImplementedError":
             return [], []
         if isinstance(fault, Stated):
-            return list(_halved(setup)), list(ranks(setup, fixed))
+            return list(halved(setup)), list(ranks(setup, fixed))
         if "truth value" in fault.message:
             return list(_scalars(setup)), list(ranks(setup, fixed))
         return [], list(ranks(setup, fixed))
     if isinstance(fault, Beyond) and "elements" in fault.message:
-        return list(_scaled(setup)), []
+        return list(scaled(setup)), []
     return [], []
 
 
@@ -321,52 +322,10 @@ def ranks(setup: Setup, fixed: frozenset[str] | None = None) -> Iterator[Setup]:
             new.specs[name] = spec.become(kind="real", rank=0, low=0.2, high=0.9)
             yield new
         if spec.rank == 1 and "column" not in spec.tried:
-            yield _as_column(setup, name)
+            yield as_column(setup, name)
         if spec.rank in (2, 3) and setup.sizes.value(f"{name}.{spec.rank - 1}") != 1:
             new = setup.copy()
             new.sizes.pinned[new.sizes.root(f"{name}.{spec.rank - 1}")] = 1
-            yield new
-
-
-def _columns(setup: Setup, fault: Mismatch) -> Iterator[Setup]:
-    """The same with a bias as a column, where it would have to be as long as what is computed."""
-    sizes = setup.sizes
-    known = {sizes.value(n) for n in sizes.order}
-    for name, spec in setup.specs.items():
-        own = naming.names_bias(name) and spec.kind == "array" and spec.rank == 1
-        if not own or "column" in spec.tried or f"{name}.0" not in sizes.parents:
-            continue
-        pair = {fault.left, fault.right}
-        length = sizes.value(f"{name}.0")
-        if length in pair and pair - known:
-            new = _as_column(setup, name)
-            rows = [s[-2] for s in fault.shapes or () if len(s) > 1]
-            if rows and rows[0] != length:
-                new.sizes.unify(rows[0], length)
-            yield new
-
-
-def _as_column(setup: Setup, name: str) -> Setup:
-    """The same with a vector as a column."""
-    new = setup.copy()
-    column = setup.specs[name].become(rank=2)
-    new.specs[name] = replace(column, tried=column.tried | {"column"})
-    new.sizes.pinned[new.sizes.root(f"{name}.1")] = 1
-    return new
-
-
-def _halved(setup: Setup) -> Iterator[Setup]:
-    """The same with even images, and with odd ones: strides that must divide them may."""
-    axes = []
-    for name, spec in setup.specs.items():
-        image = (spec.kind == "array" and spec.rank > 1) or spec.kind == "shape"
-        if image and not re.match(r"[wWkfK]", naming.last(name)):
-            axes += [f"{name}.{axis}" for axis in range(max(spec.rank - 2, 0), spec.rank)]
-    for parity in (0, 1):
-        new = setup.copy()
-        roots = {new.sizes.root(axis) for axis in axes} - new.sizes.pinned.keys()
-        if roots and not new.sizes.parities:
-            new.sizes.parities = dict.fromkeys(sorted(roots), parity)
             yield new
 
 
@@ -376,18 +335,3 @@ def _scalars(setup: Setup) -> Iterator[Setup]:
         if spec.kind == "array":
             new.specs[name] = spec.become(kind="real", rank=0)
     yield new
-
-
-def _scaled(setup: Setup) -> Iterator[Setup]:
-    """The same with larger images and smaller kernels."""
-    wide = setup.copy()
-    for name, spec in setup.specs.items():
-        axes = [f"{name}.{axis}" for axis in range(2 if spec.rank > 2 else 0, spec.rank)]
-        if spec.kind == "int":
-            tall = re.search("height|width|^h$|^w$|input", naming.last(name), re.I)
-            (wide.sizes.large if tall else wide.sizes.small).add(wide.sizes.root(name))
-        elif spec.kind == "array":
-            group = wide.sizes.large if not re.match(r"[wWkfK]", name) else wide.sizes.small
-            for axis in axes:
-                group.add(wide.sizes.root(axis))
-    yield wide

@@ -32,6 +32,8 @@ COMPACT = (
 LARGEST = 8
 # The set of the smallest extents, for diagnoses alone.
 SMALLEST = 3
+# Strides at the sets of sizes: windows of any size overlap at 1, and at 2 a stride is seen.
+STEPS = (2, 1, 2, 1)
 KINDS = (
     "array",
     "real",
@@ -44,6 +46,9 @@ KINDS = (
     "records",
     "options",
     "step",
+    "generator",
+    "optimizer",
+    "parts",
     "fixed",
     "default",
     "site",
@@ -89,6 +94,8 @@ class Sizes:
     large: set[str] = field(default_factory=set)
     # Extents that strides divide, or all but one: what they leave when halved.
     parities: dict[str, int] = field(default_factory=dict)
+    # Whether something goes in steps: windows are then wider than one.
+    stepped: bool = False
     order: list[str] = field(default_factory=list)
     # Extents that a user set.
     named: frozenset[str] = frozenset()
@@ -107,6 +114,7 @@ class Sizes:
             set(self.small),
             set(self.large),
             dict(self.parities),
+            self.stepped,
             list(self.order),
             self.named,
         )
@@ -128,7 +136,8 @@ class Sizes:
     def _values(self) -> dict[str, int]:
         roots = [n for n in self.order if self.parents[n] == n and n not in self.pinned]
         table = (PRIMES if len(roots) <= FEW else COMPACT)[self.which]
-        primes = [p for p in table if p not in self.pinned.values()]
+        taken = [*self.pinned.values(), STEPS[self.which] if self.stepped else 0]
+        primes = [p for p in table if p not in taken]
         halved = self._halved(roots)
         roots = [n for n in roots if n not in halved]
         primes = [p for p in primes if p not in halved.values()]
@@ -289,6 +298,7 @@ class Sizes:
             self.which,
             tuple(sorted((n, self.root(n)) for n in self.order)),
             tuple(sorted(self.parities.items())),
+            self.stepped,
             tuple(sorted(self.pinned.items())),
         )
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from symbackprop.auditing.code.callees import replace_refuted
 from symbackprop.auditing.code.effort import Effort
-from symbackprop.auditing.code.faults import Unknown
+from symbackprop.auditing.code.faults import Mismatch, Misused, Raised, Unknown
 from symbackprop.auditing.code.inputs import Inputs
 from symbackprop.auditing.code.interpreter.attributes import new_context
 from symbackprop.auditing.code.interpreter.running import new_machine
@@ -22,12 +22,16 @@ from symbackprop.auditing.code.interpreter.values import (
     Tensor,
 )
 from symbackprop.auditing.code.pairs import Pair, Part, definition, parameters
+from symbackprop.auditing.code.preparing import called, lacking, own_methods, setters
 from symbackprop.auditing.code.project import Project
 from symbackprop.auditing.code.running import (
     Target,
     snapshot,
 )
 from symbackprop.auditing.code.specs import Setup
+
+# How many methods may set what the next one reads.
+MOST_SETTERS = 3
 
 
 class Targets:
@@ -176,6 +180,23 @@ class Targets:
                 required = len(found.node.args.args) - len(found.defaults) - 1
                 if not required:
                     self.call(Target(found, made), {})
+        self.complete(made, called(made.cls, own_methods(self.pair, made.cls)), 0)
+
+    def complete(self, made: Instance, methods: list[Function], depth: int) -> None:
+        """Call the methods that set the attributes that others read, with inputs of their own."""
+        wanted = lacking(made, methods)
+        for setter in setters(made.cls, wanted, methods) if depth < MOST_SETTERS else ():
+            if not lacking(made, methods) & wanted:
+                return
+            before = dict(made.attributes)
+            try:
+                self.complete(made, called(made.cls, [setter]), depth + 1)
+                target = Target(setter, made)
+                self.call(target, self.arguments(target, f"{made.cls.name}.{setter.name}."))
+            except (Misused, Mismatch):
+                raise
+            except (Unknown, Raised):
+                made.attributes = before
 
     def call(self, target: Target, arguments: dict[str, Any]) -> Any:
         """Return what a target gives."""

@@ -293,7 +293,7 @@ def _extents(
     machine: Machine, left: Any, right: Any, test: ast.expr, node: ast.Assert | ast.Raise
 ) -> None:
     """A shape that is asserted says which extents are one."""
-    if type(left) is int and type(right) is int and left != right:
+    if type(left) is int and type(right) is int and 0 not in (left, right) and left != right:
         raise _asserted(test, node, left, right)
     for one, other in ((left, right), (right, left)):
         if isinstance(one, Extents) and isinstance(other, tuple) and len(one) != len(other):

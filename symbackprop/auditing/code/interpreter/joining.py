@@ -109,12 +109,12 @@ def _repeat(machine: Machine, x: Any, repeats: Any, axis: Any = None) -> Any:
 
 @library("numpy.pad", "numpy.lib.pad")
 def _pad(
-    machine: Machine, x: Any, width: Any, mode: Any = "constant", constant_values: Any = 0
+    machine: Machine, array: Any, pad_width: Any, mode: Any = "constant", constant_values: Any = 0
 ) -> Any:
-    source = as_array(machine, x)
+    source = as_array(machine, array)
     if mode != "constant":
         raise Unknown(f"padding of mode {mode!r}", machine.here[1])
-    widths = np.asarray(_nested(machine, width))
+    widths = np.asarray(_nested(machine, pad_width))
     both = (
         np.broadcast_to(widths, (source.ndim, 2))
         if widths.ndim < 2 or len(widths) in (1, source.ndim)
