@@ -208,4 +208,17 @@ $$\frac{\partial C}{\partial W^o} = (\nabla C \circ \sigma'(Z^o)) (A^h)^T$$
         ),
         most_open=1,
     ),
+    Style(
+        "windows that are counted from 0",
+        r"""
+$$y_i = \sum_{k=0}^{K-1} w_k x_{i+k} + b$$
+
+$$\frac{\partial y_i}{\partial w_k} = x_{i+k}$$
+
+$$\frac{\partial L}{\partial b} = \sum_{i=0}^{N-1} \frac{\partial L}{\partial y_i}$$
+
+$$\frac{\partial L}{\partial w_k} = \sum_{i=0}^{N-1} \frac{\partial L}{\partial y_i} x_{i+k}$$
+""",
+        ((r"x_{i+k}", r"x_{i-k}", "subscript"),),
+    ),
 )

@@ -28,7 +28,10 @@ BEHIND = {"binary_cross_entropy": "3-2:sigmoid", "cross_entropy": "3-2:softmax"}
 # With the matrix form, in both layouts; a form unit by unit has no more to say of these.
 NETWORKS = ("2-3:sigmoid-2", "3-4:tanh-2:sigmoid", "3-4:relu-3-2")
 # Layers that are always tried, with the share of claims that must be proved.
-LAYERS = {"dropout": 1.0, "rms_norm": 1.0, "rnn": 0.75}
+LAYERS = {
+    **dict.fromkeys(("add", "conv1d", "conv_transpose1d", "dropout", "pad", "rms_norm"), 1.0),
+    **{"avg_pool1d": 0.85, "rnn": 0.85},
+}
 ALWAYS = {"relu", "silu", "softmax", "log_cosh", "huber", "gaussian_nll", "2-3:sigmoid-2"}
 
 

@@ -195,6 +195,17 @@ class Paper:
         return frozenset(label.base for a in read for label in a.labels) - set(self.layers) - {""}
 
     @cached_property
+    def first(self) -> int:
+        """The number from which indices count: 0 where every range that states one says so."""
+        nodes = [v for d in self.definitions for v in d.values]
+        nodes += [side for claim in self.claims for side in (claim.left, claim.right)]
+        bounds = [n for node in nodes for n in within(node) if isinstance(n, Bound)]
+        bounds += [bound for d in self.definitions for bound in d.ranges]
+        bounds += [bound for claim in self.claims for bound in claim.ranges]
+        lowest = {b.lower.value for b in bounds if isinstance(b.lower, Number)}
+        return 0 if lowest == {0} else 1
+
+    @cached_property
     def transposed(self) -> frozenset[Symbol]:
         """Capitals that are transposed somewhere: they are no numbers elsewhere."""
         nodes = [v for d in self.definitions for v in d.values]

@@ -65,7 +65,7 @@ class Model:
     `loss` is the number that claims differentiate and nothing defines; the elements of `simplex`
     sum to 1; what is said of `freed` names, for no layer in particular, does not count; `held`
     names have their values, and no derivatives; `symmetric` names are matrices that equal their
-    transposes.
+    transposes. Indices count from `first`.
     """
 
     rules: tuple[Rule, ...]
@@ -75,6 +75,7 @@ class Model:
     freed: tuple[Access, ...] = ()
     held: frozenset[Symbol] = frozenset()
     symmetric: frozenset[Symbol] = frozenset()
+    first: int = 1
 
     def labels(self, access: Access, letters: Mapping[str, int]) -> Labels:
         """Return an access's labels as numbers where their letters have values."""

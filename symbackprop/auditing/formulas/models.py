@@ -216,7 +216,8 @@ def models(claim: Claim, paper: Paper, assumption: Assumption = as_written) -> I
         rules = reached(unshadowed(rules), sides)
         if rules not in seen:
             seen.append(rules)
-            yield Model(rules, layers, _loss(claim, rules), symmetric=paper.symmetric)
+            loss = _loss(claim, rules)
+            yield Model(rules, layers, loss, symmetric=paper.symmetric, first=paper.first)
 
 
 def _written(claim: Claim, paper: Paper, choose: int) -> Rules:

@@ -87,4 +87,7 @@ def primitives(s: Algebra[V]) -> dict[str, Callable[..., V]]:
     }
 
 
-PRIMITIVES: dict[str, Callable[..., numbers.Scalar]] = primitives(numbers)
+PRIMITIVES: dict[str, Callable[..., numbers.Scalar]] = {
+    **primitives(numbers),
+    "floor": numbers.floor,
+}

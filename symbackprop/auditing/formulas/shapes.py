@@ -211,8 +211,8 @@ class Surveyor:
                 self.sizes.unite(letter(local.get(index.name, 0), index.name), key)
             elif isinstance(index, Access):
                 self.sizes.unite(key, class_of(index.symbol))
-            elif isinstance(index, Number) and index.value >= 1:
-                self.sizes.state(key, int(index.value))
+            elif isinstance(index, Number) and index.value >= self.model.first:
+                self.sizes.state(key, int(index.value) + 1 - self.model.first)
         for place, label in enumerate(node.labels):
             if label.base in local and label.shift == 0:
                 key = slot(node.symbol, (), -1 - place)

@@ -274,7 +274,9 @@ def free_letters(sides: tuple[Node, Node], model: Model) -> list[str]:
 
 
 def _points(letters: list[str], surveyor: Surveyor) -> Iterator[Letters]:
-    runs = [range(1, surveyor.sizes.extent(letter(0, name)) + 1) for name in letters]
+    first = surveyor.model.first
+    extents = (surveyor.sizes.extent(letter(0, name)) for name in letters)
+    runs = [range(first, first + extent) for extent in extents]
     count = 1
     for run in runs:
         count *= len(run)

@@ -234,7 +234,7 @@ class Evaluator:
         # What stands before the first step is free.
         if found is None:
             return self._free(key, env)
-        if min(indices, default=1) < 1:
+        if min(indices, default=self.model.first) < self.model.first:
             self.trace.before.add(symbol[0])
             return self._free(key, env)
         rule, bound = found
@@ -283,7 +283,9 @@ class Evaluator:
 
     def _class(self, key: Key) -> s.Scalar:
         """The number of one of several classes."""
-        value = 1 + s.hashed(f"{self.seed}|{key}", self.surveyor.sizes.extent(class_of(key[0])))
+        value = self.model.first + s.hashed(
+            f"{self.seed}|{key}", self.surveyor.sizes.extent(class_of(key[0]))
+        )
         self.trace.classes[key] = value
         return s.number(value)
 
@@ -333,7 +335,8 @@ class Evaluator:
 
     def span(self, key: object) -> range:
         """Return the values of an index place or a letter."""
-        return range(1, self.surveyor.sizes.extent(key) + 1)
+        first = self.model.first
+        return range(first, first + self.surveyor.sizes.extent(key))
 
     def unique(self) -> int:
         """Return a tag that no other derivative has."""

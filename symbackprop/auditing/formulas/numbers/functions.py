@@ -108,6 +108,11 @@ def erf(a: Scalar) -> Scalar:
     return elementary(_UNARY["erf"], (a,))
 
 
+def floor(u: Scalar) -> Scalar:
+    """Return the largest whole number that is no greater, by the shadow; it has no slope."""
+    return number(math.floor(primal(u).x + TOLERANCE))
+
+
 def integer(a: Scalar) -> int | None:
     """Return the small integer that a value is, or None."""
     return None if isinstance(a, Dual) else whole_number(a)

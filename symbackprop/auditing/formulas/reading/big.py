@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from symbackprop.auditing.formulas.reading.scan import Scan
 
 COMPARISONS = ("=", "!=", "<", ">", "<=", ">=", "in", "notin")
+_PAIR = 2
 _JOINING = {"and": "and", "or": "or", "land": "and", "wedge": "and"}
 
 
@@ -257,7 +258,17 @@ def _kronecker(reader: Reader, item: Item, following: Item | None, scan: Scan) -
         assert following is not None
         scan.take()
         return tree.Indicator(condition(reader, following.parts[0]))
-    return None
+    return _computed_places(reader, item)
+
+
+def _computed_places(reader: Reader, item: Item) -> Node | None:
+    """Read ``δ_{i, 2h + u}``, but not where elements of δ stand on left sides."""
+    places = split_at(item.below, "comma")
+    computed = any(i.kind in ("plus", "minus") for i in item.below)
+    known = {"delta"} & (reader.facts.functions | reader.facts.given)
+    if len(places) != _PAIR or not all(places) or not computed or known:
+        return None
+    return tree.Delta(*(reader.expression(part) for part in places))
 
 
 def _is_sum_of(_reader: Reader, below: tuple[Item, ...]) -> bool:

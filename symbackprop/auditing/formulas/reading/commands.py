@@ -291,6 +291,8 @@ TABLES: tuple[tuple[dict[str, str] | tuple[str, ...] | frozenset[str], str], ...
     ({"prime": "'"}, "PRIMESIGN"),
     ({"{": "{", "lbrace": "{"}, "LSET"),
     ({"}": "}", "rbrace": "}"}, "RSET"),
+    ({"lfloor": "("}, "LFLOOR"),
+    ({"rfloor": ")"}, "RFLOOR"),
     ({"lparen": "("}, "LPAR"),
     ({"rparen": ")"}, "RPAR"),
     ({"lbrack": "["}, "LBRK"),

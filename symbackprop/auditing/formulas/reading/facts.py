@@ -45,6 +45,7 @@ class Facts:
         losses: Symbols that are differentiated.
         worded: Symbols whose lone subscripts tell them apart (``W_f``, so ``W_i`` too).
         variables: Symbols that derivatives are taken by.
+        given: Symbols that stand with subscripts on a left side.
     """
 
     functions: frozenset[str] = frozenset()
@@ -61,6 +62,7 @@ class Facts:
     losses: frozenset[str] = frozenset()
     variables: frozenset[str] = frozenset()
     worded: frozenset[str] = frozenset()
+    given: frozenset[str] = frozenset()
 
     def is_function(self, item: Item) -> bool:
         """Whether a symbol before a parenthesis is applied to what it holds."""
@@ -241,3 +243,5 @@ def _left_side(start: list[Item], found: _Gathering) -> None:
         and not (start[0].primes or start[0].below or start[0].above)
     ):
         found.sets["quantities"].add(key(start[0]))
+    elif len(start) == 1 and start[0].kind in symbols and start[0].below:
+        found.sets["given"].add(key(start[0]))

@@ -72,6 +72,9 @@ class _Build(Transformer[Token, Any]):  # type: ignore[misc]
     def set(self, first: Token, *rest: Any) -> Item:
         return self._group("set", first, rest[:-1])
 
+    def floor(self, first: Token, *rest: Any) -> Item:
+        return self._group("floor", first, rest[:-1])
+
     def interval(self, first: Token, *rest: Any) -> Item:
         return self._group("interval", first, rest[:-1])
 

@@ -250,8 +250,20 @@ def _is_word(run: str) -> bool:
 
 
 _SYMBOLS = ("LETTER", "WORD")
-_OPENING = ("LPAR", "LBRK", "LBRACE", "LSET", "BEGIN", "DECOR", "FRAC", "SQRT", "SUP", "SUB")
-_CLOSING = ("RPAR", "RBRK", "RBRACE", "RSET", "END")
+_OPENING = (
+    "LPAR",
+    "LBRK",
+    "LBRACE",
+    "LSET",
+    "LFLOOR",
+    "BEGIN",
+    "DECOR",
+    "FRAC",
+    "SQRT",
+    "SUP",
+    "SUB",
+)
+_CLOSING = ("RPAR", "RBRK", "RBRACE", "RSET", "RFLOOR", "END")
 
 
 def marks_of(pieces: list[Piece]) -> Iterator[Token]:

@@ -19,7 +19,7 @@ from symbackprop.auditing.formulas.tree import Access, Node
 OPERATORS = ("plus", "minus")
 STOPS = (*OPERATORS, "relation", "comma", "semi", "part", "row", "colon", "text")
 MAX_NESTING = 80
-GROUPS = ("paren", "bracket", "set", "brace")
+GROUPS = ("paren", "bracket", "set", "brace", "floor")
 ONE = tree.Number(Fraction(1), "1")
 
 
@@ -268,6 +268,8 @@ class Reader:
         if any(i.kind == "comma" for i in inner) and item.kind != "brace":
             held = self.arguments(inner)
             made: Node = tree.Listing(held) if item.kind == "paren" else tree.Matrix((held,))
+        elif item.kind == "floor":
+            made = tree.Apply(Access("floor"), (self.expression(inner),))
         elif item.kind == "bracket" and any(i.kind == "relation" for i in inner):
             made = tree.Indicator(big.condition(self, inner))
         else:
