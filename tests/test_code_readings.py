@@ -232,3 +232,119 @@ def test_a_refutation_needs_a_second_set_of_sizes() -> None:
     (found,) = audited(FIXED)
     assert found.verdict == "undecided"
     assert "other sizes" in str(found.reason)
+
+
+GAN = """
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+class Critic:
+    def __init__(self, n, h):
+        self.W0 = np.random.randn(n, h)
+        self.b0 = np.zeros((1, h))
+        self.W1 = np.random.randn(h, 1)
+
+    def forward_critic(self, x):
+        self.a0 = np.tanh(x @ self.W0 + self.b0)
+        z = self.a0 @ self.W1
+        return z, sigmoid(z)
+
+    def {loss}(self, x, y):
+        _, a = self.forward_critic(x)
+        return np.mean(-y * np.log(a) - (1 - y) * np.log(1 - a))
+
+    def {backward}(self, x, y):
+        _, a = self.forward_critic(x)
+        dz = (a - y) / len(x)
+        d0 = dz @ self.W1.T * {inner}
+        dW0, db0 = x.T @ d0, d0.sum(axis=0, keepdims=True)
+        dW1 = self.a0.T @ dz
+        return dW0, db0, dW1
+"""
+INNER = "(1 - self.a0 ** 2)"
+
+
+@pytest.mark.parametrize(
+    ("loss", "backward", "verdict"),
+    [
+        ("critic_loss", "critic_loss_backward", "proved"),
+        ("objective", "critic_backward", "convention"),
+    ],
+)
+def test_a_loss_is_told_from_the_network_that_it_is_of(
+    loss: str, backward: str, verdict: str
+) -> None:
+    """Also where the network gives its pre-activations first, and the loss is not named."""
+    found = verdicts(GAN.format(loss=loss, backward=backward, inner=INNER))
+    assert found == {f"Critic.{backward} self.{n}": verdict for n in ("W0", "b0", "W1")}
+    wrong = verdicts(GAN.format(loss=loss, backward=backward, inner="self.a0"))
+    assert wrong[f"Critic.{backward} self.W0"] == "refuted"
+
+
+FITTED = """
+class Line:
+    def __init__(self, n):
+        self.w = np.random.randn(n)
+        self.b = 0.0
+
+    def loss(self, X, y):
+        r = X.dot(self.w) + self.b - y
+        return 0.5 * np.mean(r ** 2) + 0.1 * np.sum(self.w ** 2)
+
+    def gradients(self, X, y):
+        r = X.dot(self.w) + self.b - y
+        dw = X.T.dot(r) / len(y) + {rate} * self.w
+        db = r.mean()
+        return dw, db
+"""
+
+
+def test_a_bias_that_starts_at_zero_is_free_and_no_single_sample_decides() -> None:
+    right = verdicts(FITTED.format(rate=0.2))
+    assert right == {"Line.gradients self.w": "proved", "Line.gradients self.b": "proved"}
+    assert verdicts(FITTED.format(rate=0.1))["Line.gradients self.w"] == "refuted"
+
+
+ALTERNATIVE = """
+def scale_forward(x, g):
+    return np.tanh(x) * g, (x, g)
+
+def scale_backward_alt(dout, cache):
+    x, g = cache
+    return dout * g * (1 - np.tanh(x) ** {power}), (dout * np.tanh(x)).sum(axis=0)
+"""
+
+
+def test_another_backward_of_a_function_is_one_of_its_pairs() -> None:
+    assert set(verdicts(ALTERNATIVE.format(power=2)).values()) == {"proved"}
+    assert verdicts(ALTERNATIVE.format(power=3))["scale_backward_alt x"] == "refuted"
+
+
+UNROLLED = """
+class Net:
+    def __init__(self, n, h):
+        self.W = np.random.randn(n, h)
+        self.U = np.random.randn(h, h)
+
+    def loss(self, X, y, h0):
+        hs = {{-1: h0}}
+        for t in range(X.shape[1]):
+            hs[t] = np.tanh(X[:, t] @ self.W + hs[t - 1] @ self.U)
+        last = X.shape[1] - 1
+        loss = np.sum((hs[last] - y) ** 2)
+        grads = {{'W': np.zeros_like(self.W), 'U': np.zeros_like(self.U)}}
+        dh = 2 * (hs[last] - y)
+        for t in reversed(range(X.shape[1])):
+            dz = dh * (1 - hs[t] ** 2)
+            grads['W'] += X[:, t].T @ dz
+            grads['U'] += hs[{step}].T @ dz
+            dh = dz @ self.U.T
+        return loss, grads
+"""
+
+
+def test_a_first_state_that_may_be_a_vector_has_samples() -> None:
+    """Taken for a vector it runs, by broadcasting, and the gradient differs."""
+    found = verdicts(UNROLLED.format(step="t - 1"))
+    assert found == {"Net.loss self.W": "proved", "Net.loss self.U": "proved"}
+    assert verdicts(UNROLLED.format(step="t"))["Net.loss self.U"] == "refuted"

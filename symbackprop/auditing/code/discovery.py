@@ -109,7 +109,8 @@ def _partner(
         if known is None and name[:1] == "d" and len(rest) > 2:
             known = lower.get(rest)
         return known if known != name else None
-    candidates = by_base.get(_base(name), [])
+    base = _base(name)
+    candidates = by_base.get(base, []) or (by_base.get(base[:-1], []) if len(base) > 1 else [])
     if not candidates:
         return None
     if len(candidates) == 1:
@@ -119,6 +120,11 @@ def _partner(
     swapped = swapped.replace("gradient", "cost") if swapped == name else swapped
     if swapped in candidates:
         return swapped
+    # discriminator_loss_backward is of discriminator_loss before it is of forward_discriminator.
+    stripped = [w for w in naming.words(name) if w not in _DERIVATIVE_WORDS]
+    same = [c for c in candidates if naming.words(c) == stripped]
+    if same and _FUNCTION_WORDS & set(stripped):
+        return same[0]
     plain = [c for c in candidates if len(naming.words(c)) == len(_base(c))]
     return plain[0] if plain else candidates[0]
 
@@ -191,6 +197,8 @@ def _of_class(project: Project, node: ast.ClassDef) -> Iterator[Pair]:
                 methods[function],
                 methods[derivative],
             )
+    if function is not None and not derivatives and _holds_both(methods[function]):
+        yield Pair(None, Part(prefix + function))
     yield from _functions(
         project,
         {n: m for n, m in methods.items() if n not in (function, *derivatives)},

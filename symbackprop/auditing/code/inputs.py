@@ -271,13 +271,15 @@ class Inputs:
 
     def _setting(self, name: str, value: Node) -> Any:
         """A real number that was set: free near its value, so that no default decides."""
-        if value.constant is None or not value.constant:
+        if value.constant is None or not (value.constant or naming.names_bias(name)):
             return value
         if name in self.setup.specs and self.setup.specs[name].kind == "fixed":
             return value
         if value.place in self._constants:
             return self._constants[value.place]
         low, high = sorted((value.value * 0.8, value.value * 1.2))
+        if not value.constant:
+            low, high = 0.2, 0.9
         self.setup.specs.setdefault(name, Spec("real", 0, low, high))
         node = self.machine.graph.input(name, (), self.sample(name, ()))
         self.originals[name] = _zero_rank(node)

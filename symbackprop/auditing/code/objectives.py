@@ -14,7 +14,7 @@ from symbackprop.auditing.code.dag import Node
 from symbackprop.auditing.code.discovery import discover
 from symbackprop.auditing.code.faults import Fault, Unknown
 from symbackprop.auditing.code.interpreter.scopes import of_module
-from symbackprop.auditing.code.interpreter.values import Array
+from symbackprop.auditing.code.interpreter.values import Array, Tensor
 from symbackprop.auditing.code.judge import Objective, objective, state_outputs
 from symbackprop.auditing.code.pairs import Pair, Part, definition, parameters
 from symbackprop.auditing.code.project import Project
@@ -71,16 +71,11 @@ def objectives(followed: Followed, losses: Losses) -> Iterator[Objective]:
         return
     labels = _labels(followed)
     outputs = _outputs(followed)
-    if labels is not None and outputs is not None:
-        yield from _given(followed, outputs)
-        for words, total in _known_losses(followed, outputs, labels):
-            yield Objective(
-                {total: followed.machine.number(1)},
-                words,
-                True,
-                True,
-                convention=f"the loss is {words}, up to a positive factor",
-            )
+    if labels is not None and outputs:
+        yield from _given(followed, outputs[0])
+        for number, array in enumerate(outputs):
+            for words, total in _known_losses(followed, array, labels):
+                yield _guess(followed, total, words, f" of result {number}" if number else "")
         return
     if first is not None:
         yield first
@@ -156,9 +151,24 @@ def _labels(followed: Followed) -> Array | None:
     return None
 
 
-def _outputs(followed: Followed) -> Array | None:
+def _outputs(followed: Followed) -> list[Array]:
+    """What a loss may be of: what the function gives, pre-activations beside activations."""
     main = main_output(followed.output)
-    return None if main is None else as_nodes(followed, main)
+    parts = followed.output if isinstance(followed.output, tuple) else ()
+    arrays = [as_nodes(followed, p) for p in parts if isinstance(p, np.ndarray | Tensor)]
+    first = None if main is None else as_nodes(followed, main)
+    rest = [a for a in arrays if a is not None and first is not None and a.shape == first.shape]
+    return [] if first is None else [first, *rest[1:]]
+
+
+def _guess(followed: Followed, total: Node, words: str, where: str) -> Objective:
+    return Objective(
+        {total: followed.machine.number(1)},
+        f"{words}{where}",
+        True,
+        True,
+        convention=f"the loss is {words}{where}, up to a positive factor",
+    )
 
 
 _LOSS_WORDS = frozenset(("cost", "loss", "error"))

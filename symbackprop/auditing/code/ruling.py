@@ -301,8 +301,9 @@ class Ruling:
 
 
 def _guessed(trial: Trial) -> bool:
-    """Whether the loss was guessed, and no gradient at all fits it."""
-    ratios = [c.ratio if c.ratio is not None else c.limit_ratio for c in trial.compared.values()]
+    """Whether the loss was guessed, and no gradient of several numbers fits it."""
+    several = [c for c in trial.compared.values() if len(c.true_numbers) > 1 or c.exact]
+    ratios = [c.ratio if c.ratio is not None else c.limit_ratio for c in several]
     return trial.target.free_scale and not any(r is not None and r > 0 for r in ratios)
 
 

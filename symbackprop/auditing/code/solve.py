@@ -113,7 +113,7 @@ def search(
             waiting = near + waiting + [(s, guesses + 1) for s in others]
             continue
         better = [s for s in good(followed, setup) if s.key() not in seen]
-        if found.followed is None or not better:
+        if found.followed is None or not (better or _is_single(setup)):
             found.setup, found.followed = setup, followed
         if not better:
             return found
@@ -121,6 +121,13 @@ def search(
         waiting = [(s, guesses) for s in better] + waiting
     found.exhausted |= bool(waiting) or any(isinstance(f, Beyond) for _, f in found.faults)
     return found
+
+
+def _is_single(setup: Setup) -> bool:
+    """Whether an array has one element though it has axes: its claims have any shape."""
+    arrays = [n for n, s in setup.specs.items() if s.kind == "array" and s.rank]
+    known = [n for n in arrays if f"{n}.0" in setup.sizes.parents]
+    return any(set(setup.shape(name)) == {1} for name in known)
 
 
 def _is_new(setup: Setup, old: Setup, ranked: set[object]) -> bool:

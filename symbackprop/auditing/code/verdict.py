@@ -34,7 +34,7 @@ from symbackprop.auditing.code.trials import (
 # Units of work: for readings, for one of them, for confirming what they come to.
 READINGS = 2_500_000
 READING = 1_000_000
-CONFIRMING = 1_500_000
+CONFIRMING = 2_300_000
 MOST_READINGS = 40
 # Other points, where a gradient is 0 at the first one: units may all be off there.
 SEEDS = (101, 202, 303, 404, 505, 606)
@@ -62,8 +62,13 @@ class Judge:
 
     def outcomes(self) -> list[Outcome]:
         """Return a verdict for each gradient that the pair gives."""
-        with self.effort.within(READINGS):
-            early = self.read_all()
+        early: Outcome | None = None
+        try:
+            with self.effort.within(READINGS):
+                early = self.read_all()
+        except ExhaustedError:
+            self.hasty = True
+            early = None if self.trials else self.not_run()
         if early is not None:
             return [early]
         reruns = Reruns(self.project, self.pair, self.losses, self.effort)
@@ -128,16 +133,17 @@ class Judge:
     def deeper(self, setup: Setup) -> Iterator[Setup]:
         """Yield setups, extents afresh, in which one array of the function has an axis more.
 
-        A step of a sequence that is taken for a vector may run, by broadcasting.
+        A step of a sequence that is taken for a vector may run, by broadcasting, and so may a
+        state that each sample has.
         """
         for name, spec in list(setup.specs.items()):
             plain = name in setup.forward and not name.startswith("self")
             plain = plain and not naming.names_weight(name) and "[" not in name
-            if not plain or spec.kind != "array" or spec.rank != 2 or spec.shown:
+            if not plain or spec.kind != "array" or spec.rank not in (1, 2) or spec.shown:
                 continue
             if 1 not in setup.shape(name):
                 new = Setup.of(self.pair.settings, self.torch)
-                new.specs[name] = spec.become(rank=3)
+                new.specs[name] = spec.become(rank=spec.rank + 1)
                 # What is meant so is not much more than what was taken for it.
                 made = len(self.trials[0].followed.machine.graph.nodes) if self.trials else 0
                 new.most = max(FEW_NODES, 4 * made)
