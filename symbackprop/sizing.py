@@ -100,6 +100,25 @@ def names_in(expression: Expression) -> set[str]:
     return found - {*CONSTANTS}
 
 
+_SIGNS = {"add": "+", "multiply": "*", "divide": "/", "floor_divide": "//", "remainder": "%"}
+
+
+def extent_text(extent: Extent, *, within: bool = False) -> str:
+    """Return the extent for a message: a sum in brackets where it stands within another."""
+    if isinstance(extent, int | Size):
+        return shown(extent)
+    if isinstance(extent, Number):
+        return str(extent.value)
+    if isinstance(extent, Named):
+        return extent.name
+    assert isinstance(extent, Apply)
+    parts = [extent_text(part, within=True) for part in extent.arguments]
+    if extent.function not in _SIGNS:
+        return f"{extent.function}({', '.join(parts)})"
+    text = f" {_SIGNS[extent.function]} ".join(parts).replace("+ -", "- ")
+    return f"({text})" if within else text
+
+
 def is_size(expression: Expression) -> bool:
     """Whether an expression is made of whole numbers, names of extents and what they allow."""
     return all(

@@ -107,3 +107,11 @@ def test_windows_reach_over_the_edge_as_pytorchs_do(size):
             x = torch.arange(2.0 * extent, dtype=torch.float64).reshape(2, 1, extent)
             expected = torch.nn.functional.avg_pool1d(x, **fields, ceil_mode=True).numpy()
             assert np.allclose(module.forward({}, x.numpy())[0], expected, rtol=1e-14)
+
+
+def test_messages_show_extents_as_users_write_them():
+    text = 'spec = 1\n[network]\ninput = ["T", 4]\n[[layer]]\ntype = "slice"\naxis = 1\nstart = 2\n'
+    text += 'name = "rest"\n'
+    text += '[[layer]]\ntype = "concatenate"\nfrom = ["rest", "input"]\n'
+    with pytest.raises(SymbackpropError, match=r"the shapes \(T - 2, 4\) and \(T, 4\)"):
+        build_network(read_toml(text, "joined.toml", CATALOG))

@@ -18,9 +18,10 @@ from symbackprop.formula import references
 from symbackprop.formula_reader import read_expression
 from symbackprop.instantiate import Names, Scope, instantiate, polynomials
 from symbackprop.instantiate.extents import polynomial
-from symbackprop.instantiate.scope import constant_numbers, extent_text, shape_text
+from symbackprop.instantiate.scope import constant_numbers, shape_text
 from symbackprop.network import BATCH, Head, LearnedArray
 from symbackprop.scalar import Expression, Named, Number, Slot, number
+from symbackprop.sizing import extent_text
 
 Mean = Literal["mean", "sum"]
 

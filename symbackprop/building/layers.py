@@ -27,9 +27,10 @@ from symbackprop.equations import (
 from symbackprop.errors import SymbackpropError
 from symbackprop.instantiate import Names, Scope, instantiate
 from symbackprop.instantiate.polynomials import same_extent
-from symbackprop.instantiate.scope import constant_numbers, extent_text, shape_text
+from symbackprop.instantiate.scope import constant_numbers, shape_text
 from symbackprop.network import Layer, LearnedArray
 from symbackprop.scalar import Expression
+from symbackprop.sizing import extent_text
 
 Numbers = Mapping[str, Expression | None]
 

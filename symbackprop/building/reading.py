@@ -11,9 +11,10 @@ from symbackprop.equations import Extent, Index, Role, Variable, extent_expressi
 from symbackprop.errors import SymbackpropError
 from symbackprop.instantiate import Scope, extent_of
 from symbackprop.instantiate.polynomials import same_extent
-from symbackprop.instantiate.scope import constant_numbers, extent_text, shape_text
+from symbackprop.instantiate.scope import constant_numbers, shape_text
 from symbackprop.network import BATCH
 from symbackprop.scalar import Expression, number
+from symbackprop.sizing import extent_text
 
 Numbers = Mapping[str, Expression | None]
 

@@ -10,10 +10,9 @@ from symbackprop.catalog.convolution import plus, times
 from symbackprop.definition import Body, Field, Reading, index_letters, written_layer
 from symbackprop.equations import Extent
 from symbackprop.errors import SymbackpropError
-from symbackprop.scalar import Named
 from symbackprop.sizes import UndecidedError, Whole, named, product
 from symbackprop.sizes import shown as text
-from symbackprop.sizing import size_of
+from symbackprop.sizing import extent_text, size_of
 
 _FLAT = "klmpqrs"  # letters that run over several axes at once
 _ROLES = {1: ("feature",), 2: ("time", "feature")}  # what axes stand for, by how many there are
@@ -53,7 +52,7 @@ def sizes_of(shape: Sequence[Extent], extents: Sequence[str]) -> list[Whole]:
 
 def shown(shape: Sequence[Extent]) -> str:
     """Return the shape as messages write it."""
-    texts = [extent.name if isinstance(extent, Named) else str(extent) for extent in shape]
+    texts = [extent_text(extent) for extent in shape]
     return f"({', '.join(texts)}{',' if len(shape) == 1 else ''})"
 
 

@@ -8,6 +8,7 @@ from symbackprop.catalog.rearranging import axis_of, shown
 from symbackprop.definition import Body, Field, Reading, index_letters, written_layer
 from symbackprop.equations import Extent
 from symbackprop.errors import SymbackpropError
+from symbackprop.sizing import extent_text
 
 
 def _joined(operator: str) -> Callable[[Reading], Body]:
@@ -40,7 +41,7 @@ def _common(extents: Sequence[Extent], axis: int) -> Extent:
     """Return the extent that the others are equal to, or repeated along."""
     widths = [extent for extent in extents if extent != 1]
     if any(width != widths[0] for width in widths):
-        found = " and ".join(map(str, extents))
+        found = " and ".join(map(extent_text, extents))
         raise SymbackpropError(
             f"axis {axis + 1} has the extents {found}; all must be equal, or 1 to be repeated"
         )

@@ -34,9 +34,10 @@ from symbackprop.instantiate.fold import CONDITIONS, as_number, fold, is_conditi
 from symbackprop.instantiate.instance import Instance, apart, check_updated, needed, renewal
 from symbackprop.instantiate.reads import Frame, Operands, Subscripts, granted, is_whole, matches
 from symbackprop.instantiate.recurrent import handed_on, is_read_again
-from symbackprop.instantiate.scope import Names, Scope, constant_numbers, extent_text
+from symbackprop.instantiate.scope import Names, Scope, constant_numbers
 from symbackprop.notation.bounds import MAX_BITS, bits
 from symbackprop.scalar import ONE, ZERO, Apply, Expression, Named, Number, slots, walk
+from symbackprop.sizing import extent_text
 
 _HALF = Number(Fraction(1, 2))  # between what holds, 1, and what does not, 0
 # What counts as nothing under a reduction.

@@ -13,7 +13,8 @@ from symbackprop.errors import SymbackpropError
 from symbackprop.formula import Assignment, Formula, Reference, bound_letters, references
 from symbackprop.instantiate import polynomials
 from symbackprop.instantiate.extents import Table
-from symbackprop.instantiate.scope import Names, extent_text, shape_text
+from symbackprop.instantiate.scope import Names, shape_text
+from symbackprop.sizing import extent_text
 
 
 def declare(

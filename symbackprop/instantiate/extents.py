@@ -12,8 +12,9 @@ from symbackprop.formula import Call, Formula, Reference, references
 from symbackprop.formula_reader import read_expression
 from symbackprop.instantiate import polynomials
 from symbackprop.instantiate.polynomials import Polynomial
-from symbackprop.instantiate.scope import Scope, extent_text
+from symbackprop.instantiate.scope import Scope
 from symbackprop.scalar import Expression, Number
+from symbackprop.sizing import extent_text
 
 Numbers = Mapping[str, Expression | None]
 

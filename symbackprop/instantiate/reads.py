@@ -22,8 +22,9 @@ from symbackprop.formula import Call, Formula, Reference, references
 from symbackprop.instantiate import polynomials
 from symbackprop.instantiate.extents import Numbers, Table, polynomial
 from symbackprop.instantiate.polynomials import Polynomial
-from symbackprop.instantiate.scope import extent_text, shape_text
+from symbackprop.instantiate.scope import shape_text
 from symbackprop.scalar import OPPOSITE, Expression, Slot
+from symbackprop.sizing import extent_text
 
 
 class Operands:

@@ -9,7 +9,8 @@ from typing import Any
 
 from symbackprop.definition import Activation
 from symbackprop.equations import Extent, Index, Role, Variable
-from symbackprop.scalar import Apply, Expression, Named, Number, number
+from symbackprop.scalar import Expression, number
+from symbackprop.sizing import extent_text
 
 
 @dataclass(frozen=True)
@@ -98,19 +99,6 @@ def constant_numbers(constants: Mapping[str, Any]) -> dict[str, Expression | Non
         elif isinstance(value, bool | int | float):
             numbers[name] = number(int(value) if isinstance(value, bool) else value)
     return numbers
-
-
-def extent_text(extent: Extent) -> str:
-    """Return the extent for a message."""
-    if isinstance(extent, int):
-        return str(extent)
-    if isinstance(extent, Number):
-        return str(extent.value)
-    if isinstance(extent, Named):
-        return extent.name
-    if isinstance(extent, Apply):
-        return f"{extent.function}({', '.join(extent_text(a) for a in extent.arguments)})"
-    raise TypeError(f"no extent: {extent}")
 
 
 def shape_text(axes: Iterable[Index]) -> str:
