@@ -52,11 +52,17 @@ class Scope:
     calling: tuple[str, ...] = ()
 
 
+# What a generated module calls samples and steps.
+_LETTERS = "nk"
+
+
 class Names:
     """The symbols given out under one owner.
 
     Generated symbols begin with an underscore, which no user can write. A digit at the end
     of a symbol is kept apart from the layer's position: ``_t1_`` of layer 2 is ``_t1_2``.
+    Without a position, words end in an underscore: the module that is generated ends none of
+    its own names so (``loss``, ``share``, ``a1`` of a layer).
     """
 
     def __init__(self, owner: str, taken: Iterable[str] = ()) -> None:
@@ -83,7 +89,8 @@ class Names:
 
     def claim(self, symbol: str) -> str:
         """Return the symbol, or a generated one where it is taken."""
-        wanted = symbol + self._tail if symbol[-1].isdigit() else symbol
+        alone = not self.owner and (len(symbol) > 1 or symbol in _LETTERS)
+        wanted = f"{symbol}_" if alone else symbol + self._tail if symbol[-1].isdigit() else symbol
         if wanted in self._taken:
             return self.fresh()
         self._taken.add(wanted)
