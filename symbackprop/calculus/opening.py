@@ -37,10 +37,11 @@ def open_exponentials(
         The equations without those that nothing reads any more, and one Step for each that changed.
     """
     definitions: dict[Variable, Equation] = {}
+    logged = _read_by_logarithms(equations)
     steps: list[Step] = []
     found: list[Equation] = []
     for equation in equations:
-        result = _opened(equation, definitions, kept)
+        result = _opened(equation, definitions, kept, logged)
         if result != equation:
             steps.append(Step("open", (equation,), (result,), _REASON))
         definitions[result.target.variable] = result
@@ -48,11 +49,18 @@ def open_exponentials(
     return (_still_read(found, equations), tuple(steps)) if steps else (tuple(equations), ())
 
 
-def _opened(equation: Equation, definitions: Definitions, kept: Collection[Variable]) -> Equation:
-    if equation.reduction is not None:
+def _opened(
+    equation: Equation,
+    definitions: Definitions,
+    kept: Collection[Variable],
+    logged: Collection[Variable],
+) -> Equation:
+    in_logarithms = _slots_in_logarithms(equation.function)
+    if equation.reduction not in (None, "total") or (equation.reduction and not in_logarithms):
         return equation
     scope = Scope(equation, definitions)
-    in_logarithms = _slots_in_logarithms(equation.function)
+    if equation.target.variable in logged:
+        in_logarithms = set(slots(equation.function))
     known: dict[Expression, Expression] = {}
     for position in slots(equation.function):
         operand = equation.operands[position]
@@ -91,6 +99,17 @@ def _calls_for_it(
 
 def _holds(expression: Expression, functions: Collection[str]) -> bool:
     return any(isinstance(n, Apply) and n.function in functions for n in walk(expression))
+
+
+def _read_by_logarithms(equations: Sequence[Equation]) -> set[Variable]:
+    """Return what logarithms read, through choices and sums of it too: where(y, p, 1 - p)."""
+    found: set[Variable] = set()
+    for equation in reversed(equations):
+        whole = equation.target.variable in found and equation.reduction is None
+        read = slots(equation.function) if whole else _slots_in_logarithms(equation.function)
+        operands = (equation.operands[position] for position in read)
+        found |= {operand.variable for operand in operands if isinstance(operand, Access)}
+    return found
 
 
 def _slots_in_logarithms(expression: Expression) -> set[int]:

@@ -18,7 +18,8 @@ def reduce_others(ufunc, values, axis, out=None, room=None):
     """
     result = np.empty_like(values) if out is None else out
     room = np.empty_like(values) if room is None else room
-    before, after, source = (np.moveaxis(each, axis, 0) for each in (result, room, values))
+    arrays = (result, room, values)
+    before, after, source = (np.moveaxis(each, axis, 0) for each in arrays)
     before[0] = after[-1] = ufunc.identity
     ufunc.accumulate(source[:-1], axis=0, out=before[1:])
     ufunc.accumulate(source[:0:-1], axis=0, out=after[-2::-1])

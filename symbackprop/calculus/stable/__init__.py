@@ -10,6 +10,7 @@ import math
 from functools import lru_cache
 
 from symbackprop.calculus.stable.assembly import by_exponents, written
+from symbackprop.calculus.stable.choices import chosen_outside
 from symbackprop.calculus.stable.complements import assembled
 from symbackprop.calculus.stable.guards import guarded
 from symbackprop.calculus.stable.logarithms import log_of, logarithm
@@ -43,7 +44,7 @@ def stable_form(expression: Expression, nonpositive: frozenset[Expression] = _NO
         An expression whose terms are ordered so that exponentially small ones come last.
         Where no rule applies, the expression itself. A NaN in a slot gives NaN.
     """
-    return saturated(_stable_form(expression, nonpositive), nonpositive)
+    return saturated(_stable_form(chosen_outside(expression), nonpositive), nonpositive)
 
 
 @lru_cache(maxsize=8192)
