@@ -81,6 +81,8 @@ class Arguments(Targets):
         if spec.kind == "site":
             value = site_value(self, target, name)
             return self.inputs.freed(name, value) if not prefix else value
+        if prefix and (spec.kind, spec.rank) == ("shape", IMAGE):
+            self.link_image(key)
         return self.inputs.get(key)
 
     def first_guess(self, target: Target, name: str, default: Any, prefix: str) -> Spec:
@@ -101,7 +103,7 @@ class Arguments(Targets):
         if naming.names_state(name) and unpacks(target, name) and not prefix:
             return Spec("parts", 0, value=tuple(unpacks(target, name)))
         if prefix:
-            return self.first_size(target, name, prefix + name)
+            return self.first_size(target, name)
         shown = site_spec(self, target, name)
         if shown is not None:
             return shown
@@ -113,30 +115,29 @@ class Arguments(Targets):
             return Spec("array", 1)
         return spec
 
-    def first_size(self, target: Target, name: str, key: str) -> Spec:
+    def first_size(self, target: Target, name: str) -> Spec:
         """Return what a parameter that sets an object up is taken for: extents, if used so."""
         count = extents(target.function, name)
         spec = guessed_size(name)
-        if count == IMAGE:
-            self.link_image(key)
         if count and spec.kind in ("shape", "int", "array"):
             return Spec("shape", count)
         later = target.function.name != "__init__"
         return Spec("shape", 1) if later and spec.kind == "shape" else spec
 
     def link_image(self, key: str) -> None:
-        """Make three extents those of the images that the function takes, after their samples."""
+        """Make three extents those of the images that the function takes, after samples."""
         part = self.pair.function
         function = part and definition(self.project.module, part.name)
         names = parameters(function)[1:] if isinstance(function, ast.FunctionDef) else []
-        if not names or names[0] in self.setup.specs:
+        # Whether it takes samples, the function itself says: it may be for one image.
+        known = self.setup.specs.get(names[0]) if names else None
+        if known is None or (known.kind, known.rank) != ("array", IMAGE + 1):
             return
-        self.setup.specs[names[0]] = Spec("array", IMAGE + 1)
         sizes = self.setup.sizes
         for axis in range(IMAGE):
             one, other = f"{key}.{axis}", f"{names[0]}.{axis + 1}"
-            sizes.root(one), sizes.root(other)
-            sizes.unify(sizes.value(one), sizes.value(other))
+            if sizes.root(one) != sizes.root(other):
+                sizes.unify(sizes.value(one), sizes.value(other))
 
     def given(self, text: str) -> Any:
         """Return the value of a definition that was given, of inputs and names of the file."""
