@@ -96,9 +96,8 @@ def _check_extents(place: str, texts: Iterable[str], numbers: Sequence[str]) -> 
     for text in texts:
         for name in _names_in([text]):
             if name not in numbers:
-                raise SymbackpropError(
-                    f"{place}: extent {text!r}: unknown size {name!r}; {allowed(name, numbers)}"
-                )
+                known = allowed(name, numbers) if numbers else "allowed: whole numbers"
+                raise SymbackpropError(f"{place}: extent {text!r}: unknown size {name!r}; {known}")
 
 
 def _names_in(texts: Iterable[str]) -> Iterator[str]:

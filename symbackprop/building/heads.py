@@ -63,7 +63,8 @@ def _scope(loss: Loss, given: Mapping[str, Any], output: Variable, catalog: Cata
     if loss.within == "written" and len(leading) > 1:
         raise SymbackpropError(
             f"the loss is written for {rank} indices, a sample of the output has "
-            f"{len(output.axes) - 1}"
+            f"{len(output.axes) - 1}: sum over them, as in total(i, (a[i] - y[i])**2), or add "
+            'within = "sum" or "mean" to its definition'
         )
     numbers = constant_numbers(settled(loss, given))
     own = output.axes[insert : insert + rank]

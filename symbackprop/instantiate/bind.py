@@ -312,7 +312,7 @@ class _Binder:
         if any(reference.name == letter for reference in references(body)):
             raise SymbackpropError(
                 f"the extent of index {letter!r} does not follow: it stands bare nowhere; the "
-                "definition's ranges can declare it"
+                "definition's ranges can declare it, if it is a layer's"
             )
         raise SymbackpropError(f"index {letter!r} indexes nothing")
 

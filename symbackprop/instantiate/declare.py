@@ -184,6 +184,6 @@ def _unknown_extent(
     if any(reference.name == letter for reference in references(assignment.value)):
         return SymbackpropError(
             f"equation {text!r}: the extent of index {letter!r} does not follow: it stands bare "
-            "nowhere; the definition's output can declare it"
+            "nowhere; the definition's output can declare it, if it is a layer's"
         )
     return SymbackpropError(f"equation {text!r}: index {letter!r} indexes nothing")
