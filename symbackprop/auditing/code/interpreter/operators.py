@@ -109,7 +109,8 @@ def arrays(machine: Machine, name: str, operation: Operation, a: Any, b: Any) ->
     if name in ("pow", "lshift") and not real and right.size and int(abs(right).max()) > 62:
         raise Unknown("an integer power out of bounds", machine.here[1])
     try:
-        result = operation(_lifted(machine, left, real), _lifted(machine, right, real))
+        with np.errstate(divide="ignore"):  # integers over 0 are 0 there, with a warning
+            result = operation(_lifted(machine, left, real), _lifted(machine, right, real))
     except (TypeError, ValueError) as error:
         raise Raised(type(error).__name__, str(error), machine.here[1]) from error
     return plain(result) if not isinstance(result, np.ndarray) or result.shape else result[()]
