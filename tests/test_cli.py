@@ -6,12 +6,13 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from symbackprop import cli, writing
+from symbackprop import cli, progress, writing
 from symbackprop.errors import SymbackpropError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -20,8 +21,9 @@ LOSS = ("--loss", "binary_cross_entropy")
 
 
 @pytest.fixture
-def run(capfd: pytest.CaptureFixture[str]):
-    """Run a command in this process; give its exit code, stdout and stderr."""
+def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    """Run a command in this process; give its exit code, stdout and stderr without progress."""
+    monkeypatch.setattr(progress, "SILENCE", threading.TIMEOUT_MAX)
 
     def call(*arguments: str) -> tuple[int, str, str]:
         with pytest.raises(SystemExit) as end:
