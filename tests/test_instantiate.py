@@ -491,6 +491,9 @@ SLOPE = Activation("slope", ("a = alpha * z",), parameters={"alpha": Parameter((
         ("a[i] = x[i] / (1 - 1)", "division by 0"),
         ("a[i] = where(x[i], 1, 0)", "where of a number; a condition is needed"),
         ("a[i] = where(not x[i], 1, 0)", "not of a number; a condition is needed"),
+        ("a[i] = x[i] * log(-1)", "log of -1 is no real number"),
+        ("a[i] = x[i] * sqrt(2 - 3)", "sqrt of -1 is no real number"),
+        ("a[i] = x[i] * log1p(-1)", "log of 0 is no real number"),
         ("a[i] = x[i] * unset", "constant unset is not set"),
         (
             "a[i] = (9**64 * 9**64 * 9**64 * 9**64 * 9**64 * 9**64) * x[i]",

@@ -34,6 +34,8 @@ FLAT = {
     "softplus, doubled": ("log(exp(2 * z) + 2 * exp(z) + 1)", Z),
     "log of sigmoid": ("log(1 / (1 + exp(-z)))", Z),
     "log of 1 - sigmoid": ("log(1 - 1 / (1 + exp(-z)))", Z),
+    "log of 1 + sigmoid": ("log(1 + 1 / (1 + exp(-z)))", Z),
+    "log of a quotient near 1": ("log((2 + 3 * exp(z)) / (2 + exp(z)))", Z),
     "log cosh": ("log((exp(z) + exp(-z)) / 2)", Z),
     "tanh by exponentials": ("(exp(z) - exp(-z)) / (exp(z) + exp(-z))", Z),
     "sigmoid - 1/2": ("1 / (1 + exp(-z)) - 0.5", Z),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 
 from symbackprop import scalar
@@ -12,6 +12,11 @@ from symbackprop.scalar import ONE, TRUTH, ZERO, Apply, Expression, Number
 
 # How many of its first arguments each function asks only whether they hold.
 CONDITIONS = {"where": 1, "logical_not": 1, "logical_and": 2, "logical_or": 2}
+# What a function needs of a number that stands as its argument.
+_LEAST: Mapping[str, Callable[[Fraction], bool]] = {
+    "log": lambda value: value > 0,
+    "sqrt": lambda value: value >= 0,
+}
 _LARGEST = Fraction(sys.float_info.max)
 _MAX_BITS = 2048  # float64 ends at 1024; a quotient may pass through more
 
@@ -20,11 +25,14 @@ def fold(function: str, arguments: Sequence[Expression]) -> Expression:
     """Return the application, decided where its arguments decide it.
 
     Raises:
-        SymbackpropError: a division by a literal 0, a number where a condition is needed, or a
-            number beyond the range of float64.
+        SymbackpropError: a division by a literal 0, a logarithm or a root of a number that has
+            none, a number where a condition is needed, or one beyond the range of float64.
     """
     if function in ("divide", "floor_divide", "remainder") and arguments[1] == ZERO:
         raise SymbackpropError("division by 0")
+    least = _LEAST.get(function)
+    if least is not None and isinstance(arguments[0], Number) and not least(arguments[0].value):
+        raise SymbackpropError(f"{function} of {arguments[0].value} is no real number")
     # Conditions stay what they are.
     kept = CONDITIONS.get(function, 0)
     if not all(map(_is_decided, arguments[:kept])):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from symbackprop.calculus.stable.assembly import Assembly, is_mixed
+from symbackprop.calculus.stable.assembly import Assembly, is_mixed, written
 from symbackprop.calculus.stable.balance import power_of, product
 from symbackprop.calculus.stable.polynomials import (
     RING,
@@ -37,9 +37,10 @@ def logarithm(region: Region, quotient: Quotient) -> Polynomial | None:
     bases = region.bases_of(*(factor for factor, _ in parts.powers))
     if not bases or is_mixed(region, parts):
         return None
-    even = _even_logarithm(region, expanded(parts))
-    if even is not None:
-        return even
+    flat = expanded(parts)
+    found = _even_logarithm(region, flat) or _near_one(region, flat)
+    if found is not None:
+        return found
     result, rest = RING.zero, []
     assembly = Assembly(region, Factored(Fraction(1), ()))
     assembly.balanced = [base for base in bases if not base.bounded]
@@ -83,6 +84,28 @@ def _hinge_of(region: Region, base: Base) -> Polynomial:
     hinge = region.opaque(apply("maximum", u, ZERO))
     region.hinges[used(hinge)[0]] = (_line(region, base), u)
     return hinge
+
+
+def _near_one(region: Region, flat: Quotient) -> Polynomial | None:
+    """Return log(A/B) as log1p((A - B)/B) where A/B goes to 1 at one end, and to no 0 or infinity.
+
+    There the logarithms of A and B cancel: log(1 + sigmoid(u)) for large negative u.
+    """
+    above, below = flat.above, flat.below
+    inside = used(above, below)
+    base = region.base_at(inside[0]) if len(inside) == 1 else None
+    if base is None or base.bounded:
+        return None
+    ends = [coefficients(p, base.position) for p in (above, below)]
+    if not all(_is_positive(region, p) for p in (above, below)) or len(ends[0]) != len(ends[1]):
+        return None
+    pairs = [(ends[0][k], ends[1][k]) for k in (0, -1)]
+    if not all(a and b for a, b in pairs):
+        return None
+    ratios = [rational(a.LC) / rational(b.LC) for a, b in pairs]
+    if 1 not in ratios or min(ratios) < Fraction(1, 2):
+        return None
+    return region.opaque(apply("log1p", written(region, Quotient(above - below, below))), "log")
 
 
 def _even_logarithm(region: Region, flat: Quotient) -> Polynomial | None:
