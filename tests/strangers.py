@@ -221,4 +221,24 @@ $$\frac{\partial L}{\partial w_k} = \sum_{i=0}^{N-1} \frac{\partial L}{\partial 
 """,
         ((r"x_{i+k}", r"x_{i-k}", "subscript"),),
     ),
+    Style(
+        "the place of a maximum",
+        r"""
+$$m = \max_i z_i, \qquad b = \operatorname*{arg\,max}_i z_i$$
+
+$$o = \sum_{i \neq b} \exp(z_i - m), \qquad L = m + \log(1 + o)$$
+
+$$\frac{\partial m}{\partial z_i} = \delta_{ib}$$
+
+$$\frac{\partial o}{\partial z_i}
+= \begin{cases} -o & \text{if } i = b \\ \exp(z_i - m) & \text{otherwise} \end{cases}$$
+
+$$\frac{\partial L}{\partial z_i} = \frac{\exp(z_i - m)}{1 + o}$$
+""",
+        (
+            (r"= \delta_{ib}", r"= 1 - \delta_{ib}", ""),
+            (r"{cases} -o", r"{cases} o", "sign"),
+            (r"= \frac{\exp(z_i - m)}{1 + o}", r"= \frac{\exp(z_i - m)}{o}", ""),
+        ),
+    ),
 )

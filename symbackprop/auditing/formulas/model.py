@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -190,7 +190,19 @@ class Model:
     @cached_property
     def loose(self) -> tuple[str, ...]:
         """The letters in index places of definitions that nothing binds there."""
-        return tuple(dict.fromkeys(name for rule in self.rules for name in _unbound(rule)))
+        return self.free(name for rule in self.rules for name in _unbound(rule))
+
+    def free(self, letters: Iterable[str]) -> tuple[str, ...]:
+        """Return letters without those that are defined: the place of a maximum is one place."""
+        return tuple(dict.fromkeys(name for name in letters if name not in self._places))
+
+    @cached_property
+    def _places(self) -> frozenset[str]:
+        return frozenset(
+            rule.target.name
+            for rule in self.rules
+            if isinstance(rule.body, Big) and rule.body.kind in PLACES and is_letter(rule.target)
+        )
 
 
 def _unbound(rule: Rule) -> Iterator[str]:
@@ -230,6 +242,8 @@ def _bind(
     return bound
 
 
+# Reductions whose value is a place.
+PLACES = frozenset(("argmax", "argmin"))
 KINKED = frozenset(("abs", "copysign", "max", "min", "relu", "sign"))
 
 

@@ -127,7 +127,8 @@ class Surveyor:
         """Unite the places of a claim's sides, and of all definitions behind them."""
         layers = dict(self.model.layers)
         own = (name for node in nodes for name in index_letters(node))
-        self._letters = frozenset((*own, *self.model.loose, *(b.index.name for b in ranges)))
+        free = self.model.free(own)
+        self._letters = frozenset((*free, *self.model.loose, *(b.index.name for b in ranges)))
         for bound in ranges:
             self._bound(bound, 0, layers, {})
         for node in nodes:

@@ -269,8 +269,8 @@ def _conclude(trial: Trial, evaluators: list[Evaluator], letters: Sequence[str])
 
 def free_letters(sides: tuple[Node, Node], model: Model) -> list[str]:
     """Return the letters in index places of a claim and its definitions that nothing binds."""
-    own = [name for side in sides for name in index_letters(side)]
-    return list(dict.fromkeys([*own, *model.loose]))
+    own = (name for side in sides for name in index_letters(side))
+    return list(dict.fromkeys([*model.free(own), *model.loose]))
 
 
 def _points(letters: list[str], surveyor: Surveyor) -> Iterator[Letters]:

@@ -22,6 +22,7 @@ from symbackprop.auditing.formulas.tree import (
     Apply,
     Big,
     Bound,
+    Branch,
     Negate,
     Node,
     Number,
@@ -38,7 +39,7 @@ def sign(right: Node, context: Context) -> Iterator[Edit]:
 
 
 def sign_of_part(right: Node, context: Context) -> Iterator[Edit]:
-    """Yield a claim with the sign of a term or of an argument turned."""
+    """Yield a claim with the sign of a term, an argument or a branch turned."""
 
     def flip(node: Node) -> Iterator[Node]:
         if isinstance(node, Add):
@@ -48,6 +49,8 @@ def sign_of_part(right: Node, context: Context) -> Iterator[Edit]:
             yield node.operand
         elif isinstance(node, Power | Apply):
             yield from _negated_within(node)
+        elif isinstance(node, Branch):
+            yield replace(node, value=negated(node.value))
 
     for new in everywhere(right, flip):
         yield Edit(new, "the sign of one term is wrong")

@@ -26,6 +26,8 @@ def reduction(run: Evaluator, node: Big, env: Env) -> s.Scalar:
     if not node.bounds:
         raise NotUnderstoodError("a sum without an index")
     inner = run.surveyor.scopes.numbers.get((env.scope, id(node)), env.scope)
+    if node.kind in _EXTREMES:
+        return _place(run, node, env, inner)
     values = [
         run.value(node.body, env.with_letters(letters))
         for letters in _runs(run, node.bounds, dict(env.letters), env, inner)
@@ -46,6 +48,22 @@ def reduced(kind: str, values: list[s.Scalar]) -> s.Scalar:
     return result
 
 
+def _place(run: Evaluator, node: Big, env: Env, inner: int) -> s.Scalar:
+    """Return the place of the first of the largest or the smallest; it changes with nothing."""
+    if len(node.bounds) > 1:
+        raise NotUnderstoodError(f"{node.kind} over several indices")
+    name, extreme = node.bounds[0].index.name, _EXTREMES[node.kind]
+    best: tuple[int, s.Scalar] | None = None
+    for letters in _runs(run, node.bounds, dict(env.letters), env, inner):
+        value = s.primal(run.value(node.body, env.with_letters(letters)))
+        if best is None or extreme(best[1], value) is not best[1]:
+            best = letters[name], value
+    if best is None:
+        raise NotUnderstoodError(node.kind)
+    return s.number(best[0])
+
+
+_EXTREMES = {"argmax": s.larger, "argmin": s.smaller}
 _NEUTRAL: dict[str, s.Scalar] = {"sum": s.ZERO, "product": s.ONE}
 _FUNCTIONS: dict[str, Callable[[s.Scalar, s.Scalar], s.Scalar]] = {
     "sum": s.add,

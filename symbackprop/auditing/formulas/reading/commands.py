@@ -108,6 +108,10 @@ class Commands:
         for _ in range(words.WRAPS[piece.text]):
             argument(self.waiting, piece.at)
 
+    def operator(self, piece: Piece) -> None:
+        """What counts as one operator, below which limits may stand, is read as it is."""
+        self.waiting.extend(reversed(argument(self.waiting, piece.at)))
+
     def drop(self, piece: Piece) -> None:
         """Drop a command with its arguments."""
         for _ in range(words.DROPS[piece.text]):
@@ -184,7 +188,7 @@ class Commands:
     def plain_style(self, piece: Piece) -> None:
         """Upright letters: several are one word."""
         inner = argument(self.waiting, piece.at)
-        solid = [p for p in inner if p.kind != "space"]
+        solid = [p for p in inner if p.kind != "space" and p.text not in words.GAPS]
         content = "".join(p.text for p in solid)
         if solid and all(p.kind in ("letter", "number") for p in solid) and len(content) > 1:
             self.word(content, piece.at)
@@ -306,6 +310,7 @@ HANDLERS: dict[str, Callable[[Commands, Piece], None]] = {
     **{name: Commands.wrap for name, count in words.WRAPS.items() if count >= 0},
     **dict.fromkeys(words.GAPS, Commands.gap),
     "hspace": Commands.distance,
+    "mathop": Commands.operator,
     **dict.fromkeys(words.DROPS, Commands.drop),
     **dict.fromkeys(words.BRACES, Commands.braced),
     **dict.fromkeys(("frac", "dfrac", "tfrac", "cfrac", "nicefrac", "sfrac"), Commands.fraction),
