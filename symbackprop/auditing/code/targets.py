@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ from symbackprop.auditing.code.specs import Setup
 MOST_SETTERS = 3
 
 
-class Targets:
+class Targets(ABC):
     """The run of one pair on one setup; `stage` says how far it came."""
 
     def __init__(self, project: Project, pair: Pair, setup: Setup, effort: Effort) -> None:
@@ -90,9 +91,9 @@ class Targets:
         """Return a random number that the program asks for."""
         return self.inputs.draw(kind, index)
 
+    @abstractmethod
     def arguments(self, target: Target, prefix: str = "") -> dict[str, Any]:
         """Return the arguments of a function, by name."""
-        raise NotImplementedError
 
     def target(self, part: Part) -> Target:
         """Return the callable that a part names."""

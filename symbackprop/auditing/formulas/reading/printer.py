@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -36,7 +37,7 @@ class Text:
         return self.text if self.level >= level else f"{opening}{self.text}{closing}"
 
 
-class Printer:
+class Printer(ABC):
     """Prints trees; a subclass says how symbols, scripts and fractions look."""
 
     opening, closing = "(", ")"
@@ -65,17 +66,17 @@ class Printer:
 
     # How the two notations differ.
 
-    def _name(self, name: str, accents: tuple[str, ...], style: str) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def _name(self, name: str, accents: tuple[str, ...], style: str) -> str: ...
 
-    def _scripts(self, below: str, above: str) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def _scripts(self, below: str, above: str) -> str: ...
 
-    def _quotient(self, node: tree.Quotient) -> Text:
-        raise NotImplementedError
+    @abstractmethod
+    def _quotient(self, node: tree.Quotient) -> Text: ...
 
-    def _symbol(self, which: str) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def _symbol(self, which: str) -> str: ...
 
     # Nodes.
 
