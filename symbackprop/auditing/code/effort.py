@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 RUN = 1_000  # to set one run up
 STEP = 6  # one expression or statement of the program
@@ -66,21 +66,17 @@ class Effort:
         """What may still be spent."""
         return max(self.most - self.spent, 0)
 
-    @contextmanager
-    def within(self, units: int) -> Iterator[None]:
+    def within(self, units: int) -> AbstractContextManager[None]:
         """Spend no more than a part of what is left."""
-        outer = self.most
-        self.most = min(outer, self.spent + units)
-        try:
-            yield
-        finally:
-            self.most = outer
+        return self._until(min(self.most, self.spent + units))
+
+    def beyond(self, units: int) -> AbstractContextManager[None]:
+        """Spend this much at least, whatever is left."""
+        return self._until(max(self.most, self.spent + units))
 
     @contextmanager
-    def beyond(self, units: int) -> Iterator[None]:
-        """Spend this much at least, whatever is left."""
-        outer = self.most
-        self.most = max(outer, self.spent + units)
+    def _until(self, most: int) -> Iterator[None]:
+        outer, self.most = self.most, most
         try:
             yield
         finally:
