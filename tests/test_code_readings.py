@@ -348,3 +348,67 @@ def test_a_first_state_that_may_be_a_vector_has_samples() -> None:
     found = verdicts(UNROLLED.format(step="t - 1"))
     assert found == {"Net.loss self.W": "proved", "Net.loss self.U": "proved"}
     assert verdicts(UNROLLED.format(step="t"))["Net.loss self.U"] == "refuted"
+
+
+CLASSIFIER = """
+class Head:
+    def __init__(self, width, classes):
+        self.w = np.random.randn(width, classes)
+
+    def forward(self, x):
+        self.x = x
+        e = np.exp(x @ self.w)
+        self.p = e / e.sum()
+        return self.p
+
+    def backward(self, upstream):
+        for k, u in enumerate(upstream):
+            if u == 0:
+                continue
+            dz = {slope}
+            dz[k] = u * self.p[k] * (1 - self.p[k])
+            dw = np.outer(self.x, dz)
+            return self.w @ dz, dw
+"""
+
+
+@pytest.mark.parametrize(
+    ("slope", "verdict"),
+    [("-u * self.p[k] * self.p", "convention"), ("u * self.p[k] * self.p", "refuted")],
+)
+def test_a_derivative_that_reads_the_first_entry_that_is_not_zero(slope: str, verdict: str) -> None:
+    found = audited(CLASSIFIER.format(slope=slope))
+    assert [f.verdict for f in found] == [verdict] * 2
+    words = "each row of the upstream gradient has one entry that is not 0"
+    assert {f.convention for f in found} == {words if verdict == "convention" else None}
+
+
+CHARACTERS = """
+def run(w, b, inputs, targets):
+    probs, loss = {{}}, 0.0
+    for t in range(len(inputs)):
+        e = np.exp(w[:, inputs[t]] + b)
+        probs[t] = e / e.sum()
+        loss -= np.log(probs[t][targets[t]])
+    loss /= {count}
+    dw, db = np.zeros_like(w), np.zeros_like(b)
+    for t in range(len(inputs)):
+        d = probs[t].copy()
+        d[targets[t]] -= 1
+        dw[:, inputs[t]] += d
+        db += d{only}
+    return loss, dw, db
+"""
+
+
+@pytest.mark.parametrize(
+    ("count", "only", "verdicts"),
+    [
+        ("len(inputs)", "", ["convention", "convention"]),
+        ("len(inputs) ** 2", "", ["refuted", "refuted"]),
+        ("len(inputs)", " / len(inputs)", ["refuted", "proved"]),
+    ],
+)
+def test_a_mean_over_steps_may_be_a_sum(count: str, only: str, verdicts: list[str]) -> None:
+    found = audited(CHARACTERS.format(count=count, only=only))
+    assert [f.verdict for f in found] == verdicts

@@ -303,7 +303,7 @@ class Arguments(Targets):
     def shaped(self, name: str, main: Array) -> Any:
         """Return an input shaped like the output."""
         spec = self.setup.specs.setdefault(name, Spec("array", main.ndim, -1.5, 1.5))
-        if spec.kind in ("array", "onehot"):
+        if spec.kind in ("array", "onehot", "sparse"):
             if name not in self.inputs.values:
                 self.inputs.values[name] = self.inputs.array(name, main.shape, spec)
             return self.inputs.values[name]

@@ -183,7 +183,7 @@ class Inputs:
         return mapped(machine, derived, x)
 
     def array(self, name: str, shape: tuple[int, ...], spec: Spec) -> Any:
-        """Return an array of free values, class indices or one-hot rows."""
+        """Return an array of free values, class indices, one-hot rows or rows with one entry."""
         self.machine.spend(int(np.prod(shape, dtype=int)) if shape else 1)
         if spec.kind == "label":
             made = np.empty(shape, dtype=int)
@@ -195,6 +195,8 @@ class Inputs:
             made = np.empty(shape, dtype=object)
             for index in np.ndindex(*shape):
                 made[index] = self.machine.graph.input(name, index, self.sample(name, index))
+            if spec.kind == "sparse":
+                self._thinned(name, made)
             self.originals[name] = made.copy()
         value: Any = Tensor(made) if self.torch else made
         self.machine.register(name, made)
@@ -212,6 +214,14 @@ class Inputs:
     def sample_unit(self, name: str, index: tuple[int, ...]) -> float:
         """Return a number of [0, 1) for a choice."""
         return random.Random(f"{self.setup.seed} choice {name} {index}").random()
+
+    def _thinned(self, name: str, made: Array) -> None:
+        """Leave one element of each row; the others are 0."""
+        for row in np.ndindex(*made.shape[:-1]):
+            kept = int(self.sample_unit(name, row) * made.shape[-1])
+            for place in range(made.shape[-1]):
+                if place != kept:
+                    made[(*row, place)] = self.machine.number(0)
 
     def _one_hot(self, name: str, shape: tuple[int, ...], first: bool) -> Array:
         made = np.empty(shape, dtype=object)

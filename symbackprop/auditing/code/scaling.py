@@ -42,17 +42,17 @@ class Factor:
 
 
 def batch(trial: Trial) -> dict[str, int]:
-    """Return the extents that may be counts of a batch: first axes of inputs, last of columns."""
+    """Return the extents that may be counts of a batch: of samples or steps, first axes or last."""
     found: dict[str, int] = {}
     sizes = trial.setup.sizes
-    # One class index for each sample says which axis counts samples.
-    samples = {
-        sizes.root(f"{n}.0") for n, s in trial.setup.specs.items() if s.kind == "label" and s.rank
-    }
-    for name, original in trial.followed.inputs.originals.items():
-        if original.ndim and f"{name}.0" in sizes.parents:
-            for axis in range(original.ndim):
-                value = original.shape[axis]
+    shapes = {n: a.shape for n, a in trial.followed.inputs.originals.items()}
+    # One class index for each sample, or step, says which axes count them.
+    indices = [n for n, s in trial.setup.specs.items() if s.kind == "label" and s.rank]
+    shapes.update({name: trial.setup.shape(name) for name in indices})
+    samples = {sizes.root(f"{n}.{axis}") for n in indices for axis in range(len(shapes[n]))}
+    for name, shape in shapes.items():
+        if shape and f"{name}.0" in sizes.parents:
+            for axis, value in enumerate(shape):
                 if value > 1 and (not samples or sizes.root(f"{name}.{axis}") in samples):
                     found.setdefault(f"{name}.shape[{axis}]", value)
     return found

@@ -40,6 +40,7 @@ KINDS = (
     "int",
     "label",
     "onehot",
+    "sparse",
     "bool",
     "function",
     "shape",

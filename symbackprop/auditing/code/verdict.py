@@ -42,6 +42,7 @@ SEEDS = (101, 202, 303, 404, 505, 606)
 FEW_GUESSES = 1
 FEW_NODES = 60_000
 OUTPUT = "written in the output variable"
+SPARSE = "each row of the upstream gradient has one entry that is not 0"
 NOTHING = "no gradient by this variable was found among what the derivative gives"
 
 
@@ -318,6 +319,11 @@ class Judge:
                     new = setup.copy()
                     new.specs[name] = replace(spec, kind=f"{squash} array", low=-2.0, high=2.0)
                     yield new, "with respect to the logits"
+        upstream = base.followed.upstream
+        if upstream in setup.specs and _skips_zeros(base.followed):
+            new = setup.copy()
+            new.specs[upstream] = setup.specs[upstream].become(kind="sparse")
+            yield new, SPARSE
         if any(c.zero for c in base.compared.values()):
             for seed in SEEDS:
                 new = setup.copy()
@@ -352,6 +358,16 @@ class Judge:
                 reason=f"the derivative raises {fault}",
             )
         return Outcome(self.wanted(), "undecided", reason=fault.words, line=fault.line, fault=fault)
+
+
+def _skips_zeros(followed: Followed) -> bool:
+    """Whether a derivative asks of single entries of the upstream gradient whether they are 0."""
+    original = followed.inputs.originals.get(followed.upstream or "")
+    entries = set() if original is None else {node.place for node in original.flat}
+    return any(
+        "=" in place[2].split() and entry.place in entries and zero.constant == 0
+        for place, (entry, zero) in followed.machine.compared.items()
+    )
 
 
 def _plain(fault: Fault) -> bool:
