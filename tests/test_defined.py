@@ -144,6 +144,7 @@ LOSSES = [
     ["L = total(i, maximum(0, a[i]))"],
     ["L = total(i, a[i] > y[i])"],
     ["L = a[0] > y[0]"],
+    ["L = total(i, a[i] * y[i])"],
 ]
 
 

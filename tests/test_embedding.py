@@ -137,3 +137,13 @@ def test_real_numbers_are_no_rows():
 def test_padding_is_a_row():
     with pytest.raises(SymbackpropError, match="padding_idx is 7, num_embeddings is 7; allowed"):
         text_of("7")
+
+
+PADDED = SEQUENCE.replace(
+    '[[layer]]\ntype = "positional"', '[[layer]]\ntype = "pad"\npadding = [0, 2]'
+).replace("PADDING", "")
+
+
+def test_what_a_table_gets_may_be_a_part_of_an_array():
+    network = build_network(read_toml(PADDED, "padded.toml"))
+    assert max(module_of(generate(network).text).gradient_check().values()) < 1e-6

@@ -75,6 +75,16 @@ equations = [
   "z[i] = g[i] * tanh(total(j, W[j, i] * x[j])) + (1 - g[i]) * x[i]",
 ]
 """
+# As mathematics has them: a row of W for each unit.
+ROWS = """
+[[define]]
+kind = "layer"
+name = "own"
+sizes = ["units"]
+parameters = { W = ["units", "features"], b = ["units"] }
+equations = ["z[i] = total(j, W[i, j] * x[j]) + b[i]"]
+"""
+HIGHWAY_ROWS = HIGHWAY.replace("V[j, i]", "V[i, j]").replace("W[j, i]", "W[i, j]")
 
 
 def excite(p, x):
@@ -116,6 +126,14 @@ OWN = {
         lambda p, x: (torch_or_skip().einsum("nj,jik->nik", x, p["W"]) + p["b"]).amax(-1),
     ),
     "highway": (HIGHWAY, (4,), "", highway),
+    "highway by rows": (
+        HIGHWAY_ROWS,
+        (4,),
+        "",
+        lambda p, x: highway({**p, "V": p["V"].T, "W": p["W"].T}, x),
+    ),
+    "dense by rows": (ROWS, (4,), "units = 3", lambda p, x: x @ p["W"].T + p["b"]),
+    "square, by rows": (ROWS, (3,), "units = 3", lambda p, x: x @ p["W"].T + p["b"]),
 }
 
 

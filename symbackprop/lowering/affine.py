@@ -98,7 +98,10 @@ class _Affine:
 
 
 def _affine(value: Value) -> _Affine | None:
-    """Match ``contract(W, x) + b`` with W a matrix of parameters and b its bias."""
+    """Match ``contract(W, x) + b`` with W a matrix of parameters and b its bias.
+
+    Only where W lies (in, out) does b follow as one more row.
+    """
     if value.operation != "add" or len(value.operands) != 2:
         return None
     product, bias = value.operands
@@ -107,6 +110,9 @@ def _affine(value: Value) -> _Affine | None:
     weights = [o for o in product.operands if o.operation == "input" and not _batched(o)]
     sources = [o for o in product.operands if o not in weights]
     if len(weights) != 1 or weights[0].rank != 2 or len(sources) != 1 or sources[0].rank != 2:
+        return None
+    summed, kept = product.subscripts[product.operands.index(weights[0])]
+    if not kept < product.rank <= summed or value.subscripts[0][kept] != value.subscripts[1][0]:
         return None
     return _Affine(product, sources[0], weights[0].variable, bias.variable)
 

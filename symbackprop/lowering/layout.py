@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from symbackprop.equations import Role, Variable
 from symbackprop.lowering.loops import Result
 from symbackprop.lowering.values import Labelled, Value
-from symbackprop.lowering.views import MOVING, VIEWS, natural
+from symbackprop.lowering.views import MOVING, PARTS, VIEWS, natural
 
 _BATCH_LAST = (
     Role.TIME,
@@ -65,6 +65,12 @@ class Layout:
     def is_view(self, value: Value) -> bool:
         """Whether the value shows the memory of its operand."""
         return value.operation in VIEWS or value.number in self.merged
+
+    def is_part(self, value: Value) -> bool:
+        """Whether the value shows memory whose places do not all follow one another."""
+        while self.is_view(value) and value.operation not in PARTS:
+            value = value.operands[0]
+        return value.operation in PARTS
 
     def through_views(self, value: Value) -> Iterator[Value]:
         """Yield the value whose memory a view shows."""

@@ -215,7 +215,7 @@ def _gradients(lowering: Lowering, variables: Sequence[Variable]) -> dict[Variab
 
 def _written(value: Labelled, lowering: Lowering) -> Labelled:
     """Return the value as one with memory of its own: a parameter's gradient has its place."""
-    if value.value.operation in VIEWS:
+    if value.value.operation in {*VIEWS, "input"}:
         return lowering.graph.node("number", [value], attribute="own")
     return value
 

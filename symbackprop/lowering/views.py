@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 from symbackprop.lowering.values import Value
 
+# They show a part of their operand's memory, whose places do not follow one another.
+PARTS = frozenset({"slice", "window", "step"})
 # They show the memory of their operand.
-VIEWS = frozenset({"slice", "window", "split", "step"})
+VIEWS = PARTS | {"split"}
 # What lies as its operand does, but for the axes that it replaces.
 MOVING = (VIEWS - {"step"}) | {"halo", "join", "repeat", "unwindow"}
 # What cannot be written over one of its operands.

@@ -128,7 +128,7 @@ def putting(printer: StatementPrinter, statement: Statement) -> list[str]:
     flat = printer.view(f"{statement.target}.reshape(-1)") if base.rank > 1 else statement.target
     if statement.operation == "add_at" and is_repeated(value):
         printer.functions.add("add")
-        places, numbers = (printer.view(f"{name}.reshape(-1)") for name in (place_, text))
+        places, numbers = printer.view(f"{place_}.reshape(-1)"), printer.raveled(text, new)
         return [*lines, f"add.at({flat}, {places}, {numbers})"]
     order = placed_order(printer.layout, value)
     if statement.operation == "put" and (new.rank == 0 or new.rank == len(order)):

@@ -157,7 +157,7 @@ class StatementPrinter(NumpyPrinter):
         texts = [self.operand(value, k, order).source for k in range(2)]
         if any(self._is_turned(o, t) for o, t in zip(value.operands, texts, strict=True)):
             return einsum(self, value)
-        left, right = (self._raveled(t, o) for t, o in zip(texts, value.operands, strict=True))
+        left, right = (self.raveled(t, o) for t, o in zip(texts, value.operands, strict=True))
         return f"{left}.dot({right})"
 
     def _is_turned(self, operand: Value, text: str) -> bool:
@@ -167,11 +167,13 @@ class StatementPrinter(NumpyPrinter):
 
     def _full_sum(self, value: Value) -> str:
         operand = value.operands[0]
-        flat = self._raveled(self.value(operand).source, operand)
+        flat = self.raveled(self.value(operand).source, operand)
         return f"{flat}.dot({self.ones(operand)})"
 
-    def _raveled(self, source: str, value: Value) -> str:
-        return source if value.rank == 1 else self.view(f"{source}.reshape(-1)")
+    def raveled(self, source: str, value: Value) -> str:
+        """Return the value's text as one axis; a part of memory is copied where it is read."""
+        flat = source if value.rank == 1 else f"{source}.reshape(-1)"
+        return flat if value.rank == 1 or self.layout.is_part(value) else self.view(flat)
 
     def reduced(self, statement: Statement) -> str:
         """Return a reduction's target with its axes in the operand's order."""
