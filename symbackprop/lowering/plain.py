@@ -24,7 +24,7 @@ from symbackprop.lowering.program import (
 from symbackprop.lowering.recurrences import in_units, is_recurrence, lower_recurrence, made
 from symbackprop.lowering.runs import NO_RUNS, EqualUnits
 from symbackprop.lowering.sources import Sources, between_turns
-from symbackprop.lowering.values import COSTLY, Value, reachable
+from symbackprop.lowering.values import COSTLY, Labelled, Value, reachable
 from symbackprop.lowering.views import VIEWS
 from symbackprop.network import Head, Network
 from symbackprop.sizes import UndecidedError
@@ -86,9 +86,7 @@ def plain_program(
     lower_layers(lowering, derivation, sources)
     wanted = [v.bar() for v in network.varied if v.bar() in lowering.values]
     for variable in (*kept, *wanted):
-        value = lowering.full(variable)
-        given = value.value.operation == "input"  # a result is never the caller's own array
-        lowering.values[variable] = lowering.graph.node("number", [value]) if given else value
+        lowering.values[variable] = _own(lowering, lowering.full(variable))
     check_values(lowering.graph.nodes)
     own = {labelled.value.number for v, labelled in lowering.values.items() if not v.made}
     sources = between_turns(sources, lowering.graph.nodes, own, network, equal)
@@ -137,6 +135,11 @@ def penalty_program(network: Network, parameter: Variable, derivation: Derivatio
     return _cost_program(network, cost, (parameter, parameter), derivation, name)
 
 
+def _own(lowering: Lowering, value: Labelled) -> Labelled:
+    """Return a result: a copy where it is an array of the caller's."""
+    return lowering.graph.node("number", [value]) if value.value.operation == "input" else value
+
+
 def _cost_program(
     network: Network,
     cost: Variable,
@@ -150,7 +153,8 @@ def _cost_program(
         lowering.input(variable)
     wrt, target = given
     lower_layers(lowering, derivation, sources)
-    results = (lowering.values[cost].value, lowering.full(wrt.bar()).value)
+    slope = _own(lowering, lowering.full(wrt.bar()))
+    results = (lowering.values[cost].value, slope.value)
     check_values(lowering.graph.nodes)
     made = _Assignments(network, lowering, sources)
     made.given[lowering.values[wrt].value.number] = name
@@ -185,7 +189,7 @@ class _Assignments:
             if not variable.made:
                 self.variables.setdefault(labelled.value.number, variable)
             if labelled.value.operation == "input":
-                self.given[labelled.value.number] = variable.name
+                self.given[labelled.value.number] = labelled.value.variable.name
 
     def assign(
         self, values: Sequence[Value], named: Iterable[Value], known: Mapping[int, str]
