@@ -87,6 +87,9 @@ class Arguments(Targets):
 
     def first_guess(self, target: Target, name: str, default: Any, prefix: str) -> Spec:
         """Return what a parameter is taken for when nothing has been tried."""
+        if self.pair.function is None and naming.names_turns(name):
+            # One step of training shows the gradient.
+            return Spec("fixed", 0, value=1)
         if default is not MISSING:
             return default_spec(name, default)
         if prefix and naming.names_rate(name):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from symbackprop.auditing.code.given_values import Value, gathered, is_loss, sam
 from symbackprop.auditing.code.interpreter.values import Array, Tensor
 from symbackprop.auditing.code.pairs import Pair
 from symbackprop.auditing.code.running import Followed, parameter_names
+
+# How far doubles of one multiple may be apart.
+NEAR = 1e-9
 
 
 @dataclass(frozen=True)
@@ -118,7 +122,8 @@ def claims(followed: Followed, wanted: tuple[str, ...]) -> list[Claim]:
         claim = _by_update(followed, variable, names)
         if chosen:
             taken += chosen
-            claim = _claim(followed, variable, names, chosen)
+            named = _claim(followed, variable, names, chosen)
+            claim = claim if _is_plain_step(followed, claim, named) else named
         if claim is not None:
             found.append(claim)
     found += _unnamed(followed, candidates, found, values)
@@ -199,12 +204,18 @@ def _by_name(followed: Followed, names: tuple[str, ...], values: list[Value]) ->
     Of equal names, the one that stands where its variable stands among the parameters.
     """
     chosen: list[Value] = []
+    holders = {naming.holder(name) for name in followed.inputs.originals}
     for name in names:
+        own_holder = naming.holder(name)
+        others = {h for h in holders if len(h) > 1 and h != own_holder}
         place = re.search(r"(\[\d+\])$", name)
         stem = naming.stem(re.sub(r"\[\d+\]$", "", name))
         fits = []
         for value in values:
             own = re.search(r"(\[\d+\])$", value.spelled)
+            # What an object holds is of its own parameters, not of another object's.
+            if naming.holder(value.spelled) in others:
+                continue
             if place is not None and (own is None or own[1] != place[1]):
                 continue
             base = re.sub(r"\[\d+\]$", "", value.spelled)
@@ -274,6 +285,25 @@ def _by_update(followed: Followed, variable: str, names: tuple[str, ...]) -> Cla
             update = False
             break
     return Claim(variable, names, tuple(arrays), variable, update)
+
+
+def _is_plain_step(followed: Followed, update: Claim | None, named: Claim | None) -> bool:
+    """Whether one function gives all, and its update is a multiple of the gradient that it keeps.
+
+    That multiple is what it trains with; a step that keeps averages or shrinks the weights is none.
+    """
+    alone = followed.forward is followed.backward
+    if not alone or update is None or update.update or named is None:
+        return False
+    sides = [[n.value for v in claim.values for n in v.flat] for claim in (update, named)]
+    if len(sides[0]) != len(sides[1]):
+        return False
+    pairs = list(zip(*sides, strict=True))
+    step, gradient = max(pairs, key=lambda pair: abs(pair[1]))
+    return gradient != 0 and all(
+        math.isclose(one * gradient, other * step, rel_tol=NEAR, abs_tol=NEAR * gradient**2)
+        for one, other in pairs
+    )
 
 
 def _at(state: dict[str, Any], name: str) -> Any:

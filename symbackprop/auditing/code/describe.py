@@ -29,7 +29,7 @@ def described(project: Project, pair: Pair, outcome: Outcome) -> Finding:
     refuted = outcome.verdict == "refuted"
     explained = explain(project, pair, outcome) if refuted else None
     notes = [outcome.reason or ""]
-    if outcome.trial is not None:
+    if outcome.trial is not None and outcome.trial.followed.machine.replaced:
         called = set(outcome.trial.followed.machine.record.calls)
         replaced = sorted(set(project.corrected) & called - {pair.derivative.name})
         if replaced:

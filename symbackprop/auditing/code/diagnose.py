@@ -16,7 +16,6 @@ from symbackprop.auditing.code.objectives import Losses, objectives
 from symbackprop.auditing.code.pairs import Pair, definition
 from symbackprop.auditing.code.project import Project
 from symbackprop.auditing.code.running import main_output
-from symbackprop.auditing.code.scaling import named
 from symbackprop.auditing.code.scenario import Scenario
 from symbackprop.auditing.code.specs import SMALLEST, Setup
 from symbackprop.auditing.code.sweep import gradients
@@ -94,7 +93,7 @@ def _plain(outcome: Outcome) -> Diagnosis:
         return Diagnosis("shape", ("shape",), outcome.compared.reason)
     ratio = outcome.compared.ratio
     if ratio is not None:
-        return _factor(outcome.trial, ratio)
+        return _factor(outcome, ratio)
     return Diagnosis("other", ("other",), "the claim differs from the derived gradient")
 
 
@@ -120,13 +119,12 @@ def _is_diagonal(outcome: Outcome, trial: Trial) -> bool:
     return bool(equal(list(claimed.ravel()), own, 3))
 
 
-def _factor(trial: Trial, ratio: float) -> Diagnosis:
+def _factor(outcome: Outcome, ratio: float) -> Diagnosis:
     if abs(ratio + 1) < 1e-9:
         return Diagnosis("sign", ("sign",), "the sign is wrong", -1.0)
-    # What reduces nothing has no count in it.
-    words = "" if trial.target.elementwise else next(iter(named(trial, abs(ratio))), "")
     sign = "minus " if ratio < 0 else ""
-    detail = f"the claim is {sign}{words or f'{abs(ratio):.6g}'} times the derived gradient"
+    words = outcome.factor or f"{abs(ratio):.6g}"
+    detail = f"the claim is {sign}{words} times the derived gradient"
     kind = "reduction" if "shape" in words else "factor"
     return Diagnosis(kind, (kind,), detail, ratio)
 
@@ -139,11 +137,11 @@ def _smallest(project: Project, pair: Pair, outcome: Outcome, trial: Trial) -> S
     if not any(" at step " in name for name in trial.setup.specs):
         small = trial.setup.copy()
         small.sizes = small.sizes.copy(SMALLEST)
-        wrong = _true(project, pair, outcome.variable, small, _effort(trial)) is False
+        wrong = is_true(project, pair, outcome.variable, small, _effort(trial)) is False
         return small if wrong else trial.setup
     setup = trial.setup.copy()
     setup.steps = 1
-    return None if _true(project, pair, outcome.variable, setup, _effort(trial)) else setup
+    return None if is_true(project, pair, outcome.variable, setup, _effort(trial)) else setup
 
 
 def _effort(trial: Trial) -> Effort:
@@ -163,7 +161,7 @@ def _fits(
         try:
             _effort(trial).spend(EDIT)
             other = project.with_module(edited(project.module, edit))
-            if all(_true(other, pair, outcome.variable, p, _effort(trial)) for p in places):
+            if all(is_true(other, pair, outcome.variable, p, _effort(trial)) for p in places):
                 found += 1
                 yield edit
         except ExhaustedError:
@@ -175,7 +173,7 @@ def _mends(project: Project, pair: Pair, variable: str, edit: Edit, trial: Trial
     other = project.with_module(edited(project.module, edit))
     effort = _effort(trial)
     with effort.beyond(MENDING):
-        return bool(_true(other, pair, variable, _elsewhere(trial.setup), effort))
+        return bool(is_true(other, pair, variable, _elsewhere(trial.setup), effort))
 
 
 def _elsewhere(setup: Setup) -> Setup:
@@ -223,7 +221,9 @@ def module_functions(project: Project, names: list[str]) -> list[ast.FunctionDef
     return [node for node in found if isinstance(node, ast.FunctionDef)]
 
 
-def _true(project: Project, pair: Pair, variable: str, setup: Setup, effort: Effort) -> bool | None:
+def is_true(
+    project: Project, pair: Pair, variable: str, setup: Setup, effort: Effort
+) -> bool | None:
     """Return whether a claim is true in one run of one setup; None if it does not run."""
     try:
         followed = Scenario(project, pair, setup.copy(), effort).run()

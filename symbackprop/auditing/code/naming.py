@@ -58,6 +58,7 @@ _SCALARS = re.compile(
 )
 _STEPS = re.compile(r"^(?:stride\w*|step|strides)$", re.I)
 _PADS = re.compile(r"^(?:pad\w*|padding\w*)$", re.I)
+_TURNS = re.compile(r"^(?:n_?|num_|nb_|max_)?(?:epochs?|iters?|iterations?)$", re.I)
 _AXES = re.compile(r"^(?:axis|dim|seed|random_state|verbose|debug|epochs?|iterations?)$", re.I)
 _WEIGHTS = re.compile(r"^(?:[wW][a-z]?[a-z]?\d?|[UV]|theta|weights?\w*|kernels?|filters?)$")
 _BIASES = re.compile(r"^(?:b|bias|biases|b\d+|b_\w+|bias_\w+|beta|gamma)$")
@@ -89,6 +90,11 @@ def names_gradient(name: str) -> bool:
     """Return whether a name is a gradient's by custom: dW, grad_b, delta."""
     bare = last(name)
     return bool(set(words(bare)) & _GRADIENT_WORDS) or bool(_MARKED.match(bare))
+
+
+def holder(name: str) -> tuple[str, ...]:
+    """Return the names of what holds a value: of ``self.layers[0].w``, self, layers and 0."""
+    return tuple(re.findall(r"\w+", name)[:-1])
 
 
 def names_upstream(name: str) -> bool:
@@ -164,6 +170,11 @@ def names_pad(name: str) -> bool:
 def names_axis(name: str) -> bool:
     """Return whether a parameter is no size, though it is an integer."""
     return bool(_AXES.match(name))
+
+
+def names_turns(name: str) -> bool:
+    """Return whether a parameter says how often a network is trained with the same samples."""
+    return bool(_TURNS.match(name))
 
 
 def names_bias(name: str) -> bool:

@@ -20,7 +20,7 @@ from symbackprop.auditing.code.pairs import Pair, Part, definition, parameters
 from symbackprop.auditing.code.project import Project
 from symbackprop.auditing.code.running import Followed, main_output
 
-_LOSS_NAMES = ("loss", "cost", "error", "J", "L", "total_loss", "data_loss", "E")
+LOSS_NAMES = ("loss", "cost", "error", "J", "L", "total_loss", "data_loss", "E")
 
 
 class Losses:
@@ -125,12 +125,12 @@ def _own_loss(followed: Followed, losses: Losses) -> Objective | None:
     for part in parts:
         value = as_nodes(followed, part) if isinstance(part, Node | np.ndarray) else None
         varies = value is not None and value.size == 1 and value.reshape(-1)[0].constant is None
-        named = any(followed.locals.get(name) is part for name in _LOSS_NAMES)
+        named = any(followed.locals.get(name) is part for name in LOSS_NAMES)
         if value is not None and varies and named:
             seeds = {value.reshape(-1)[0]: followed.machine.number(1)}
             return Objective(seeds, "the loss that is returned", True)
     if losses.pair.function is None:
-        for name in _LOSS_NAMES:
+        for name in LOSS_NAMES:
             value = as_nodes(followed, followed.locals.get(name))
             if value is not None and value.size == 1 and value.reshape(-1)[0].constant is None:
                 return Objective({value.reshape(-1)[0]: followed.machine.number(1)}, "loss", True)

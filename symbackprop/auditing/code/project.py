@@ -47,6 +47,12 @@ class Project:
         made.corrected, made.judged = dict(self.corrected), set(self.judged)
         return made
 
+    def without_corrections(self, judged: set[str]) -> Project:
+        """Return the same project in which derivatives are taken as they stand."""
+        made = self.with_module(self.module)
+        made.corrected, made.judged = {}, judged
+        return made
+
     def file(self, relative: str) -> Module | None:
         """Return a file by its path relative to the audited one."""
         if relative not in self._known:

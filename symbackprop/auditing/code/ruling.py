@@ -12,7 +12,7 @@ from symbackprop.auditing.code.effort import ExhaustedError
 from symbackprop.auditing.code.interpreter.machine import Place
 from symbackprop.auditing.code.reruns import ELSEWHERE, THIRD, Reruns
 from symbackprop.auditing.code.running import main_output
-from symbackprop.auditing.code.scaling import explained
+from symbackprop.auditing.code.scaling import TOLERANCE, explained, named
 from symbackprop.auditing.code.solve import Search
 from symbackprop.auditing.code.surrogates import FLAT, declared, is_flat
 from symbackprop.auditing.code.trials import (
@@ -270,8 +270,22 @@ class Ruling:
         elif not self.disagrees(name, trial):
             undecided.reason = f"it differs from what is derived, but {OTHER_SIZES}"
         else:
-            return Outcome(name, "refuted", trial, compared, "exact")
+            words = self.factor(name, trial)
+            return Outcome(name, "refuted", trial, compared, "exact", factor=words)
         return undecided
+
+    def factor(self, name: str, trial: Trial) -> str:
+        """Return what a claim is of the truth, its sign aside: a number, or a count if it has one.
+
+        At one set of sizes a constant may be a count as well.
+        """
+        ratio = abs(trial.compared[name].ratio or 0.0)
+        others = [self.like(name, trial, *place) for place in (ELSEWHERE[1], THIRD)]
+        ratios = [(o, abs(o.compared[name].ratio or 0.0)) for o in others if o is not None]
+        if not ratio or all(abs(other - ratio) < TOLERANCE for _, other in ratios):
+            return f"{ratio:.6g}"
+        counts = (n for n in named(trial, ratio) if all(n in named(o, r) for o, r in ratios))
+        return next(counts, f"{ratio:.6g}")
 
     def disagrees(self, name: str, trial: Trial) -> bool:
         """Return whether a claim differs at another set of sizes as well, and at another point."""

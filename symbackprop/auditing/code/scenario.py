@@ -36,10 +36,9 @@ class Scenario(Arguments):
             if target.node is not None:
                 self.machine.shown_nodes.add(target.node)
         self.stage = "backward" if alone else "forward"
-        before = self.state()
         arguments = self.arguments(forward)
         self.forward_node = forward.node
-        held = self.state()
+        before = held = self.state()
         output = self.call(forward, arguments)
         made = 0 if alone else len(self.machine.graph.nodes)
         main = main_output(output)

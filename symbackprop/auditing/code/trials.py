@@ -36,7 +36,10 @@ class Trial:
 
 @dataclass
 class Outcome:
-    """The verdict on the gradient by one variable."""
+    """The verdict on the gradient by one variable.
+
+    `factor` says in words what a refuted claim is of the truth at all sizes, its sign aside.
+    """
 
     variable: str
     verdict: str
@@ -48,6 +51,7 @@ class Outcome:
     reason: str | None = None
     line: int = 0
     fault: Fault | None = None
+    factor: str = ""
 
 
 def holds(compared: Compared) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from symbackprop.auditing.code import naming
 from symbackprop.auditing.code.callers import shared_variable, variables_passed
 from symbackprop.auditing.code.claims import Claim, claimed, claims
+from symbackprop.auditing.code.composed import acquitted
 from symbackprop.auditing.code.discovery import discover
 from symbackprop.auditing.code.effort import Effort, ExhaustedError
 from symbackprop.auditing.code.faults import Fault, Misused, Raised, Unknown
@@ -62,7 +63,11 @@ class Judge:
         self.torch = ("torch",) if project.torch_only() else ()
 
     def outcomes(self) -> list[Outcome]:
-        """Return a verdict for each gradient that the pair gives."""
+        """Return a verdict for each gradient that the pair gives, a factor judged in the whole."""
+        return acquitted(self.project, self.pair, self.alone(), self.effort, _alone)
+
+    def alone(self) -> list[Outcome]:
+        """Return the verdicts on the pair by itself."""
         early: Outcome | None = None
         try:
             with self.effort.within(READINGS):
@@ -358,6 +363,10 @@ class Judge:
                 reason=f"the derivative raises {fault}",
             )
         return Outcome(self.wanted(), "undecided", reason=fault.words, line=fault.line, fault=fault)
+
+
+def _alone(project: Project, pair: Pair, effort: Effort) -> list[Outcome]:
+    return Judge(project, pair, effort).alone()
 
 
 def _skips_zeros(followed: Followed) -> bool:
