@@ -323,6 +323,10 @@ def test_what_an_extent_must_at_least_be_follows_from_the_layers(tmp_path):
             'type = "dense"\nunits = 2',
             r"layer 2 \(dense\): W2 has the shape \(4 \* T, 2\); the size T is left open",
         ),
+        (
+            'type = "batch_norm"\naffine = false',
+            r"running_mean2 has the shape \(4 \* T,\); the size T is left open, and",
+        ),
         ('type = "activation"\nfunction = "relu"', ""),
     ],
 )

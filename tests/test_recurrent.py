@@ -108,8 +108,9 @@ def by_loops(network, params, x, cotangent, arithmetic=None):
     names = {variable.owner: variable.name for variable in network.inputs}
     values = {**params, **{names[owner]: value for owner, value in given.items()}}
     run = evaluate(forward_equations(network), values, sizes_, *more)
-    adjoints = calculus.derive_layers(network).adjoints
-    bars = accumulate(adjoints, run, {network.output.name: cotangent}, sizes_, *more)
+    derived = calculus.derive_layers(network)
+    run |= evaluate(derived.equations, {**values, **run}, sizes_, *more)  # places of maxima, too
+    bars = accumulate(derived.adjoints, run, {network.output.name: cotangent}, sizes_, *more)
     back = {v.name: v.owner or "x" for v in network.inputs}
     found = {back.get(name, name): bars[name] for name in (*params, *back)}
     return {k: v.astype(float) for k, v in {"output": run[network.output.name], **found}.items()}
@@ -206,6 +207,19 @@ STACKS = {
     "its last steps side by side": in_a_row([4, 3], GRU, TAIL, 'type = "flatten"', DENSE),
     "a start that a layer makes": MADE.replace("KIND", 'type = "gru"'),
     "a start that a layer makes, relu": MADE.replace("KIND", 'type = "rnn"\nnonlinearity = "relu"'),
+    "rows of an image": in_a_row(
+        [2, 4, 5],
+        'type = "conv2d"\nchannels = 1\nkernel_size = 1',
+        'type = "rnn"\nhidden = 4',
+        'type = "global_max_pool"',
+    ),
+    "rows of several images": in_a_row(
+        [3, 4, 4],
+        'type = "rnn"\nhidden = 2',
+        'type = "max_pool2d"\nkernel_size = 1',
+        'type = "activation"\nfunction = "tanh"',
+        LSTM,
+    ),
     "one of everything": in_a_row([1, 1], 'type = "lstm"\nhidden = 1'),
 }
 

@@ -105,20 +105,22 @@ def _require_determined(network: Network) -> None:
         )
     for layer in network.layers:
         for array in layer.parameters:
-            _require_numbers(layer, array.variable)
+            _require_numbers(layer, array.variable, "parameter")
+        for statistic in layer.state:
+            _require_numbers(layer, statistic.variable, "running statistic")
     if network.heads and not network.parameters:
         raise SymbackpropError("the network has no parameters: add a layer that learns")
 
 
-def _require_numbers(layer: Layer, parameter: Variable) -> None:
-    """Refuse a parameter that would grow with an extent known by name."""
-    extents = [extent_expression(axis.extent) for axis in parameter.axes]
+def _require_numbers(layer: Layer, variable: Variable, kind: str) -> None:
+    """Refuse what is kept between steps where it would grow with an extent known by name."""
+    extents = [extent_expression(axis.extent) for axis in variable.axes]
     names = sorted({name for extent in extents for name in names_in(extent)})
     if names:
         found = shape_text([size_of(extent, {}) for extent in extents])
         raise SymbackpropError(
-            f"{layer.place}: {parameter.name} has the shape {found}; the size {names[0]} is left "
-            "open, and the shape of a parameter needs numbers"
+            f"{layer.place}: {variable.name} has the shape {found}; the size {names[0]} is left "
+            f"open, and the shape of a {kind} needs numbers"
         )
 
 

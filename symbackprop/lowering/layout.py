@@ -53,6 +53,10 @@ class Layout:
         """Return the value's axes in the order in which they lie in memory."""
         if value.operation == "place":  # made in the order of what it selects
             return tuple(range(value.rank))
+        if value.operation == "step":
+            assert isinstance(value.attribute, tuple)
+            lying = (axis for axis in self.order(value.operands[0]) if axis != value.attribute[0])
+            return tuple(value.subscripts[0][axis] for axis in lying)
         positions = self.declared.get(value.number, tuple(range(value.rank)))
         roles = self.roles.get(value.number) or [axis.role for axis in value.axes]
         sorting, outer = [0] * value.rank, None
