@@ -111,8 +111,11 @@ class Arguments(Targets):
         if shown is not None:
             return shown
         spec = guessed(name)
-        if naming.names_scalar(name) and name == parameter_names(target)[0]:
-            # A function's first parameter is its variable: p is a probability.
+        names = parameter_names(target)
+        beside = len(names) == 2 and any(map(naming.names_label, names))
+        if naming.names_scalar(name) and (name == names[0] or beside):
+            # A function's first parameter is its variable, and so is what stands alone beside its
+            # targets: p is a probability.
             spec = Spec()
         if spec.kind == "array" and name.islower() and "X" in parameter_names(target):
             return Spec("array", 1)

@@ -69,6 +69,9 @@ def objectives(followed: Followed, losses: Losses) -> Iterator[Objective]:
     if called is not None:
         yield called
         return
+    if first is not None and first.elementwise and _is_loss(followed):
+        yield first
+        return
     labels = _labels(followed)
     outputs = _outputs(followed)
     if labels is not None and outputs:
@@ -79,6 +82,12 @@ def objectives(followed: Followed, losses: Losses) -> Iterator[Objective]:
         return
     if first is not None:
         yield first
+
+
+def _is_loss(followed: Followed) -> bool:
+    """Whether a function compares each of its elements with a target of its own."""
+    node = followed.forward.node
+    return node is not None and any(map(naming.names_label, parameters(node)))
 
 
 def _named_loss(followed: Followed, losses: Losses) -> Objective | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
@@ -11,7 +12,7 @@ from symbackprop.auditing.code.dag import Node
 from symbackprop.auditing.code.faults import Mismatch, Raised
 from symbackprop.auditing.code.interpreter.elementwise import cast
 from symbackprop.auditing.code.interpreter.machine import Machine, as_array, count, plain
-from symbackprop.auditing.code.interpreter.registry import FUNCTIONS, dtype_kind, library
+from symbackprop.auditing.code.interpreter.registry import FUNCTIONS, Call, dtype_kind, library
 from symbackprop.auditing.code.interpreter.values import Array, Tensor
 
 
@@ -262,8 +263,20 @@ def _triangle(machine: Machine, x: Any, k: Any, lower: bool) -> Any:
 
 FUNCTIONS["numpy.tril"] = lambda machine, x, k=0: _triangle(machine, x, k, True)
 FUNCTIONS["numpy.triu"] = lambda machine, x, k=0: _triangle(machine, x, k, False)
-FUNCTIONS["numpy.atleast_1d"] = lambda machine, x: np.atleast_1d(as_array(machine, x))
-FUNCTIONS["numpy.atleast_2d"] = lambda machine, x: np.atleast_2d(as_array(machine, x))
+
+
+def _raised(function: Callable[..., Any]) -> Call:
+    """A function that gives arrays axes; a list of them, where it is given several."""
+
+    def run(machine: Machine, x: Any, *others: Any) -> Any:
+        found = [function(as_array(machine, value)) for value in (x, *others)]
+        return found if others else found[0]
+
+    return run
+
+
+FUNCTIONS["numpy.atleast_1d"] = _raised(np.atleast_1d)
+FUNCTIONS["numpy.atleast_2d"] = _raised(np.atleast_2d)
 
 
 @library("numpy.shape")

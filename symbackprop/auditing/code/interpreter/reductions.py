@@ -159,8 +159,8 @@ def _place_of(function: Any) -> Call:
     )
 
 
-argmax = library("numpy.argmax")(_place_of(np.argmax))
-argmin = library("numpy.argmin")(_place_of(np.argmin))
+argmax = library("numpy.argmax", "numpy.nanargmax")(_place_of(np.argmax))
+argmin = library("numpy.argmin", "numpy.nanargmin")(_place_of(np.argmin))
 
 
 @library("numpy.argsort")
