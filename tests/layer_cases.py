@@ -268,20 +268,21 @@ def _values(definition, name):
 
 
 def option_sets(definition, full=False):
-    """Return settings of all fields: one varied at a time, or each with each."""
+    """Return settings of all fields: one varied at a time, or every two values of two fields."""
     values = values_of(definition)
     base = {name: found[0] for name, found in values.items()}
+    sets = [{**base, name: value} for name, found in values.items() for value in found[1:]]
     if full:
-        sets = [
-            dict(zip(values, chosen, strict=True)) for chosen in itertools.product(*values.values())
+        sets += [
+            {**base, one: a, other: b}
+            for one, other in itertools.combinations(values, 2)
+            for a, b in itertools.product(values[one][1:], values[other][1:])
         ]
-    else:
-        sets = [{**base, name: value} for name, found in values.items() for value in found[1:]]
-    return [base, *(s for s in sets if s != base)]
+    return [base, *sets]
 
 
 def cases(name, full=False):
-    """Return the cases of a layer that fit; without ``full`` a few shapes for each setting."""
+    """Return the cases of a layer that fit: settings, each in a shape or, some, in several."""
     definition = CATALOG.layers[name]
     shapes = [shape for rank in SHAPES for shape in SHAPES[rank]]
     found = []

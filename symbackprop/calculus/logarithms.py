@@ -22,6 +22,7 @@ from symbackprop.scalar import (
     number,
     slots,
     substitute,
+    walk,
 )
 
 Opener = Callable[[Slot], Expression | None]
@@ -115,12 +116,38 @@ def _times(power: Fraction, value: Expression) -> Expression:
 def _through_definitions(
     argument: Expression, opened: Opener, positive: Positive
 ) -> Expression | None:
-    """Look through every slot of a sum at once: log(1 - p) needs p as a quotient."""
+    """Look through every slot of a sum at once: log(1 - p) needs p as a quotient.
+
+    Not within exponentials, where the definition holds a logarithm: exp(log p - y) would become a
+    quotient, and a hyperbolic function of log p - y lose its digits where p is about 1.
+    """
     definitions = {Slot(k): opened(Slot(k)) for k in slots(argument)}
-    known: dict[Expression, Expression] = {s: d for s, d in definitions.items() if d is not None}
+    raised = _in_exponentials(argument)
+    known: dict[Expression, Expression] = {
+        s: d
+        for s, d in definitions.items()
+        if d is not None and not (s in raised and _holds_logarithm(d, opened))
+    }
     if not known:
         return None
     return split_logarithm(substitute(argument, known), opened, positive)
+
+
+def _in_exponentials(expression: Expression) -> set[Slot]:
+    return {
+        Slot(k)
+        for node in walk(expression)
+        if isinstance(node, Apply) and node.function == "exp"
+        for k in slots(node)
+    }
+
+
+def _holds_logarithm(expression: Expression, opened: Opener) -> bool:
+    """Whether an expression reads a logarithm, through definitions too."""
+    if any(isinstance(n, Apply) and n.function in ("log", "log1p") for n in walk(expression)):
+        return True
+    inner = (opened(Slot(k)) for k in slots(expression))
+    return any(d is not None and _holds_logarithm(d, opened) for d in inner)
 
 
 def _factors(argument: Expression) -> tuple[list[tuple[Expression, Fraction]], bool]:

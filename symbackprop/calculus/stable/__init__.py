@@ -13,7 +13,7 @@ from symbackprop.calculus.stable.assembly import by_exponents, written
 from symbackprop.calculus.stable.choices import chosen_outside
 from symbackprop.calculus.stable.complements import assembled
 from symbackprop.calculus.stable.guards import guarded
-from symbackprop.calculus.stable.logarithms import log_of, logarithm
+from symbackprop.calculus.stable.logarithms import joined, log_of, logarithm
 from symbackprop.calculus.stable.polynomials import (
     RING,
     Polynomial,
@@ -74,6 +74,7 @@ def _by_identity(expression: Apply, nonpositive: frozenset[Expression]) -> Expre
         quotient = region.read(expression)
         if tanh_to_expand(region, quotient) or region.rescaled:
             quotient = region.read(expression)
+        quotient = joined(region, quotient)
         parts = [Quotient(part, quotient.below) for part in _apart(region, quotient)]
         if len(parts) > 1:
             terms = (_stable_form(written(region, part), nonpositive) for part in parts)

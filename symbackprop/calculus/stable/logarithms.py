@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from fractions import Fraction
 
 from symbackprop.calculus.stable.assembly import Assembly, is_mixed, written
@@ -52,7 +53,9 @@ def logarithm(region: Region, quotient: Quotient) -> Polynomial | None:
         result += constant(power) * _hinges(region, factor)
         if _is_positive(region, factor):
             tree, _ = assembly.factor(factor)
-            result += constant(power) * region.opaque(log_of(tree), "log")
+            log = region.opaque(log_of(tree), "log")
+            region.logarithms[used(log)[0]] = factor
+            result += constant(power) * log
         else:
             rest.append((factor, power))
     return result + _log_of_rest(assembly, Factored(parts.coefficient, tuple(rest)))
@@ -84,6 +87,31 @@ def _hinge_of(region: Region, base: Base) -> Polynomial:
     hinge = region.opaque(apply("maximum", u, ZERO))
     region.hinges[used(hinge)[0]] = (_line(region, base), u)
     return hinge
+
+
+def joined(region: Region, quotient: Quotient) -> Quotient:
+    """Take logarithms together that cancel: c log A - c log B, where A/B goes to 1."""
+    above = quotient.above
+    logs = [k for k in used(above) if k in region.logarithms and degree(above, k) == 1]
+    # Of log A - log B and log B - log A the one that is positive, so that all take the same one.
+    pairs = sorted(
+        itertools.permutations(logs, 2),
+        key=lambda pair: not _is_positive(
+            region, region.logarithms[pair[0]] - region.logarithms[pair[1]]
+        ),
+    )
+    for first, second in pairs:
+        rest, factor = coefficients(above, first)
+        if degree(rest, second) != 1 or degree(factor, second):
+            continue
+        rest, other = coefficients(rest, second)
+        if factor + other == 0:
+            parts = Quotient(region.logarithms[first], region.logarithms[second])
+            log = _near_one(region, parts)
+            if log is not None:
+                region.touched = True
+                return joined(region, Quotient(rest + factor * log, quotient.below))
+    return quotient
 
 
 def _near_one(region: Region, flat: Quotient) -> Polynomial | None:

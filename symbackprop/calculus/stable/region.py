@@ -77,6 +77,7 @@ class Region:
         rebuilt: gives a node with the stable forms of its arguments.
         rescaled: a base has another unit than before, so that what was read must be read again.
         touched: a rule has applied; otherwise the expression is to stay as it was written.
+        logarithms: by generators that stand for logarithms of positive sums, the sums.
         expand_tanh: the arguments of tanh that are to be written by exponentials.
     """
 
@@ -96,6 +97,7 @@ class Region:
         self.trees: list[tuple[str, Expression]] = []
         self.bases: dict[Key, Base] = {}
         self.hinges: dict[int, tuple[Polynomial, Expression]] = {}
+        self.logarithms: dict[int, Polynomial] = {}
         self.tanh_arguments: dict[int, Expression] = {}
         self.expand_tanh: set[Expression] = set()
         self.touched = False
