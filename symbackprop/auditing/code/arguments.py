@@ -217,6 +217,11 @@ class Arguments(Targets):
             held = instance.attributes.get(name)
             if isinstance(held, Instance | Function | Class | Bound | Native):
                 return held
+        arrays = [(n, v) for n, v in self.returned if isinstance(v, np.ndarray) and n is not None]
+        for place, (output_name, value) in enumerate(arrays):
+            if len(arrays) > 1 and naming.stands_for(name, output_name):
+                first = place == 0 and self.upstream is None
+                return self.upstream_input(name, value) if first else self.shaped(name, value)
         if rest and (
             "cache" in name
             or name in ("ctx", "memory", "saved", "context")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -17,7 +17,7 @@ from symbackprop.auditing.code.dag import Node, reachable
 from symbackprop.auditing.code.faults import Unknown
 from symbackprop.auditing.code.given_values import same
 from symbackprop.auditing.code.interpreter.values import Array
-from symbackprop.auditing.code.running import Followed, main_output
+from symbackprop.auditing.code.running import Followed, main_output, parameter_names, returned_parts
 from symbackprop.auditing.code.sweep import gradients
 
 AGREES = 1e-9
@@ -102,6 +102,9 @@ def objective(followed: Followed, main: Any = None, where: str = "") -> Objectiv
     one = machine.number(1)
     seeds: dict[Node, Node] = {}
     upstream = followed.inputs.originals.get(followed.upstream or "")
+    several = [] if where else list(_several(followed))
+    if len(several) > 1:
+        return _summed(several)
     used = upstream is not None and upstream.shape == outputs.shape
     for place in np.ndindex(*outputs.shape):
         cotangent = upstream[place] if used and upstream is not None else one
@@ -111,6 +114,28 @@ def objective(followed: Followed, main: Any = None, where: str = "") -> Objectiv
     words = "upstream" if used else "loss" if outputs.size == 1 else "elements"
     words += f" of {where}" if where else ""
     return Objective(seeds, words, outputs.size == 1, elementwise=alone and _diagonal(outputs))
+
+
+def _several(followed: Followed) -> Iterator[tuple[Array, Array]]:
+    """Yield outputs with the gradients by them, where the derivative names those after them."""
+    if followed.forward is followed.backward or followed.backward.node is None:
+        return
+    originals = followed.inputs.originals
+    late = [n for n in parameter_names(followed.backward) if n in originals]
+    for name, value in returned_parts(followed.forward.node, followed.output):
+        array = as_nodes(followed, value) if name is not None else None
+        for upstream in late:
+            of = name is not None and naming.stands_for(upstream, name)
+            if of and array is not None and originals[upstream].shape == array.shape:
+                yield array, originals[upstream]
+
+
+def _summed(pairs: Sequence[tuple[Array, Array]]) -> Objective:
+    seeds: dict[Node, Node] = {}
+    for outputs, upstream in pairs:
+        for node, cotangent in zip(outputs.flat, upstream.flat, strict=True):
+            seeds[node] = seeds[node] + cotangent if node in seeds else cotangent
+    return Objective(seeds, "upstream", False)
 
 
 def _diagonal(outputs: Array) -> bool:

@@ -86,6 +86,13 @@ def stem(name: str) -> str:
     return joined
 
 
+def stands_for(gradient: str, output: str) -> bool:
+    """Return whether a parameter is the gradient by an output: dnext_c of next_c, dc_next of c."""
+    own, of = stem(gradient), "".join(words(output))
+    marked = names_gradient(gradient) or last(gradient)[:1] == "d"
+    return marked and own.replace("next", "") == of.replace("next", "")
+
+
 def names_gradient(name: str) -> bool:
     """Return whether a name is a gradient's by custom: dW, grad_b, delta."""
     bare = last(name)

@@ -21,7 +21,15 @@ from symbackprop.auditing.code.faults import (
 )
 from symbackprop.auditing.code.pairs import Pair
 from symbackprop.auditing.code.project import Project
-from symbackprop.auditing.code.resizing import as_column, columns, halved, scaled
+from symbackprop.auditing.code.resizing import (
+    as_column,
+    columns,
+    divided,
+    halved,
+    multiplied,
+    scaled,
+    summed,
+)
 from symbackprop.auditing.code.running import Followed
 from symbackprop.auditing.code.scenario import Scenario
 from symbackprop.auditing.code.specs import Setup
@@ -57,6 +65,9 @@ class Search:
     exhausted: bool = False
 
 
+# Where a file calls one of these, an extent may be a sum.
+JOINS = ("concatenate", "hstack", "vstack", "row_stack", "column_stack", "append", "cat")
+SPLITS = ("split", "array_split", "hsplit", "vsplit", "chunk")
 _STAGES = ("setup", "forward", "backward")
 
 
@@ -90,6 +101,7 @@ def search(
             continue
         seen.add(setup.key())
         found.runs += 1
+        few = setup.sizes.are_few()
         try:
             with effort.within(MOST_WORK):
                 scenario = Scenario(project, pair, setup, effort)
@@ -103,6 +115,10 @@ def search(
                 found.fault, found.stage = fault, scenario.stage
             if scenario.stage == "backward":
                 found.entered.append(setup)
+            if _adds(project, fault) and few and not setup.sizes.are_few():
+                # Extents were made smaller on the way: sums of them have to be made anew.
+                waiting.insert(0, (setup.copy(), guesses))
+                continue
             direct, others = _repairs(setup, fault, scenario, fixed)
             found.singles += scenario.singles
             if guesses >= most_guesses:
@@ -161,10 +177,16 @@ def _repairs(
         return list(scaled(setup)), list(ranks(setup, fixed))
     if isinstance(fault, Mismatch):
         new = setup.copy()
+        parts = any(name in scenario.project.calls for name in SPLITS)
+        wider = multiplied(setup, fault) if parts and scenario.stage == "backward" else []
+        if wider:
+            return wider, list(ranks(setup, fixed))
         if scenario.stage == "backward" and _settled(setup, fault, scenario.partly_read()):
             scenario.singles += _single(setup, fault)
             return [], list(ranks(setup, fixed))
         upright = list(columns(setup, fault))
+        if _adds(scenario.project, fault):
+            upright += summed(setup, fault)
         windows = fault.shapes is not None and new.sizes.windows(*fault.shapes)
         if windows or new.sizes.unify(fault.left, fault.right):
             return [*upright, new], list(ranks(setup, fixed))
@@ -175,6 +197,10 @@ def _repairs(
         outside = re.match(
             r"index (-?\d+) is out of bounds for axis \d+ with size (\d+)", fault.message
         )
+        unequal = re.match(r"(\d+) elements split into (\d+) equal parts", fault.message)
+        if unequal is not None:
+            found = list(divided(setup, int(unequal[1]), int(unequal[2])))
+            return found, list(ranks(setup, fixed))
         if outside is not None:
             found = list(_longer(setup, int(outside[1]), int(outside[2])))
             return found, [*scaled(setup), *ranks(setup, fixed)]
@@ -192,6 +218,12 @@ def _repairs(
     if isinstance(fault, Beyond) and "elements" in fault.message:
         return list(scaled(setup)), []
     return [], []
+
+
+def _adds(project: Project, fault: Fault) -> bool:
+    """Whether extents that do not fit in a product may be sums of others."""
+    product = isinstance(fault, Mismatch) and re.search("matrix product|aligned", fault.message)
+    return bool(product) and any(name in project.calls for name in JOINS)
 
 
 def _settled(setup: Setup, fault: Mismatch, partly: set[str]) -> bool:

@@ -134,9 +134,16 @@ class Sizes:
         root = self.root(name)
         return self.pinned[root] if root in self.pinned else self._values()[root]
 
+    def are_few(self) -> bool:
+        """Return whether there are so few extents that all may be primes."""
+        return len(self._free()) <= FEW
+
+    def _free(self) -> list[str]:
+        return [n for n in self.order if self.parents[n] == n and n not in self.pinned]
+
     def _values(self) -> dict[str, int]:
-        roots = [n for n in self.order if self.parents[n] == n and n not in self.pinned]
-        table = (PRIMES if len(roots) <= FEW else COMPACT)[self.which]
+        roots = self._free()
+        table = (PRIMES if self.are_few() else COMPACT)[self.which]
         taken = [*self.pinned.values(), STEPS[self.which] if self.stepped else 0]
         primes = [p for p in table if p not in taken]
         halved = self._halved(roots)

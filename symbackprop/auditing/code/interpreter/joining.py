@@ -149,7 +149,8 @@ def _split(machine: Machine, x: Any, parts: Any, axis: Any = 0) -> Any:
         return list(np.split(source, [machine.integer(p) for p in parts], axis=place))
     number = machine.integer(parts)
     if source.shape[place] % number:
-        raise Raised("ValueError", "an array split into unequal parts", machine.here[1])
+        message = f"{source.shape[place]} elements split into {number} equal parts"
+        raise Raised("ValueError", message, machine.here[1])
     return list(np.split(source, number, axis=place))
 
 
