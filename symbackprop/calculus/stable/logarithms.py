@@ -96,8 +96,8 @@ def joined(region: Region, quotient: Quotient) -> Quotient:
     # Of log A - log B and log B - log A the one that is positive, so that all take the same one.
     pairs = sorted(
         itertools.permutations(logs, 2),
-        key=lambda pair: not _is_positive(
-            region, region.logarithms[pair[0]] - region.logarithms[pair[1]]
+        key=lambda pair: (
+            not _is_positive(region, region.logarithms[pair[0]] - region.logarithms[pair[1]])
         ),
     )
     for first, second in pairs:
