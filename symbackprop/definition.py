@@ -230,7 +230,9 @@ class Body:
     output: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()
     ranges: Mapping[str, str] = field(default_factory=dict)
+    state: Mapping[str, State] = field(default_factory=dict)
     updates: tuple[str, ...] = ()
+    evaluation: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

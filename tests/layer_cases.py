@@ -43,9 +43,21 @@ TORCH = {
     "rms_norm": lambda p, x, f: functional().rms_norm(
         x, p["gamma"].shape if p else _whole(f["normalized_shape"], x), p.get("gamma"), f["eps"]
     ),
-    "instance_norm": lambda p, x, f: _by_channel(
-        p,
-        functional().layer_norm(x, x.shape[2:], eps=f["eps"]),  # its own refuses a single place
+    "instance_norm": lambda p, x, f: (
+        functional().instance_norm(
+            x,
+            f["running_mean"],
+            f["running_var"],
+            *_affine(p),
+            f["training"],
+            f["momentum"],
+            f["eps"],
+        )
+        if f["track_running_stats"]
+        else _by_channel(
+            p,
+            functional().layer_norm(x, x.shape[2:], eps=f["eps"]),  # its own refuses a single place
+        )
     ),
     "group_norm": lambda p, x, f: functional().group_norm(
         x, f["num_groups"], *_affine(p), f["eps"]
@@ -80,11 +92,11 @@ TORCH = {
     ),
     "batch_norm": lambda p, x, f: functional().batch_norm(
         x,
-        f["running_mean"],
-        f["running_var"],
+        f.get("running_mean"),
+        f.get("running_var"),
         p.get("gamma"),
         p.get("beta"),
-        f["training"],
+        f.get("training", True),
         f["momentum"],
         f["eps"],
     ),

@@ -43,6 +43,20 @@ SHAPES = {
         "layer 1 (max_pool2d): kernel_size is 3, the height is 2; allowed: 1 to 2; "
         "it reads an input of shape (N, 1, 2, 2)",
     ),
+    "window of padding": (
+        ["[1, 2]"],
+        layer("max_pool1d", "kernel_size = 2", "padding = 1", "dilation = 3"),
+        "layer 1 (max_pool1d): padding 1 and dilation 3 leave a window nothing to read where the "
+        "length is 2; allowed: no padding, or a dilation of at most 2; it reads an input of shape "
+        "(N, 1, 2)",
+    ),
+    "window of padding, of some lengths": (
+        ['[1, "L"]'],
+        layer("max_pool1d", "kernel_size = 2", "padding = 1", "dilation = 2"),
+        "layer 1 (max_pool1d): padding 1 and dilation 2 leave a window nothing to read where the "
+        "length is 1; allowed: no padding, or a dilation of at most 1; it reads an input of shape "
+        "(N, 1, L)",
+    ),
     "large padding": (
         ["[3, 2]"],
         layer("conv_transpose1d", "channels = 2", "kernel_size = 2", "padding = 2"),

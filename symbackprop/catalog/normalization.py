@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from symbackprop.catalog.batch_norm import running_statistics
 from symbackprop.catalog.convolution import times
 from symbackprop.catalog.rearranging import axis_of, shown
 from symbackprop.definition import Body, Field, Parameter, Reading, written_layer
@@ -87,6 +88,8 @@ def _instance_norm(reading: Reading) -> Body:
             f"instance_norm reads channels and 1 to {max(_SPACE)} axes of space, "
             f"a sample has {space + 1} axes"
         )
+    if reading.fields["track_running_stats"]:
+        return _tracked(reading, space)
     extents = ("channels", *_SPACE[space])
     over = ", ".join(_LETTERS[1 : space + 1])
     equations = _standardized("i, ", over, " * ".join(_SPACE[space]))
@@ -94,6 +97,33 @@ def _instance_norm(reading: Reading) -> Body:
         return Body({"x": extents}, (*equations[:-1], _as_output(equations[-1])))
     scaled = f"z[i, {over}] = h[i, {over}] * gamma[i] + beta[i]"
     return Body({"x": extents}, (*equations, scaled), _affine(extents[:1]))
+
+
+def _tracked(reading: Reading, space: int) -> Body:
+    """Write what outside training goes by running statistics: means over the batch."""
+    over, count = ", ".join(_LETTERS[1 : space + 1]), " * ".join(_SPACE[space])
+    if set(reading.shapes[0][1:]) == {1}:
+        raise SymbackpropError("a channel is a single place, which has no variance to keep")
+    affine = reading.fields["affine"]
+    x, scaled = f"x[n, i, {over}]", "gamma[i] * " if affine else ""
+    shifted = " + beta[i]" if affine else ""
+    return Body(
+        {"x": ("N", "channels", *_SPACE[space])},
+        (
+            f"mean[n, i] = total({over}, {x}) / ({count})",
+            f"var[n, i] = total({over}, ({x} - mean[n, i])**2) / ({count})",
+            f"z[n, i, {over}] = {scaled}({x} - mean[n, i]) / sqrt(var[n, i] + eps){shifted}",
+        ),
+        _affine(("channels",)) if affine else {},
+        state=running_statistics(),
+        evaluation=("mean[n, i] = running_mean[i]", "var[n, i] = running_var[i]"),
+        updates=(
+            "running_mean[i] = (1 - momentum) * running_mean[i] "
+            "+ momentum * total(n, mean[n, i]) / N",
+            "running_var[i] = (1 - momentum) * running_var[i] "
+            f"+ momentum * total(n, var[n, i]) / N * ({count}) / ({count} - 1)",
+        ),
+    )
 
 
 def _group_norm(reading: Reading) -> Body:
@@ -174,10 +204,12 @@ ENTRIES = (
         name="instance_norm",
         doc="Each sample's channels less their mean over space, by their standard deviation.",
         source="Ulyanov, Vedaldi & Lempitsky 2016, arXiv:1607.08022, equation (2)",
-        options={"affine": False},
+        options={"affine": False, "track_running_stats": False},
+        unit_interval=("momentum",),
         also_known_as=("instancenorm", "instance_norm1d", "instance_norm2d", "instance_norm3d"),
         fields_known_as={"epsilon": "eps"},
-        **_EPS,
+        constants={"eps": 1e-5, "momentum": 0.1},
+        positive=("eps",),
     ),
     written_layer(
         _group_norm,

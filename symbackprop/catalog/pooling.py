@@ -48,7 +48,25 @@ def _axes(reading: Reading, layer: str, rank: int) -> list[Axis]:
     for extent, name, number in zip(space, names, numbers, strict=True):
         taken = _reaching if fields["ceil_mode"] else fitting
         found.append(taken(Axis(*name, *number), extent))
+        _check_reads(found[-1], extent)
     return found
+
+
+def _check_reads(axis: Axis, extent: Extent) -> None:
+    """Refuse a window whose places, some apart, all lie in the padding: it has no largest one.
+
+    Of an extent that is a name, the small ones are tried.
+    """
+    margin = axis.after - axis.reach
+    least = max(1, -axis.before - margin)
+    for length in [extent] if isinstance(extent, int) else range(least, axis.dilation):
+        starts = range(-axis.before, min(0, length + margin + 1), axis.stride)
+        if any(start % axis.dilation >= length for start in starts):
+            raise SymbackpropError(
+                f"padding {axis.before} and dilation {axis.dilation} leave a window nothing to "
+                f"read where the {axis.name} is {length}; allowed: no padding, or a dilation of "
+                f"at most {length}"
+            )
 
 
 def _reaching(axis: Axis, extent: Extent) -> Axis:
@@ -87,7 +105,8 @@ def _max_pool(rank: int) -> Callable[[Reading], Body]:
 def _avg_pool(rank: int) -> Callable[[Reading], Body]:
     def written(reading: Reading) -> Body:
         axes = _axes(reading, f"avg_pool{rank}d", rank)
-        count = _count(axes, reading.fields["count_include_pad"])
+        fields = reading.fields
+        count = fields.get("divisor_override") or _count(axes, fields["count_include_pad"])
 
         def equations(place: str, offset: str, read: str) -> list[str]:
             return [f"z[c, {place}] = total({offset}, {read}) / {count}"]
@@ -213,6 +232,8 @@ def _pool(rank: int, kind: str, written: Callable[[Reading], Body], doc: str) ->
     keras = {"max": f"MaxPooling{rank}D", "avg": f"AveragePooling{rank}D"}[kind]
     options = {"ceil_mode": False, **({"count_include_pad": True} if kind == "avg" else {})}
     fields = {**_FIELDS, **({"dilation": Field(1, least=1, several=True)} if kind == "max" else {})}
+    if (kind, rank) == ("avg", 2):  # as in PyTorch: of two axes and more
+        fields["divisor_override"] = Field(least=1)
     return written_layer(
         written,
         Reading(((3, *(6, 4)[:rank]),), _EXAMPLE),
