@@ -81,6 +81,7 @@ class Definition:
         unit_interval: the constants that must lie from 0 to 1.
         also_known_as: what other libraries call the entry; read by error messages only.
         fields_known_as: what they call its fields and constants, each with our name.
+        instead_of: fields of theirs that are none here, each with what does the same.
     """
 
     name: str
@@ -93,12 +94,15 @@ class Definition:
     unit_interval: tuple[str, ...] = ()
     also_known_as: tuple[str, ...] = ()
     fields_known_as: Mapping[str, str] = field(default_factory=dict)
+    instead_of: Mapping[str, str] = field(default_factory=dict)
 
     def theirs(self, name: str) -> str:
         """Return what to say of another library's name for a field; "" where it is none."""
         ours = self.fields_known_as.get(name)
         if ours is not None:
             return f"is called {ours!r} here"
+        if name in self.instead_of:
+            return f"is no field here: {self.instead_of[name]}"
         return "follows from what the layer reads: leave it out" if name in FOLLOWING else ""
 
     def demand(self, name: str, value: float) -> str:

@@ -75,6 +75,9 @@ def test_fields_that_are_missing_or_unknown_are_named(name):
     theirs, ours = next(iter(entry.fields_known_as.items()), ("", ""))
     if theirs and ours not in fields:
         assert f"{theirs!r} is called {ours!r} here" in fault(name, shapes, {**fields, theirs: 1})
+    for theirs, instead in entry.instead_of.items():
+        found = fault(name, shapes, {**fields, theirs: 1})
+        assert f"{theirs!r} is no field here: {instead}" in found
 
 
 @each_layer

@@ -240,6 +240,7 @@ def _layer(rank: int) -> Layer:
         },
         also_known_as=(f"convolution{rank}d",),
         fields_known_as=_KNOWN_AS,
+        instead_of={"padding_mode": 'a layer of type "pad" before it has a mode'},
     )
 
 

@@ -115,6 +115,7 @@ def _tracked(reading: Reading, space: int) -> Body:
             f"z[n, i, {over}] = {scaled}({x} - mean[n, i]) / sqrt(var[n, i] + eps){shifted}",
         ),
         _affine(("channels",)) if affine else {},
+        ranges={"n": "N"},
         state=running_statistics(),
         evaluation=("mean[n, i] = running_mean[i]", "var[n, i] = running_var[i]"),
         updates=(

@@ -8,6 +8,11 @@ from symbackprop.definition import Body, Field, Parameter, Reading, written_laye
 from symbackprop.errors import SymbackpropError
 
 _KNOWN_AS = {"hidden_size": "hidden", "units": "hidden", "use_bias": "bias"}
+_INSTEAD = {
+    "num_layers": "write one layer below the other",
+    "dropout": 'put a layer of type "dropout" after it',
+    "batch_first": "samples always come first",
+}
 
 
 def _states(reading: Reading, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -144,6 +149,7 @@ ENTRIES = (
         options=_OPTIONS,
         also_known_as=("simple_rnn", "elman", "recurrent"),
         fields_known_as={**_KNOWN_AS, "activation": "nonlinearity"},
+        instead_of=_INSTEAD,
     ),
     written_layer(
         _gru,
@@ -157,6 +163,7 @@ ENTRIES = (
         options=_OPTIONS,
         also_known_as=("gated_recurrent_unit",),
         fields_known_as=_KNOWN_AS,
+        instead_of=_INSTEAD,
     ),
     written_layer(
         _lstm,
@@ -170,5 +177,6 @@ ENTRIES = (
         options=_OPTIONS,
         also_known_as=("long_short_term_memory",),
         fields_known_as=_KNOWN_AS,
+        instead_of=_INSTEAD,
     ),
 )
