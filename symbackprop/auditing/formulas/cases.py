@@ -12,7 +12,7 @@ from symbackprop.auditing.formulas.kinds import Typed, arrays, per_unit
 from symbackprop.auditing.formulas.model import Model, Symbol
 from symbackprop.auditing.formulas.models import Assumption, as_written, models, variables_freed
 from symbackprop.auditing.formulas.tree import Access, Derivative, Node, Product, accesses, within
-from symbackprop.auditing.formulas.trial import Trial, attempt
+from symbackprop.auditing.formulas.trial import Said, Trial, attempt, written_out
 from symbackprop.auditing.formulas.units import LayoutError
 
 CAPITALS = frozenset(("W", "X", "A", "H", "Z"))
@@ -96,6 +96,7 @@ def readings(case: Case) -> Iterator[Judged]:
     claim = case.claim
     for reading in claim.readings:
         for model in models(claim, case.paper, case.assumption):
+            trials: list[tuple[Said, Trial]] = []
             for written in _layouts(case, model, reading):
                 typed = _freed(written, claim) if case.free else written
                 if typed is None:
@@ -104,14 +105,20 @@ def readings(case: Case) -> Iterator[Judged]:
                 if not typed.fits:
                     case.mismatched.append(judged)
                     continue
-                trial = attempt(
-                    typed,
-                    claim.ranges,
-                    claim.conditions,
-                    steps=max(0, min(case.steps, STEPS_OF_A_TRIAL)),
-                )
-                case.steps -= trial.steps + STEPS_OF_SETTING_UP
+                said = written_out(typed)
+                trial = next((trial for other, trial in trials if other == said), None)
+                if trial is None:
+                    trial = _tried(case, typed)
+                    trials.append((said, trial))
                 yield replace(judged, trial=trial)
+
+
+def _tried(case: Case, typed: Typed) -> Trial:
+    claim = case.claim
+    steps = max(0, min(case.steps, STEPS_OF_A_TRIAL))
+    trial = attempt(typed, claim.ranges, claim.conditions, steps=steps)
+    case.steps -= trial.steps + STEPS_OF_SETTING_UP
+    return trial
 
 
 def _layouts(case: Case, model: Model, reading: Reading) -> Iterator[Typed]:

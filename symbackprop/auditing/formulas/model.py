@@ -32,6 +32,7 @@ LAST_LAYER = 3
 # A quantity, whatever its indices: name, accents, primes; then its labels.
 Symbol = tuple[str, tuple[str, ...], int]
 Labels = tuple[tuple[str, int], ...]
+Name = tuple[Symbol, Labels]
 Key = tuple[Symbol, Labels, tuple[int, ...]]
 
 
@@ -123,12 +124,21 @@ class Model:
 
         None where it may depend on any.
         """
-        if symbol not in self._reaches:
-            self._reaches[symbol] = self._reached(symbol)
-        return self._reaches[symbol]
+        read = self.behind(symbol)
+        return None if read is None else read | {symbol}
 
-    def _reached(self, symbol: Symbol) -> frozenset[Symbol] | None:
-        found, waiting = {symbol}, [symbol]
+    def behind(self, symbol: Symbol) -> frozenset[Symbol] | None:
+        """Return the names that definitions of a name lead to; itself only where it recurs.
+
+        None where they may lead to any.
+        """
+        if symbol not in self._behind:
+            self._behind[symbol] = self._led_to(symbol)
+        return self._behind[symbol]
+
+    def _led_to(self, symbol: Symbol) -> frozenset[Symbol] | None:
+        waiting = [symbol]
+        found: set[Symbol] = set()
         while waiting:
             here = waiting.pop()
             if self.loss is not None and here == self.loss.symbol:
@@ -143,7 +153,7 @@ class Model:
         return frozenset(found)
 
     @cached_property
-    def _reaches(self) -> dict[Symbol, frozenset[Symbol] | None]:
+    def _behind(self) -> dict[Symbol, frozenset[Symbol] | None]:
         return {}
 
     @cached_property
@@ -160,8 +170,23 @@ class Model:
         A definition for any layer stands for the layers from 1 to the last. What a recurrence reads
         of itself, a step before, is no other definition.
         """
-        made: dict[tuple[Symbol, Labels], Rule] = {}
-        read: set[tuple[Symbol, Labels]] = set()
+        made, read = self._graph
+        around = {name: _led_to(read, name) for name in made}
+        readers: dict[Name, set[Name]] = {}
+        for reader, names in read.items():
+            for name in names:
+                readers.setdefault(name, set()).add(reader)
+        return tuple(
+            (rule, name[1])
+            for name, rule in made.items()
+            if all(reader in around[name] or reader == name for reader in readers.get(name, ()))
+        )
+
+    @cached_property
+    def _graph(self) -> tuple[dict[Name, Rule], dict[Name, set[Name]]]:
+        """Every defined quantity at its layers, and what each one reads."""
+        made: dict[Name, Rule] = {}
+        read: dict[Name, set[Name]] = {}
         for rule in self.rules:
             if rule.formals or any(isinstance(node, Derivative) for node in within(rule.body)):
                 continue
@@ -170,13 +195,18 @@ class Model:
                 own = (rule.target.symbol, self.labels(rule.target, letters))
                 made.setdefault(own, rule)
                 names = ((a.symbol, self.labels(a, letters)) for a in accesses(rule.body))
-                read.update(name for name in names if name != own)
-        return tuple((rule, name[1]) for name, rule in made.items() if name not in read)
+                read.setdefault(own, set()).update(names)
+        return made, read
 
     @property
     def recurs(self) -> bool:
         """Whether a definition that no other one reads goes on from step to step."""
-        return any(rule.target.symbol in self._read_by(rule) for rule, _ in self.sinks)
+        _, read = self._graph
+        return any(
+            rule.target.symbol in self._read_by(rule)
+            or (rule.target.symbol, labels) in _led_to(read, (rule.target.symbol, labels))
+            for rule, labels in self.sinks
+        )
 
     @staticmethod
     def _read_by(rule: Rule) -> set[Symbol]:
@@ -203,6 +233,17 @@ class Model:
             for rule in self.rules
             if isinstance(rule.body, Big) and rule.body.kind in PLACES and is_letter(rule.target)
         )
+
+
+def _led_to(read: Mapping[Name, set[Name]], start: Name) -> set[Name]:
+    """Return all that a quantity is made of; itself only where it recurs."""
+    found: set[Name] = set()
+    waiting = [start]
+    while waiting:
+        new = read.get(waiting.pop(), set()) - found
+        found |= new
+        waiting += new
+    return found
 
 
 def _unbound(rule: Rule) -> Iterator[str]:

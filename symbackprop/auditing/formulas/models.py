@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
@@ -16,6 +16,7 @@ from symbackprop.auditing.formulas.tree import (
     Access,
     Apply,
     Derivative,
+    Label,
     Negate,
     Node,
     Number,
@@ -68,18 +69,19 @@ def of_samples(claim: Claim, rules: Rules) -> Rules:
         for side in (reading.left, reading.right)
         for access in accesses(side)
     }
-    known = {r.target.symbol: len(_places(r.target)) for r in rules}
-    if not any(counts.get(symbol) == count + 1 for symbol, count in known.items()):
+    targets = {r.target.symbol: r.target for r in rules}
+    if not any(counts.get(s) == len(_places(t, counts)) + 1 for s, t in targets.items()):
         return rules
 
     def counted(node: Node) -> Node:
         if not isinstance(node, Access) or is_letter(node):
             return node
-        places = _places(node)
+        places = _places(node, counts)
         own = counts.get(node.symbol, len(places) + 1) == len(places) + 1
         if not own:
             return node
-        labels = node.labels[: len(node.labels) + len(node.indices) - len(places)]
+        moved = _numbers(node) if len(places) > len(node.indices) else []
+        labels = tuple(label for label in node.labels if label not in moved)
         return replace(node, labels=labels, indices=(_SAMPLE, *places))
 
     made = any_loss(claim, rules)
@@ -157,12 +159,20 @@ def _derivatives(*nodes: Node) -> list[Derivative]:
     return [n for node in nodes for n in within(node) if isinstance(n, Derivative)]
 
 
-def _places(access: Access) -> tuple[Node, ...]:
-    """The indices of a quantity: a lone number below it is one as soon as there are others."""
-    numbers = [x for x in access.labels if x.place == "below" and not x.base]
-    if access.indices or len(numbers) != 1 or access.labels[-1] is not numbers[0]:
+def _places(access: Access, counts: Mapping[Symbol, int]) -> tuple[Node, ...]:
+    """The indices of a quantity: numbers below it are some as soon as there are others."""
+    numbers = _numbers(access)
+    count = counts.get(access.symbol, 0) - 1
+    is_lone = not access.indices and len(numbers) == 1 and access.labels[-1] is numbers[0]
+    if not is_lone and count != len(access.indices) + len(numbers):
         return access.indices
-    return (Number(Fraction(numbers[0].shift), str(numbers[0].shift)),)
+    written = (x.base or str(x.shift) for x in numbers)
+    return (*(Number(Fraction(number), number) for number in written), *access.indices)
+
+
+def _numbers(access: Access) -> list[Label]:
+    below = (label for label in access.labels if label.place == "below")
+    return [label for label in below if not label.base or label.base.isdecimal()]
 
 
 _SAMPLE = Access("_sample")

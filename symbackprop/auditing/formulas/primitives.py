@@ -90,4 +90,5 @@ def primitives(s: Algebra[V]) -> dict[str, Callable[..., V]]:
 PRIMITIVES: dict[str, Callable[..., numbers.Scalar]] = {
     **primitives(numbers),
     "floor": numbers.floor,
+    "mod": lambda u, v: numbers.sub(u, numbers.mul(v, numbers.floor(numbers.div(u, v)))),
 }

@@ -30,11 +30,24 @@ ROW, COLUMN = Access("_row"), Access("_column")
 SIZES = (3, 2, 4)
 OTHER_SIZES = (4, 3, 2)
 MOST_POINTS = 24
+# Where no branch depends on the values: other random ones can tell little more.
+MOST_POINTS_AGAIN = 8
 ENOUGH_FAILED = 12
 MOST_SEEDS = 10
 # Where random values lie: positive ones suit logarithms, kinks need both signs and large values.
 POSITIVE = ((0.05, 0.95),)
 BOTH_SIGNS = ((0.05, 0.95), (-0.95, -0.05), (-0.95, 0.95), (0.5, 4.0), (-4.0, 4.0), (-4.0, 4.0))
+
+
+Said = tuple[Model, Node, Node]
+
+
+def written_out(typed: Typed) -> Said:
+    """Return what is evaluated: the definitions and both sides by elements.
+
+    Layouts that say the same of a claim differ in nothing else.
+    """
+    return typed.model, typed.left.at(ROW, COLUMN), typed.right.at(ROW, COLUMN)
 
 
 @dataclass(frozen=True)
@@ -149,8 +162,12 @@ def attempt(
         stop: Whether to end at the first point that differs.
         lefts: Values of the left side from earlier attempts with other right sides.
     """
-    sides = typed.left.at(ROW, COLUMN), typed.right.at(ROW, COLUMN)
-    bench = _Bench(typed.model, sides, Surveyor(typed.model, sizes), tuple(conditions), stop)
+    _, left, right = written_out(typed)
+    sides = left, right
+    surveyor = Surveyor(typed.model, sizes)
+    bench = _Bench(
+        typed.model, sides, surveyor, tuple(conditions), stop, path, steps, lefts or Lefts()
+    )
     trial = bench.trial
     try:
         bench.surveyor.survey(sides, tuple(ranges))
@@ -159,8 +176,9 @@ def attempt(
         seeds += len(spreads) - 1
         for number in range(MOST_SEEDS):
             spread = spreads[number % len(spreads)]
-            good += bench.round(f"{number}", steps - trial.steps, path, lefts or Lefts(), spread)
-            if good >= seeds or (stop and trial.failed):
+            most = MOST_POINTS_AGAIN if number and spreads is POSITIVE else MOST_POINTS
+            good += bench.round(f"{number}", spread, most)
+            if good >= seeds or len(trial.failed) >= bench.enough:
                 break
         written = any(isinstance(side, Number) for side in sides)
         trial.vanishes = not written and not any(p.left or p.right for p in trial.passed)
@@ -182,16 +200,32 @@ class _Bench:
     surveyor: Surveyor
     conditions: tuple[Node, ...]
     stop: bool
+    path: bool
+    steps: int
+    lefts: Lefts
     trial: Trial = field(default_factory=Trial)
 
-    def round(
-        self, seed: str, steps: int, path: bool, lefts: Lefts, spread: tuple[float, float]
-    ) -> bool:
+    @property
+    def enough(self) -> int:
+        """How many points that differ say all there is to say."""
+        return 1 if self.stop else ENOUGH_FAILED
+
+    def round(self, seed: str, spread: tuple[float, float], most: int) -> bool:
         """Evaluate with one set of random values; whether any point was in the domain."""
+        steps = self.steps - self.trial.steps
         left, right = (
-            evaluator(self.model, self.surveyor, seed=seed, steps=steps, path=path, spread=spread)
+            evaluator(
+                self.model, self.surveyor, seed=seed, steps=steps, path=self.path, spread=spread
+            )
             for _ in range(2)
         )
+        try:
+            return self._round(left, right, seed, most)
+        finally:
+            self.trial.steps += 2 * steps - left.steps - right.steps
+
+    def _round(self, left: Evaluator, right: Evaluator, seed: str, most: int) -> bool:
+        lefts = self.lefts
         letters = free_letters(self.sides, self.model)
         self.trial.sizes = {
             name: self.surveyor.sizes.extent(letter(0, name)) for name in letters if name[0] != "_"
@@ -199,7 +233,7 @@ class _Bench:
         known = lefts.key(self.surveyor, seed)
         right.share(lefts.quantities.setdefault(known, {}))
         good = False
-        for values in _points(letters, self.surveyor):
+        for values in _points(letters, self.surveyor, most):
             here = left.at(dict(values))
             right.at(dict(values))
             try:
@@ -213,9 +247,8 @@ class _Bench:
             except s.OutOfDomainError:
                 continue
             good = True
-            if len(self.trial.failed) >= (1 if self.stop else ENOUGH_FAILED):
+            if len(self.trial.failed) >= self.enough:
                 break
-        self.trial.steps += 2 * steps - left.steps - right.steps
         _conclude(self.trial, [left, right], letters)
         return good
 
@@ -273,7 +306,7 @@ def free_letters(sides: tuple[Node, Node], model: Model) -> list[str]:
     return list(dict.fromkeys([*model.free(own), *model.loose]))
 
 
-def _points(letters: list[str], surveyor: Surveyor) -> Iterator[Letters]:
+def _points(letters: list[str], surveyor: Surveyor, most: int) -> Iterator[Letters]:
     first = surveyor.model.first
     extents = (surveyor.sizes.extent(letter(0, name)) for name in letters)
     runs = [range(first, first + extent) for extent in extents]
@@ -281,7 +314,7 @@ def _points(letters: list[str], surveyor: Surveyor) -> Iterator[Letters]:
     for run in runs:
         count *= len(run)
     # A stride prime to the sizes visits equal and unequal letters alike.
-    stride = max(1, count // MOST_POINTS)
+    stride = max(1, count // most)
     stride += stride > 1 and stride % 2 == 0
     for values in itertools.islice(itertools.product(*runs), 0, None, stride):
         yield tuple(zip(letters, values, strict=True))

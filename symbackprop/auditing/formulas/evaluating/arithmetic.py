@@ -13,6 +13,7 @@ from symbackprop.auditing.formulas.primitives import PRIMITIVES
 from symbackprop.auditing.formulas.tree import (
     Add,
     Constant,
+    Delta,
     Negate,
     Node,
     Norm,
@@ -49,6 +50,9 @@ def negation(run: Evaluator, node: Negate, env: Env) -> s.Scalar:
 
 def product(run: Evaluator, node: Product, env: Env) -> s.Scalar:
     """Return a product of numbers."""
+    for factor in node.factors:
+        if isinstance(factor, Delta) and run.value(factor, env) is s.ZERO:
+            return s.ZERO  # What δ leaves out of a sum need not be read.
     return reduced("product", [run.value(factor, env) for factor in node.factors])
 
 

@@ -7,6 +7,7 @@ subscript differs at equal sizes too.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -24,7 +25,7 @@ from symbackprop.auditing.formulas.model import (
     is_letter,
 )
 from symbackprop.auditing.formulas.shapes import Surveyor, class_of, slot
-from symbackprop.auditing.formulas.tree import Access, Node, Number
+from symbackprop.auditing.formulas.tree import Access, Add, Negate, Node, Number, Product
 
 Seeds = tuple[tuple[Key, int], ...]
 DEEPEST = 60
@@ -82,6 +83,27 @@ class Trace:
     arbitrary: bool = False
     before: set[str] = field(default_factory=set)
     classes: dict[Key, int] = field(default_factory=dict)
+
+
+def place_of(node: Node, letters: Mapping[str, int]) -> int | None:
+    """Return the whole number that letters and numbers make, or None where there is more."""
+    if isinstance(node, Access):
+        return letters.get(node.name) if is_letter(node) else None
+    if isinstance(node, Number):
+        return node.value.numerator if node.value.denominator == 1 else None
+    if isinstance(node, Negate):
+        inner = place_of(node.operand, letters)
+        return None if inner is None else -inner
+    if isinstance(node, Add):
+        return _joined(sum, node.terms, letters)
+    return _joined(math.prod, node.factors, letters) if isinstance(node, Product) else None
+
+
+def _joined(
+    join: Callable[[list[int]], int], nodes: tuple[Node, ...], letters: Mapping[str, int]
+) -> int | None:
+    parts = [part for node in nodes if (part := place_of(node, letters)) is not None]
+    return join(parts) if len(parts) == len(nodes) else None
 
 
 def formal_key(access: Access) -> object:
@@ -180,8 +202,9 @@ class Evaluator:
 
     def whole(self, node: Node, env: Env) -> int:
         """Return the whole number that an index or a limit is."""
-        if isinstance(node, Access) and is_letter(node) and node.name in env.letters:
-            return env.letters[node.name]
+        place = place_of(node, env.letters)
+        if place is not None:
+            return place
         value = s.integer(self.value(node, env))
         if value is None:
             raise NotUnderstoodError("an index that is no whole number")
@@ -205,11 +228,12 @@ class Evaluator:
         """Return the value of a quantity, with its derivatives by what is seeded."""
         seeds = () if key[0] in self.model.held else env.seeds
         if seeds and self.argument is None:
-            reach = self.model.reach(key[0])
+            behind = self.model.behind(key[0])
+            whole = key[0], key[1], ()
             seeds = tuple(
                 part
                 for part in seeds
-                if reach is None or part[0] == EVERYTHING or part[0][0] in reach
+                if behind is None or part[0] in (key, whole, EVERYTHING) or part[0][0] in behind
             )
         memo = (key, seeds, tuple(self._global.items()), self.argument)
         found = self._memo.get(memo)

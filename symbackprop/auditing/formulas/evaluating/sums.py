@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from symbackprop.auditing.formulas import numbers as s
-from symbackprop.auditing.formulas.evaluating.core import Env, Evaluator
+from symbackprop.auditing.formulas.evaluating.core import Env, Evaluator, place_of
 from symbackprop.auditing.formulas.model import NotUnderstoodError, is_letter
 from symbackprop.auditing.formulas.shapes import letter
 from symbackprop.auditing.formulas.tree import (
@@ -49,15 +49,18 @@ def reduced(kind: str, values: list[s.Scalar]) -> s.Scalar:
 
 
 def _place(run: Evaluator, node: Big, env: Env, inner: int) -> s.Scalar:
-    """Return the place of the first of the largest or the smallest; it changes with nothing."""
-    if len(node.bounds) > 1:
-        raise NotUnderstoodError(f"{node.kind} over several indices")
-    name, extreme = node.bounds[0].index.name, _EXTREMES[node.kind]
+    """Return the place of the first of the largest or the smallest; it changes with nothing.
+
+    Of several indices the last one runs fastest, and the place counts all that is run over.
+    """
+    extreme, last = _EXTREMES[node.kind], node.bounds[-1].index.name
     best: tuple[int, s.Scalar] | None = None
-    for letters in _runs(run, node.bounds, dict(env.letters), env, inner):
+    start = 0
+    for count, letters in enumerate(_runs(run, node.bounds, dict(env.letters), env, inner)):
+        start = start if count else letters[last]
         value = s.primal(run.value(node.body, env.with_letters(letters)))
         if best is None or extreme(best[1], value) is not best[1]:
-            best = letters[name], value
+            best = letters[last] if len(node.bounds) == 1 else start + count, value
     if best is None:
         raise NotUnderstoodError(node.kind)
     return s.number(best[0])
@@ -102,8 +105,18 @@ def _range(run: Evaluator, bound: Bound, env: Env, inner: int) -> range:
     if bound.lower is None or bound.upper is None or tied:
         if not tied and bound.upper is None:
             raise NotUnderstoodError(f"the range of {bound.index.name}")
-        return run.span(own)
+        return _written(bound, run.span(own))
     return range(run.whole(bound.lower, env), run.whole(bound.upper, env) + 1)
+
+
+def _written(bound: Bound, whole: range) -> range:
+    """The part of an axis that limits in numbers leave: a window is shorter than what it reads."""
+    limits = [place_of(limit, {}) for limit in (bound.lower, bound.upper) if limit is not None]
+    first, *rest = [limit for limit in limits if limit is not None] or [0]
+    if not rest or rest[0] - first + 1 >= len(whole):
+        return whole
+    start = max(first, whole.start)
+    return range(start, min(start + rest[0] - first + 1, whole.stop))
 
 
 def _letter(bound: Bound, limit: Node | None, env: Env) -> int | None:
@@ -139,6 +152,9 @@ def indicator(run: Evaluator, node: Indicator, env: Env) -> s.Scalar:
 
 def delta(run: Evaluator, node: Delta, env: Env) -> s.Scalar:
     """Return Kronecker's delta."""
+    left, right = (place_of(side, env.letters) for side in (node.left, node.right))
+    if left is not None and right is not None:
+        return s.ONE if left == right else s.ZERO
     return s.ONE if holds(run, Comparison("=", node.left, node.right), env) else s.ZERO
 
 

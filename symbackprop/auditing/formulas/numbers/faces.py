@@ -50,7 +50,12 @@ class Number:
 
 
 def number(value: Fraction | int) -> Number:
-    """Return an exact rational as a number."""
+    """Return an exact rational as a number; that it is zero may be a coincidence, as of 1 - 1."""
+    return _rational(value) if value else Number(0.0, 0, 0)
+
+
+@lru_cache(maxsize=4096)
+def _rational(value: Fraction | int) -> Number:
     exact = Fraction(value)
     return Number(float(exact), _residue(exact, P), _residue(exact, Q))
 

@@ -262,9 +262,9 @@ def _kronecker(reader: Reader, item: Item, following: Item | None, scan: Scan) -
 
 
 def _computed_places(reader: Reader, item: Item) -> Node | None:
-    """Read ``δ_{i, 2h + u}``, but not where elements of δ stand on left sides."""
+    """Read ``δ_{i, 2h + u}`` and ``δ_{i, ⌊h/2⌋}``, but not where elements of δ are given."""
     places = split_at(item.below, "comma")
-    computed = any(i.kind in ("plus", "minus") for i in item.below)
+    computed = any(i.kind in ("plus", "minus", "floor") or i.text == "mod" for i in item.below)
     known = {"delta"} & (reader.facts.functions | reader.facts.given)
     if len(places) != _PAIR or not all(places) or not computed or known:
         return None

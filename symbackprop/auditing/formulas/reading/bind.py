@@ -22,7 +22,7 @@ from symbackprop.auditing.formulas.reading.implied import (
 from symbackprop.auditing.formulas.reading.inner import with_elements
 from symbackprop.auditing.formulas.reading.marks import told_apart
 from symbackprop.auditing.formulas.reading.plain import without_formals
-from symbackprop.auditing.formulas.reading.scopes import widened
+from symbackprop.auditing.formulas.reading.scopes import limited, widened
 from symbackprop.auditing.formulas.reading.small import small_letters
 from symbackprop.auditing.formulas.reading.squares import squares_named
 from symbackprop.auditing.formulas.reading.statements import Member, Sentence, read_sheet
@@ -151,7 +151,7 @@ class _Binder:
         )
         if target is not None and values:
             own = {*index_letters(target), *(b.index.name for b in sentence.ranges)}
-            values = tuple(widened(value, own) for value in values)
+            values = tuple(limited(widened(value, own), sentence.ranges) for value in values)
             made = self._definition(sentence, target, values, formals)
             self.definitions.append(made)
             if (alias := name_at_end(values)) is not None:

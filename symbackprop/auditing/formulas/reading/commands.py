@@ -109,7 +109,7 @@ class Commands:
             argument(self.waiting, piece.at)
 
     def operator(self, piece: Piece) -> None:
-        """What counts as one operator, below which limits may stand, is read as it is."""
+        """What counts as one operator, between its sides or above limits, is read as it is."""
         self.waiting.extend(reversed(argument(self.waiting, piece.at)))
 
     def drop(self, piece: Piece) -> None:
@@ -310,7 +310,7 @@ HANDLERS: dict[str, Callable[[Commands, Piece], None]] = {
     **{name: Commands.wrap for name, count in words.WRAPS.items() if count >= 0},
     **dict.fromkeys(words.GAPS, Commands.gap),
     "hspace": Commands.distance,
-    "mathop": Commands.operator,
+    **dict.fromkeys(("mathop", "mathbin"), Commands.operator),
     **dict.fromkeys(words.DROPS, Commands.drop),
     **dict.fromkeys(words.BRACES, Commands.braced),
     **dict.fromkeys(("frac", "dfrac", "tfrac", "cfrac", "nicefrac", "sfrac"), Commands.fraction),

@@ -173,6 +173,8 @@ def _differential(reader: Reader, scan: Scan) -> Node | None:
     assert item is not None
     if following is None or following.kind not in ("letter", "word") or item.above:
         return None
+    if following.text == "mod":
+        return None
     scan.take()
     named = scan.take()
     slash, second = scan.peek(), scan.peek(1)

@@ -35,7 +35,8 @@ class Facts:
         quantities: Symbols that stand bare on a left side.
         layers: Letters that are seen with ±1 in a label and bound by no sum.
         bound: Letters that a sum, a product or a range binds.
-        counted: Letters beside a bound one in a subscript (``u_{ak}``) that name nothing else.
+        counted: Letters beside a bound one in a subscript (``u_{ak}``) that name nothing else, and
+            letters whose values are listed (``a = 0, 1``).
         labelled: Symbols with a layer's letter or a number in brackets as a superscript.
         raised: Symbols whose labels stand above them without brackets (``W^{l+1}``, ``W^1``).
         indexed: Symbols with one bound letter as their only subscript.
@@ -45,7 +46,8 @@ class Facts:
         losses: Symbols that are differentiated.
         worded: Symbols whose lone subscripts tell them apart (``W_f``, so ``W_i`` too).
         variables: Symbols that derivatives are taken by.
-        given: Symbols that stand with subscripts on a left side.
+        given: Symbols that stand with subscripts on a left side, and functions' names that stand
+            there with a layer's label: nobody labels a function known by name.
     """
 
     functions: frozenset[str] = frozenset()
@@ -98,6 +100,7 @@ class _Gathering:
         self.ones: set[str] = set()
         self.pairs: set[tuple[str, str]] = set()
         self.owners: set[str] = set()
+        self.listed: set[str] = set()
 
 
 def gather(formulas: Iterable[tuple[Item, ...]]) -> Facts:
@@ -119,6 +122,7 @@ def gather(formulas: Iterable[tuple[Item, ...]]) -> Facts:
     sets["raised"] |= found.ones & sets["labelled"]
     named = found.owners.union(*(sets[kind] for kind in _NAMING))
     sets["counted"] = {a for a, b in found.pairs if b in sets["bound"] and a not in named}
+    sets["counted"] |= found.listed - sets["layers"] - sets["losses"]
     words: dict[str, set[str]] = {}
     for owner, letter in found.subscripts:
         if letter in sets["bound"]:
@@ -148,6 +152,8 @@ def _row(row: tuple[Item, ...], found: _Gathering) -> None:
         after = row[k + 1] if k + 1 < len(row) else None
         if item.kind in ("letter", "word"):
             _symbol(item, after, found)
+            if _is_listed(row[k : k + 4]):
+                found.listed.add(item.text)
         elif item.kind == "big" and item.below:
             _bound(item.below, found)
         elif item.kind == "frac":
@@ -158,12 +164,18 @@ def _row(row: tuple[Item, ...], found: _Gathering) -> None:
                 found.sets["powers"].add(item.text)
 
 
+def _is_listed(row: tuple[Item, ...]) -> bool:
+    """Whether the values of an index are listed: ``d = 0, 1`` or ``d = 1, …, n``."""
+    kinds = ["letter", "relation", "number", "comma"]
+    return [item.kind for item in row] == kinds and row[1].text == "=" and not row[0].below
+
+
 def _symbol(item: Item, after: Item | None, found: _Gathering) -> None:
     name = key(item)
     if item.primes and after is not None and after.kind == "paren":
         found.sets["functions"].add(name)
     above, below = item.above, item.below
-    inner = above[0].parts[0] if above and above[0].kind in ("paren", "bracket") else above
+    inner = above[0].parts[0] if _bracketed(item) else above
     if inner is not above and inner:
         found.sets["labelled"].add(name)
     for script in (inner, below):
@@ -181,6 +193,11 @@ def _symbol(item: Item, after: Item | None, found: _Gathering) -> None:
         found.sets["twofold"].add(name)
         first, second = (i.text for i in below)
         found.pairs |= {(first, second), (second, first)}
+
+
+def _bracketed(item: Item) -> bool:
+    """Whether a superscript stands in brackets of its own, as a layer's does."""
+    return bool(item.above) and item.above[0].kind in ("paren", "bracket")
 
 
 def _is_shifted(script: tuple[Item, ...]) -> bool:
@@ -243,5 +260,8 @@ def _left_side(start: list[Item], found: _Gathering) -> None:
         and not (start[0].primes or start[0].below or start[0].above)
     ):
         found.sets["quantities"].add(key(start[0]))
-    elif len(start) == 1 and start[0].kind in symbols and start[0].below:
+    elif len(start) == 1 and (
+        (start[0].kind in symbols and start[0].below)
+        or (start[0].kind == "func" and _bracketed(start[0]))
+    ):
         found.sets["given"].add(key(start[0]))

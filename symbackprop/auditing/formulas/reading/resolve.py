@@ -12,7 +12,7 @@ from symbackprop.auditing.formulas.reading.facts import LOSSES, Facts, key
 from symbackprop.auditing.formulas.reading.items import Item
 from symbackprop.auditing.formulas.reading.products import product
 from symbackprop.auditing.formulas.reading.scan import Options, Scan
-from symbackprop.auditing.formulas.reading.scripts import Scripts, read_scripts, split_at
+from symbackprop.auditing.formulas.reading.scripts import Scripts, powered, read_scripts, split_at
 from symbackprop.auditing.formulas.reading.tokens import NotReadError
 from symbackprop.auditing.formulas.tree import Access, Node
 
@@ -76,6 +76,10 @@ class Reader:
                 scan.take()
                 bottom = self.term(scan) if self.options.slash_takes_term else self.signed(scan)
                 factors[-1] = tree.Quotient(factors[-1], bottom, slash=True)
+            elif (item.kind, item.text) == ("word", "mod"):
+                scan.take()
+                parts = (product(factors, joins, self.options), self.factor(scan))
+                factors, joins = [tree.Apply(Access("mod"), parts)], []
             elif item.kind in ("bar", "norm") and not self._opens(scan):
                 if item.kind == "bar" and item.below:
                     scan.take()
@@ -236,6 +240,8 @@ class Reader:
     def function(self, scan: Scan) -> Node:
         """Read a function known by name, with the argument that follows it."""
         item = scan.take()
+        if key(item) in self.facts.given:
+            return self.access(replace(item, kind="word"))
         base = None
         element = item.below
         if item.text == "log" and item.below:
@@ -391,10 +397,3 @@ def number_of(item: Item) -> tree.Number:
     return tree.Number(
         Fraction(item.text.rstrip(".") if item.text[-1] == "." else item.text), item.text
     )
-
-
-def powered(made: Node, scripts: Scripts) -> Node:
-    """Put powers and transposes around a node, in their order."""
-    for script in scripts.after:
-        made = tree.Transpose(made) if isinstance(script, str) else tree.Power(made, script)
-    return made

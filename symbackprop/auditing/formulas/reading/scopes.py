@@ -1,12 +1,15 @@
-"""How far a sum reaches that no brackets close: ``Σ_i a_i + b_i`` holds b_i where i is bound."""
+"""How far sums reach that no brackets close, and over what they run.
+
+``Σ_i a_i + b_i`` holds b_i where i is bound.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from symbackprop.auditing.formulas.model import index_letters
-from symbackprop.auditing.formulas.tree import Add, Big, Negate, Node, Product, rewritten
+from symbackprop.auditing.formulas.tree import Add, Big, Bound, Negate, Node, Product, rewritten
 
 
 def widened(node: Node, own: Collection[str]) -> Node:
@@ -17,6 +20,19 @@ def widened(node: Node, own: Collection[str]) -> Node:
         own: Letters that have a meaning outside of it, as those of its left side.
     """
     return rewritten(node, lambda here: _wide(here, own) if isinstance(here, Add) else here)
+
+
+def limited(node: Node, ranges: Sequence[Bound]) -> Node:
+    """Return a formula whose sums and maxima without limits have those said beside it."""
+    known = {bound.index: bound for bound in ranges}
+
+    def rule(here: Node) -> Node:
+        if not isinstance(here, Big):
+            return here
+        bounds = (known.get(b.index, b) if b == Bound(b.index) else b for b in here.bounds)
+        return replace(here, bounds=tuple(bounds))
+
+    return rewritten(node, rule) if known else node
 
 
 def _wide(node: Add, own: Collection[str]) -> Node:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from symbackprop.auditing.formulas.reading.facts import Facts, key
 from symbackprop.auditing.formulas.reading.items import Item, content
-from symbackprop.auditing.formulas.tree import Access, Label, Node
+from symbackprop.auditing.formulas.tree import Access, Label, Node, Power, Transpose
 
 Expression = Callable[[tuple[Item, ...]], Node]
 _ACCENT_MARKS = {"*": "star", "+": "plus", "dagger": "dagger", "-": "minus"}
@@ -29,6 +29,13 @@ def read_scripts(item: Item, facts: Facts, expression: Expression) -> Scripts:
     _below(item, facts, expression, found)
     _above(item, facts, expression, found)
     return found
+
+
+def powered(made: Node, scripts: Scripts) -> Node:
+    """Put powers and transposes around a node, in their order."""
+    for script in scripts.after:
+        made = Transpose(made) if isinstance(script, str) else Power(made, script)
+    return made
 
 
 def split_at(items: tuple[Item, ...], *kinds: str) -> list[tuple[Item, ...]]:
@@ -151,7 +158,7 @@ def _label_above(rest: tuple[Item, ...], item: Item, facts: Facts) -> Label | No
 
 def _below(item: Item, facts: Facts, expression: Expression, found: Scripts) -> None:
     parts = split_at(item.below, "comma") if item.below else []
-    for k, part in enumerate(parts):
+    for k, part in enumerate(_taken_apart(part, facts) for part in parts):
         if not part:
             continue
         if len(parts) > 1 and k == 0 and _is_number(part) and key(item) not in facts.indexed:
@@ -160,6 +167,19 @@ def _below(item: Item, facts: Facts, expression: Expression, found: Scripts) -> 
             _component(
                 part, len(parts) == 1, item=item, facts=facts, expression=expression, found=found
             )
+
+
+def _taken_apart(part: tuple[Item, ...], facts: Facts) -> tuple[Item, ...]:
+    """Return a subscript with the letters of ``nihj`` apart: no word, where they count elements."""
+    if [item.kind for item in part] != ["word"]:
+        return part
+    word = part[0]
+    letters = set(word.text)
+    if len(letters) < len(word.text):
+        return part
+    if len(letters - facts.bound) > 1 or not all(map(facts.is_index, letters)):
+        return part
+    return tuple(Item("letter", letter, word.at + k) for k, letter in enumerate(word.text))
 
 
 def _is_number(part: tuple[Item, ...]) -> bool:
@@ -218,7 +238,8 @@ def _lone_number(
 
 
 def _is_run(part: tuple[Item, ...]) -> bool:
-    return all(i.kind in ("letter", "number", "word") and not i.above for i in part)
+    plain = all(i.kind in ("letter", "number", "word") and not i.above for i in part)
+    return plain and not any(i.text == "mod" for i in part)
 
 
 def _run(part: tuple[Item, ...], facts: Facts, expression: Expression, found: Scripts) -> None:

@@ -59,7 +59,7 @@ STYLES = {
 TEXTS = ("text", "textrm", "textbf", "textit", "texttt", "textsf", "mbox", "hbox", "textnormal")
 # Commands that only wrap their last argument; the number says how many others come before it.
 WRAPS = {
-    **dict.fromkeys(("boxed", "fbox", "cancel", "bcancel", "xcancel", "mathbin"), 0),
+    **dict.fromkeys(("boxed", "fbox", "cancel", "bcancel", "xcancel"), 0),
     **dict.fromkeys(("mathrel", "mathord", "mathopen", "mathclose", "ensuremath", "smash"), 0),
     **dict.fromkeys(("textcolor", "colorbox", "href", "style", "class", "cssId"), 1),
     **dict.fromkeys(("displaystyle", "textstyle", "scriptstyle", "scriptscriptstyle"), -1),
