@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -28,11 +27,24 @@ TWICE = "y stands both with and without an index"
 BEHIND = {"binary_cross_entropy": "3-2:sigmoid", "cross_entropy": "3-2:softmax"}
 # With the matrix form, in both layouts; a form unit by unit has no more to say of these.
 NETWORKS = ("2-3:sigmoid-2", "3-4:tanh-2:sigmoid", "3-4:relu-3-2")
-# Layers that are always tried, with the share of claims that must be proved.
-LAYERS = {
-    **dict.fromkeys(("add", "conv1d", "conv_transpose1d", "dropout", "pad", "rms_norm"), 1.0),
-    **{"avg_pool1d": 0.85, "rnn": 0.85},
+# Layers of whose claims some are undecided, and why.
+ONE_PLACE = "of one place alone all that a claim says is 0 = 0 or a number"
+WINDOW = "a window's limits are not told from its axis' extent"
+BUDGET = "some claims take more steps than they may"
+STEPS = "a partial by one step is not told from the derivative through all steps"
+OPEN = {
+    **dict.fromkeys(
+        ("global_max_pool", "instance_norm", "max_pool1d", "multi_head_attention"), ONE_PLACE
+    ),
+    **dict.fromkeys(("avg_pool2d", "max_pool2d"), WINDOW),
+    **dict.fromkeys(("adaptive_avg_pool2d", "conv_transpose2d"), BUDGET),
+    **dict.fromkeys(("rnn", "gru", "lstm"), STEPS),
 }
+# Layers that are always tried.
+QUICK = (
+    *("add", "avg_pool1d", "batch_norm", "conv1d", "conv3d", "conv_transpose1d", "dropout", "pad"),
+    *("rms_norm", "rnn"),
+)
 ALWAYS = {"relu", "silu", "softmax", "log_cosh", "huber", "cross_entropy", "2-3:sigmoid-2"}
 
 
@@ -80,16 +92,19 @@ def test_a_derivation_is_proved(
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(n, marks=() if n in LAYERS else pytest.mark.grid) for n in CATALOG.layers],
+    [pytest.param(n, marks=() if n in QUICK else pytest.mark.grid) for n in CATALOG.layers],
 )
-def test_no_claim_on_a_layer_is_refuted(name: str) -> None:
+def test_a_derivation_of_a_layer_is_proved(name: str) -> None:
     document = outline(derive_network(network_of(smallest(name))), Choice(form="units"))
     text = FORMATS[".md"](document)
     assert isinstance(text, str)
-    verdicts = Counter(verdict for _, verdict, _ in audited(text))
-    assert not verdicts["refuted"]
-    least = LAYERS.get(name, 0)
-    assert verdicts["proved"] + verdicts["agrees"] >= least * verdicts.total()
+    found = audited(text)
+    assert [part for part in found if part[1] == "refuted"] == []
+    open_ = [part for part in found if part[1] not in ("proved", "agrees") and part[2] not in SAID]
+    if name in OPEN:
+        assert len(open_) < len(found) / 3
+    else:
+        assert open_ == []
 
 
 def test_a_notebook_is_proved(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -105,18 +105,8 @@ def _range(run: Evaluator, bound: Bound, env: Env, inner: int) -> range:
     if bound.lower is None or bound.upper is None or tied:
         if not tied and bound.upper is None:
             raise NotUnderstoodError(f"the range of {bound.index.name}")
-        return _written(bound, run.span(own))
+        return run.span(own)
     return range(run.whole(bound.lower, env), run.whole(bound.upper, env) + 1)
-
-
-def _written(bound: Bound, whole: range) -> range:
-    """The part of an axis that limits in numbers leave: a window is shorter than what it reads."""
-    limits = [place_of(limit, {}) for limit in (bound.lower, bound.upper) if limit is not None]
-    first, *rest = [limit for limit in limits if limit is not None] or [0]
-    if not rest or rest[0] - first + 1 >= len(whole):
-        return whole
-    start = max(first, whole.start)
-    return range(start, min(start + rest[0] - first + 1, whole.stop))
 
 
 def _letter(bound: Bound, limit: Node | None, env: Env) -> int | None:
