@@ -10,11 +10,11 @@ SymPy to differentiate and back; nothing else in the project needs SymPy.
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from math import prod
 
 # How many arguments each function takes; None is two or more.
 ARITY: dict[str, int | None] = {
@@ -132,7 +132,46 @@ def _fold_neutral(function: str, arguments: tuple[Expression, ...]) -> Expressio
         return first.arguments[0]
     if function == "where" and isinstance(first, Number):
         return arguments[1] if first.value else arguments[2]
+    if function in COMPARISONS or function in ("sign", "copysign"):
+        return _fold_sign(function, arguments)
     return Apply(function, arguments)
+
+
+def _fold_sign(function: str, arguments: tuple[Expression, ...]) -> Expression:
+    """Decide what asks for the sign of a constant, such as exp(2) > 1."""
+    first, last = arguments[0], arguments[-1]
+    if function in COMPARISONS:
+        side = _side(_constant(first), _constant(last))
+        return Apply(function, arguments) if side is None else apply(function, number(side), ZERO)
+    side = _side(_constant(last), 0.0)
+    if side is None:
+        return Apply(function, arguments)
+    if function == "sign":
+        return number(side)
+    absolute = apply("abs", first)
+    return absolute if side > 0 else apply("negative", absolute)
+
+
+def _side(a: float | None, b: float | None) -> int | None:
+    """Return 1 for a > b and -1 for a < b where no rounding decides, else None."""
+    if a is None or b is None or not math.isfinite(a - b):
+        return None
+    clear = abs(a - b) > _CLEAR * max(abs(a), abs(b))
+    return (1 if a > b else -1) if clear else None
+
+
+def _constant(expression: Expression) -> float | None:
+    """Return about what a constant is; None where it is none, or has no value."""
+    if isinstance(expression, Number):
+        return float(expression.value)
+    if not isinstance(expression, Apply) or expression.function not in _FLOATS:
+        return math.pi if expression == Named("pi") else None
+    values = [_constant(argument) for argument in expression.arguments]
+    known = [value for value in values if value is not None]
+    try:
+        return _FLOATS[expression.function](*known) if len(known) == len(values) else None
+    except (ArithmeticError, ValueError):
+        return None
 
 
 def _fold_logical(function: str, left: Expression, right: Expression) -> Expression:
@@ -154,7 +193,11 @@ def _fold_associative(function: str, arguments: tuple[Expression, ...]) -> Expre
     kept = [argument for argument in flat if argument != neutral]
     numbers = [argument.value for argument in kept if isinstance(argument, Number)]
     if len(numbers) > 1:
-        total = sum(numbers, Fraction(0)) if function == "add" else prod(numbers, start=Fraction(1))
+        total = (
+            sum(numbers, Fraction(0))
+            if function == "add"
+            else math.prod(numbers, start=Fraction(1))
+        )
         rest = [argument for argument in kept if not isinstance(argument, Number)]
         front = [] if Number(total) == neutral else [Number(total)]
         kept = [*front, *rest] if function == "multiply" else [*rest, *front]
@@ -200,6 +243,22 @@ _ARITHMETIC: dict[str, Callable[..., Fraction | int | None]] = {
     "equal": operator.eq,
     "not_equal": operator.ne,
     "logical_not": operator.not_,
+}
+
+
+# Of constants, about: enough to tell which of two is the larger.
+_CLEAR = 1e-9
+_FLOATS: dict[str, Callable[..., float]] = {
+    **{name: getattr(math, name) for name in ("exp", "expm1", "log", "log1p", "sqrt", "copysign")},
+    **{name: getattr(math, name) for name in ("sin", "cos", "tanh", "erf", "erfc")},
+    "add": lambda *terms: math.fsum(terms),
+    "multiply": lambda *factors: math.prod(factors),
+    "negative": operator.neg,
+    "divide": operator.truediv,
+    "power": math.pow,
+    "abs": abs,
+    "maximum": max,
+    "minimum": min,
 }
 
 

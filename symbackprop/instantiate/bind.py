@@ -28,6 +28,7 @@ from symbackprop.formula import (
     references,
 )
 from symbackprop.formula_reader import FUNCTIONS, read_equation
+from symbackprop.instantiate.constants import inlined
 from symbackprop.instantiate.declare import declare, letters_of, reads_batch
 from symbackprop.instantiate.extents import Table
 from symbackprop.instantiate.fold import CONDITIONS, as_number, fold, is_condition
@@ -93,7 +94,7 @@ def instantiate_with_updates(
     updated = {a.target.name: binder.table.variables[renewal(a).target.name] for a in renewed}
     check_updated(updated, scope)
     result = binder.equations[-1].target.variable
-    every = needed(binder.equations, [*updated.values(), result])
+    every = needed(inlined(binder.equations), [*updated.values(), result])
     equations = needed(every, [result])
     rest = tuple(equation for equation in every if equation not in equations)
     return Instance(equations, rest, updated)

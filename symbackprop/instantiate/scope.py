@@ -12,6 +12,9 @@ from symbackprop.equations import Extent, Index, Role, Variable
 from symbackprop.scalar import Expression, number
 from symbackprop.sizing import extent_text
 
+# What the symbols of generated variables begin with.
+GENERATED = "_t"
+
 
 @dataclass(frozen=True)
 class Scope:
@@ -85,7 +88,7 @@ class Names:
     def fresh(self) -> str:
         """Return the next generated symbol."""
         self._count += 1
-        return f"_t{self._count}{self._tail}"
+        return f"{GENERATED}{self._count}{self._tail}"
 
     def claim(self, symbol: str) -> str:
         """Return the symbol, or a generated one where it is taken."""

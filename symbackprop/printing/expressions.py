@@ -192,7 +192,8 @@ class NumpyPrinter:
             joined = f" {sign} ".join(text.within(level) for text in texts)
             return Text(joined.replace("+ -", "- "), level)
         writer = _SCALARS.get(expression.function)
-        return writer(texts) if writer else Text(f"math.{expression.function}({texts[0].source})")
+        listed = ", ".join(text.source for text in texts)
+        return writer(texts) if writer else Text(f"math.{expression.function}({listed})")
 
 
 _SCALARS: Mapping[str, Callable[[list[Text]], Text]] = {

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from fractions import Fraction
 
-from symbackprop.calculus.stable.signs import sign
+from symbackprop.calculus.stable.signs import is_nonzero, sign
 from symbackprop.calculus.stable.trees import is_negative, scaled
-from symbackprop.scalar import COMPARISONS, ONE, Apply, Expression, Number, apply, slots
+from symbackprop.scalar import COMPARISONS, ONE, Apply, Expression, Number, apply, slots, walk
+
+Guard = Callable[[Expression], Expression]
 
 _UPPER = frozenset({"less", "less_equal"})
 _LOWER = frozenset({"greater", "greater_equal"})
@@ -21,6 +24,9 @@ def guarded(arguments: list[Expression], nonpositive: frozenset[Expression]) -> 
     for vanishing in _vanishing(subject):
         yes = _defined(yes, vanishing, apply("where", condition, vanishing, ONE))
         no = _defined(no, vanishing, apply("where", condition, ONE, vanishing))
+    told = slots(condition)
+    yes = _kept(yes, told, lambda part: apply("where", condition, part, ONE))
+    no = _kept(no, told, lambda part: apply("where", condition, ONE, part))
     for subject, bound, below in _bounds(condition):
         yes = _clamped(yes, subject, bound, below, nonpositive)
         no = _clamped(no, subject, bound, not below, nonpositive)
@@ -65,6 +71,41 @@ def _guarded_factors(tree: Expression, subject: Expression, guard: Expression) -
             "power", _guarded_factors(tree.arguments[0], subject, guard), tree.arguments[1]
         )
     return tree
+
+
+def _kept(tree: Expression, told: Collection[int], guard: Guard) -> Expression:
+    """Guard what a logarithm, root, power or divisor reads, where the condition tells of it.
+
+    What is positive by its form needs no guard, nor what holds one already.
+    """
+    if not isinstance(tree, Apply) or tree.function == "where":
+        return tree
+    arguments = [_kept(argument, told, guard) for argument in tree.arguments]
+    place = _partial(tree)
+    part = tree.arguments[place or 0]
+    if (
+        place is not None
+        and part == arguments[place]
+        and set(slots(part)) & set(told)
+        and not is_nonzero(part)
+        and not any(isinstance(n, Apply) and n.function == "where" for n in walk(part))
+    ):
+        arguments[place] = guard(part)
+    return apply(tree.function, *arguments)
+
+
+def _partial(tree: Apply) -> int | None:
+    """Return the argument for which a function is not always defined."""
+    if tree.function in _PARTIAL:
+        return 0
+    if tree.function == "divide":
+        return 1
+    if tree.function == "power":
+        exponent = tree.arguments[1]
+        if isinstance(exponent, Number) and exponent.value.denominator == 1:
+            return None if exponent.value >= 0 else 0
+        return 0
+    return None
 
 
 def _bounds(condition: Expression) -> list[tuple[Expression, Expression, bool]]:

@@ -25,6 +25,22 @@ def sign(expression: Expression, nonpositive: frozenset[Expression]) -> int:
     return _sign_of_application(expression, nonpositive)
 
 
+def is_nonzero(expression: Expression) -> bool:
+    """Whether the expression has one sign throughout and is never 0, by its form alone."""
+    if isinstance(expression, Number):
+        return expression.value != 0
+    if not isinstance(expression, Apply):
+        return bool(expression == Named("pi"))
+    if expression.function in ("exp", "erfc"):
+        return True
+    if expression.function == "add":
+        signs = {sign(argument, frozenset()) for argument in expression.arguments}
+        return len(signs) == 1 and 0 not in signs and any(map(is_nonzero, expression.arguments))
+    through = ("negative", "sqrt", "abs", "multiply", "divide", "power")
+    count = 1 if expression.function == "power" else None
+    return expression.function in through and all(map(is_nonzero, expression.arguments[:count]))
+
+
 def _sign_of_application(node: Apply, nonpositive: frozenset[Expression]) -> int:
     if node.function == "negative":
         return -sign(node.arguments[0], nonpositive)
