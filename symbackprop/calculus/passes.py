@@ -26,8 +26,9 @@ from symbackprop.equations import (
     Step,
     Variable,
 )
+from symbackprop.errors import SymbackpropError
 from symbackprop.network import Head, Network
-from symbackprop.scalar import Expression
+from symbackprop.scalar import Expression, slots
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,26 @@ def derive_network(network: Network) -> NetworkDerivation:
 
 
 def derive_layers(network: Network) -> Derivation:
-    """Derive the plain path: from a given cotangent of the output to input and parameters."""
-    return _derived(_of_layers(network), network.output, network.varied, (), _between(network))
+    """Derive the plain path: from a given cotangent of the output to input and parameters.
+
+    Raises:
+        SymbackpropError: an equation gives one number, whatever it reads.
+    """
+    layers = _of_layers(network)
+    derivation = _derived(layers, network.output, network.varied, (), _between(network))
+    _check_varies(layers, derivation.equations)
+    return derivation
+
+
+def _check_varies(written: Sequence[Equation], derived: Sequence[Equation]) -> None:
+    """Refuse what turns out to be constant, as log(exp(z)) - z is."""
+    reading = {equation.target.variable for equation in written if slots(equation.function)}
+    for equation in derived:
+        variable = equation.target.variable
+        if variable in reading and not slots(equation.function):
+            raise SymbackpropError(
+                f"layer {variable.owner}: {variable.symbol} is a constant, whatever it reads"
+            )
 
 
 def _between(network: Network) -> set[Variable]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
+from html import escape
 from itertools import groupby
-from xml.sax.saxutils import escape, quoteattr
 
 from symbackprop.auditing.outcome import Entry, Failure, Outcome
 from symbackprop.auditing.report.wording import details, headline, place, printable, subject
@@ -58,7 +58,7 @@ def _failed(failure: Failure) -> str:
 
 
 def _attribute(text: str) -> str:
-    return quoteattr(_clean(text))
+    return f'"{escape(_clean(text))}"'.replace("\n", "&#10;")
 
 
 def _clean(text: str) -> str:

@@ -8,6 +8,7 @@ E - 1. With the step H = [u > 0], P is H + (1 - H)*e and max(u, 0) is u*H.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from fractions import Fraction
 
 from symbackprop.calculus.stable.balance import (
@@ -38,11 +39,17 @@ from symbackprop.scalar import ZERO, Apply, Expression, apply
 
 
 class Assembly:
-    """One quotient in lowest terms, and how each of its bases is written."""
+    """One quotient in lowest terms, and how each of its bases is written.
 
-    def __init__(self, region: Region, parts: Factored) -> None:
+    Attributes:
+        multiple: by the base's generator, the power of E that it stands for here.
+    """
+
+    def __init__(
+        self, region: Region, parts: Factored, multiple: Mapping[int, int] | None = None
+    ) -> None:
         self.region = region
-        self.multiple: dict[int, int] = {}
+        self.multiple = dict(multiple or {})
         bases = region.bases_of(*(factor for factor, _ in parts.powers))
         self.unbounded = [base for base in bases if not base.bounded]
         for base in self.unbounded:
@@ -65,7 +72,7 @@ class Assembly:
         common = math.gcd(*exponents)
         if common < 2:
             return parts
-        self.multiple[position] = common
+        self.multiple[position] = common * self.multiple.get(position, 1)
         above, below = (_divided_powers(p, position, common) for p in (flat.above, flat.below))
         return cancelled(Quotient(above, below))
 
@@ -216,7 +223,7 @@ class Assembly:
         if len(parts.powers) == 1:
             tree, sign = without_sign(self.sum(coefficient))
             return product(Fraction(sign), [tree, *trees], [])
-        inner = Assembly(self.region, parts).expression()
+        inner = Assembly(self.region, parts, self.multiple).expression()
         if isinstance(inner, Apply) and inner.function == "negative":
             return apply("negative", apply("multiply", inner.arguments[0], *trees))
         return apply("multiply", inner, *trees)

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from symbackprop.calculus.stable.signs import is_nonzero, sign
 from symbackprop.calculus.stable.trees import is_negative, scaled
-from symbackprop.scalar import COMPARISONS, ONE, Apply, Expression, Number, apply, slots, walk
+from symbackprop.scalar import COMPARISONS, ONE, Apply, Expression, Number, apply, slots
 
 Guard = Callable[[Expression], Expression]
 
@@ -76,7 +76,7 @@ def _guarded_factors(tree: Expression, subject: Expression, guard: Expression) -
 def _kept(tree: Expression, told: Collection[int], guard: Guard) -> Expression:
     """Guard what a logarithm, root, power or divisor reads, where the condition tells of it.
 
-    What is positive by its form needs no guard, nor what holds one already.
+    What is positive by its form needs no guard, nor what is so once the parts of it have theirs.
     """
     if not isinstance(tree, Apply) or tree.function == "where":
         return tree
@@ -85,13 +85,25 @@ def _kept(tree: Expression, told: Collection[int], guard: Guard) -> Expression:
     part = tree.arguments[place or 0]
     if (
         place is not None
-        and part == arguments[place]
         and set(slots(part)) & set(told)
-        and not is_nonzero(part)
-        and not any(isinstance(n, Apply) and n.function == "where" for n in walk(part))
+        and not _is_harmless(tree.function, _elsewhere(_kept(part, told, lambda _: ONE)))
     ):
-        arguments[place] = guard(part)
+        arguments[place] = guard(arguments[place])
     return apply(tree.function, *arguments)
+
+
+def _elsewhere(tree: Expression) -> Expression:
+    """Return the tree with 1 for each guard in it, as where the other branch holds."""
+    if not isinstance(tree, Apply):
+        return tree
+    if tree.function == "where" and ONE in tree.arguments[1:]:
+        return ONE
+    return apply(tree.function, *map(_elsewhere, tree.arguments))
+
+
+def _is_harmless(function: str, part: Expression) -> bool:
+    """Whether the function is defined for what it reads, by its form."""
+    return is_nonzero(part) and (function == "divide" or sign(part, frozenset()) > 0)
 
 
 def _partial(tree: Apply) -> int | None:
