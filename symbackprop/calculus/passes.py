@@ -63,13 +63,19 @@ def derive_layers(network: Network) -> Derivation:
     """
     layers = _of_layers(network)
     derivation = _derived(layers, network.output, network.varied, (), _between(network))
-    _check_varies(layers, derivation.equations)
+    _check_varies(layers, network.varied, derivation.equations)
     return derivation
 
 
-def _check_varies(written: Sequence[Equation], derived: Sequence[Equation]) -> None:
+def _check_varies(
+    written: Sequence[Equation], varied: Collection[Variable], derived: Sequence[Equation]
+) -> None:
     """Refuse what turns out to be constant, as log(exp(z)) - z is."""
-    reading = {equation.target.variable for equation in written if slots(equation.function)}
+    varying = set(varied)
+    for equation in written:
+        if any(access.variable in varying for access in reads(equation)):
+            varying.add(equation.target.variable)
+    reading = {e.target.variable for e in written if slots(e.function)} & varying
     for equation in derived:
         variable = equation.target.variable
         if variable in reading and not slots(equation.function):
